@@ -1,0 +1,135 @@
+"""The one way in which this app makes a Lambda function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from building_blocks.bundle import FunctionCode
+from building_blocks.logs import EncryptedLogGroup
+from config import FUNCTION_MEMORY_MB, FUNCTION_TIMEOUT_SECONDS
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionNetwork:
+    """Where a function's network interfaces stand."""
+
+    vpc: ec2.IVpc
+    security_group: ec2.ISecurityGroup
+
+
+class PythonFunction(Construct):
+    """A Lambda function with a role of its own, a declared log group and bundled code.
+
+    The role may write the function's own log, own its network interfaces, and do what
+    ``statements`` say; nothing else.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        description: str,
+        code: FunctionCode,
+        log_key: kms.IKey,
+        environment: Mapping[str, str],
+        statements: Sequence[iam.PolicyStatement],
+        network: FunctionNetwork | None = None,
+        reserved_concurrency: int | None = None,
+        memory_mb: int = FUNCTION_MEMORY_MB,
+        timeout_seconds: int = FUNCTION_TIMEOUT_SECONDS,
+    ) -> None:
+        """
+        :param name: physical name, known beforehand so that log group and policies can name it.
+        :param network: none for a function that must work where there is no network yet.
+        :param reserved_concurrency: executions kept for it; none takes from the account's pool.
+        """
+        super().__init__(scope, construct_id)
+        log_group = EncryptedLogGroup(self, "LogGroup", name=f"/aws/lambda/{name}", key=log_key)
+        arn = Stack.of(self).format_arn(
+            service="lambda", resource="function", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+        self.role = iam.Role(
+            self,
+            "Role",
+            description=f"What {name} may do",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        )
+        policy = iam.Policy(
+            self,
+            "Policy",
+            roles=[self.role],
+            statements=[
+                iam.PolicyStatement(
+                    sid="WriteOwnLog",
+                    actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                    resources=[log_group.log_group_arn],
+                ),
+                *(_interface_statements(arn) if network else ()),
+                *statements,
+            ],
+        )
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            function_name=name,
+            description=description,
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=code.handler,
+            code=lambda_.Code.from_asset(str(code.build())),
+            memory_size=memory_mb,
+            timeout=Duration.seconds(timeout_seconds),
+            reserved_concurrent_executions=reserved_concurrency,
+            environment={
+                "POWERTOOLS_SERVICE_NAME": name,
+                "POWERTOOLS_LOG_LEVEL": "INFO",
+                **environment,
+            },
+            role=self.role,
+            log_group=log_group,
+            vpc=network.vpc if network else None,
+            vpc_subnets=_PRIVATE_SUBNETS if network else None,
+            security_groups=[network.security_group] if network else None,
+        )
+        # Lambda tests the role's rights to network interfaces when it creates the function.
+        self.function.node.add_dependency(policy)
+
+
+_PRIVATE_SUBNETS = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+
+
+def _interface_statements(function_arn: str) -> list[iam.PolicyStatement]:
+    """Lets Lambda, but not the function's code, manage the function's network interfaces.
+
+    None of these actions can be limited to interfaces that do not exist yet; the deny on
+    ``lambda:SourceFunctionArn``, which only calls from the code carry, closes what is left open.
+    Source: AWS Lambda developer guide, "Giving Lambda functions access to resources in a VPC".
+    """
+    actions = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+    ]
+    return [
+        iam.PolicyStatement(sid="OwnNetworkInterfaces", actions=actions, resources=["*"]),
+        iam.PolicyStatement(
+            sid="DenyInterfacesToCode",
+            effect=iam.Effect.DENY,
+            actions=actions,
+            resources=["*"],
+            conditions={"ArnEquals": {"lambda:SourceFunctionArn": function_arn}},
+        ),
+    ]

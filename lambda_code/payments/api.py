@@ -1,0 +1,65 @@
+"""API Gateway proxy events: what goes out, and what becomes of errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.logging import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+from payments.problems import Problem
+
+ProxyResponse = dict[str, Any]
+
+
+def serve(
+    event: Mapping[str, Any], logger: Logger, endpoint: Callable[[], ProxyResponse]
+) -> ProxyResponse:
+    """Answer one HTTP request; whatever happens, the client gets an answer it can read.
+
+    The gateway's own request id is the correlation id: clients' headers are not trusted with it.
+    """
+    logger.set_correlation_id((event.get("requestContext") or {}).get("requestId"))
+    try:
+        return endpoint()
+    except Problem as problem:
+        logger.info("request refused", extra={"code": problem.code})
+        return _problem(problem)
+    except (BotoCoreError, ClientError):
+        logger.exception("an AWS service could not be used")
+        return _problem(
+            Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "service_unavailable",
+                "Nothing was accepted. Send the same request again in a moment.",
+            )
+        )
+    except Exception:
+        logger.exception("unexpected error")
+        return _problem(
+            Problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "internal_error",
+                "We have been told. The same request may be sent again.",
+            )
+        )
+
+
+def respond(status: HTTPStatus, body: Mapping[str, Any]) -> ProxyResponse:
+    """A JSON response."""
+    return _response(status, body, "application/json")
+
+
+def _problem(problem: Problem) -> ProxyResponse:
+    return _response(problem.status, problem.body(), "application/problem+json")
+
+
+def _response(status: HTTPStatus, body: Mapping[str, Any], content_type: str) -> ProxyResponse:
+    return {
+        "statusCode": int(status),
+        "headers": {"Content-Type": content_type, "Cache-Control": "no-store"},
+        "body": json.dumps(body),
+    }

@@ -1,0 +1,111 @@
+"""The payment's history in DynamoDB: items are added, never updated or deleted.
+
+Table keys: transaction_id (S), timestamp (N). Item 0 is the request with its decision; every
+later state is one item more, timestamp in microseconds since 1970. Attribute `state` tells which:
+approved, declined, posted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+REQUEST_TIMESTAMP = 0
+APPROVED = "approved"
+DECLINED = "declined"
+
+_serializer = TypeSerializer()
+_deserializer = TypeDeserializer()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentRequest:
+    """Item 0: what was asked for, and what was decided.
+
+    Attributes:
+        amount: minor units.
+        fingerprint: of the request as it was sent (identifiers.fingerprint).
+        state: APPROVED or DECLINED.
+        decided_at, expires_at: RFC 3339.
+    """
+
+    transaction_id: str
+    merchant_id: str
+    amount: int
+    currency: str
+    payment_method_token: str
+    reference: str
+    idempotency_key: str
+    fingerprint: str
+    state: str
+    reasons: list[str]
+    decided_at: str
+    expires_at: str
+
+
+class History:
+    """Access to the table with a DynamoDB client; botocore's errors pass through."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def record_request(self, request: PaymentRequest) -> PaymentRequest:
+        """Store the request, unless the transaction has one; return the one that is stored."""
+        if self._add(request.transaction_id, REQUEST_TIMESTAMP, asdict(request)):
+            return request
+        stored = self.find_request(request.transaction_id)
+        if stored is None:
+            raise LookupError("the item that was in the way is gone")
+        return stored
+
+    def find_request(self, transaction_id: str) -> PaymentRequest | None:
+        """The transaction's request and decision."""
+        answer = self._client.get_item(
+            TableName=self._table,
+            Key=_item({"transaction_id": transaction_id, "timestamp": REQUEST_TIMESTAMP}),
+            ConsistentRead=True,
+        )
+        if "Item" not in answer:
+            return None
+        item = {name: _deserializer.deserialize(value) for name, value in answer["Item"].items()}
+        del item["timestamp"]
+        return PaymentRequest(**item | {"amount": int(item["amount"])})
+
+    def record_event(self, transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> None:
+        """Add a later state; delivered again, with the same timestamp, it adds nothing.
+
+        Args:
+            timestamp: microseconds since 1970, the same in every delivery of the event.
+            event: the item's other attributes, `state` among them.
+        """
+        self._add(transaction_id, timestamp, event)
+
+    def probe(self) -> None:
+        """Read a key that no payment has: it proves that the table can be reached and read."""
+        self._client.get_item(
+            TableName=self._table, Key=_item({"transaction_id": "status", "timestamp": 0})
+        )
+
+    def _add(self, transaction_id: str, timestamp: int, attributes: Mapping[str, Any]) -> bool:
+        """Whether the item is new."""
+        keys = {"transaction_id": transaction_id, "timestamp": timestamp}
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=_item({**attributes, **keys}),
+                ConditionExpression="attribute_not_exists(transaction_id)",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True
+
+
+def _item(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _serializer.serialize(value) for name, value in attributes.items()}

@@ -1,0 +1,1 @@
+"""The embedded environment: PaymentsProd on this machine, without AWS."""

@@ -1,0 +1,306 @@
+# ruff: noqa: ARG002 - the methods have the arguments that CloudFormation gives
+"""The CloudFormation types that PaymentsProd uses and the emulator lacks.
+
+Each makes real emulated state through the service's own API, so that it can be described
+afterwards. Two have no API in the emulator and are only recorded in their stack:
+`AWS::Logs::QueryDefinition` and `AWS::WAFv2::LoggingConfiguration`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any, Literal
+
+from botocore.exceptions import ClientError
+
+from local.emulator_internals import Properties, Provisioned, ResourceType
+
+ClientFor = Callable[[str], Any]
+
+_TAGS = ("Tags", "TagSpecifications")
+
+
+def types(client: ClientFor) -> dict[str, ResourceType]:
+    """The types by name; `client` makes a boto3 client for a service."""
+    return {
+        "AWS::EC2::EIP": ElasticIp(client),
+        "AWS::EC2::NatGateway": NatGateway(client),
+        "AWS::EC2::FlowLog": FlowLog(client),
+        "AWS::EC2::SecurityGroupIngress": SecurityGroupRule(client, "ingress"),
+        "AWS::EC2::SecurityGroupEgress": SecurityGroupRule(client, "egress"),
+        "AWS::CloudWatch::CompositeAlarm": CompositeAlarm(client),
+        "AWS::WAFv2::WebACLAssociation": WebAclAssociation(client),
+        "AWS::WAFv2::LoggingConfiguration": Recorded("ResourceArn", {}),
+        "AWS::Logs::QueryDefinition": Recorded(None, {"QueryDefinitionId": "{id}"}),
+    }
+
+
+class Ec2Resource:
+    """An EC2 resource whose tags change in place and everything else by replacement."""
+
+    def __init__(self, client: ClientFor) -> None:
+        self._client = client
+
+    def make(self, ec2: Any, properties: Properties) -> Provisioned:
+        raise NotImplementedError
+
+    def remove(self, ec2: Any, physical_id: str) -> None:
+        raise NotImplementedError
+
+    def tagged_id(self, ec2: Any, physical_id: str) -> str:
+        """The id that CreateTags takes."""
+        return physical_id
+
+    def attributes(self, ec2: Any, physical_id: str) -> dict[str, str]:
+        raise NotImplementedError
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        ec2 = self._client("ec2")
+        physical_id, attributes = self.make(ec2, properties)
+        if properties.get("Tags"):
+            ec2.create_tags(
+                Resources=[self.tagged_id(ec2, physical_id)], Tags=list(properties["Tags"])
+            )
+        return physical_id, attributes
+
+    def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+        if _without_tags(old) != _without_tags(new):
+            return self.create("", new, stack)
+        ec2 = self._client("ec2")
+        resources = [self.tagged_id(ec2, physical_id)]
+        before, after = _tags(old), _tags(new)
+        if gone := [{"Key": key} for key in before if key not in after]:
+            ec2.delete_tags(Resources=resources, Tags=gone)
+        if after:
+            tags = [{"Key": key, "Value": value} for key, value in after.items()]
+            ec2.create_tags(Resources=resources, Tags=tags)
+        return physical_id, self.attributes(ec2, physical_id)
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        _unless_gone(lambda: self.remove(self._client("ec2"), physical_id))
+
+
+class ElasticIp(Ec2Resource):
+    """Ref is the address."""
+
+    def make(self, ec2: Any, properties: Properties) -> Provisioned:
+        made = ec2.allocate_address(Domain=properties.get("Domain", "vpc"))
+        return made["PublicIp"], {
+            "AllocationId": made["AllocationId"],
+            "PublicIp": made["PublicIp"],
+        }
+
+    def remove(self, ec2: Any, physical_id: str) -> None:
+        ec2.release_address(AllocationId=self.tagged_id(ec2, physical_id))
+
+    def tagged_id(self, ec2: Any, physical_id: str) -> str:
+        # Looked through here: the emulator ignores the request's PublicIps.
+        for address in ec2.describe_addresses()["Addresses"]:
+            if address["PublicIp"] == physical_id:
+                return str(address["AllocationId"])
+        return physical_id
+
+    def attributes(self, ec2: Any, physical_id: str) -> dict[str, str]:
+        return {"AllocationId": self.tagged_id(ec2, physical_id), "PublicIp": physical_id}
+
+
+class NatGateway(Ec2Resource):
+    def make(self, ec2: Any, properties: Properties) -> Provisioned:
+        made = ec2.create_nat_gateway(
+            **{
+                key: properties[key]
+                for key in ("SubnetId", "AllocationId", "ConnectivityType")
+                if key in properties
+            }
+        )
+        physical_id = made["NatGateway"]["NatGatewayId"]
+        return physical_id, self.attributes(ec2, physical_id)
+
+    def remove(self, ec2: Any, physical_id: str) -> None:
+        ec2.delete_nat_gateway(NatGatewayId=physical_id)
+
+    def attributes(self, ec2: Any, physical_id: str) -> dict[str, str]:
+        return {"NatGatewayId": physical_id}
+
+
+class FlowLog(Ec2Resource):
+    def make(self, ec2: Any, properties: Properties) -> Provisioned:
+        known = (
+            "ResourceType",
+            "TrafficType",
+            "LogDestinationType",
+            "LogDestination",
+            "LogGroupName",
+            "DeliverLogsPermissionArn",
+            "LogFormat",
+        )
+        request: dict[str, Any] = {key: properties[key] for key in known if key in properties}
+        if "MaxAggregationInterval" in properties:
+            request["MaxAggregationInterval"] = int(properties["MaxAggregationInterval"])
+        made = ec2.create_flow_logs(ResourceIds=[properties["ResourceId"]], **request)
+        physical_id = made["FlowLogIds"][0]
+        return physical_id, self.attributes(ec2, physical_id)
+
+    def remove(self, ec2: Any, physical_id: str) -> None:
+        ec2.delete_flow_logs(FlowLogIds=[physical_id])
+
+    def attributes(self, ec2: Any, physical_id: str) -> dict[str, str]:
+        return {"Id": physical_id}
+
+
+class SecurityGroupRule:
+    """One rule of a group; Ref is the rule's id."""
+
+    def __init__(self, client: ClientFor, direction: Literal["ingress", "egress"]) -> None:
+        self._client = client
+        self._direction = direction
+        self._peer = "Source" if direction == "ingress" else "Destination"
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        made = self._call("authorize_security_group", properties)
+        physical_id = made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+        return physical_id, {"Id": physical_id}
+
+    def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+        if {**old, "Description": None} != {**new, "Description": None}:
+            return self.create("", new, stack)
+        self._call("update_security_group_rule_descriptions", new)
+        return physical_id, {"Id": physical_id}
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        _unless_gone(lambda: self._call("revoke_security_group", properties))
+
+    def _call(self, operation: str, properties: Properties) -> Any:
+        method = getattr(self._client("ec2"), f"{operation}_{self._direction}")
+        return method(GroupId=properties["GroupId"], IpPermissions=[self._permission(properties)])
+
+    def _permission(self, properties: Properties) -> dict[str, Any]:
+        permission: dict[str, Any] = {"IpProtocol": str(properties["IpProtocol"])}
+        for key in ("FromPort", "ToPort"):
+            if key in properties:
+                permission[key] = int(properties[key])
+        description = (
+            {"Description": properties["Description"]} if "Description" in properties else {}
+        )
+        peers = {
+            "CidrIp": ("IpRanges", "CidrIp"),
+            "CidrIpv6": ("Ipv6Ranges", "CidrIpv6"),
+            f"{self._peer}SecurityGroupId": ("UserIdGroupPairs", "GroupId"),
+            f"{self._peer}PrefixListId": ("PrefixListIds", "PrefixListId"),
+        }
+        for key, (field, member) in peers.items():
+            if properties.get(key):
+                permission[field] = [{member: properties[key], **description}]
+        return permission
+
+
+class CompositeAlarm:
+    """Ref is the alarm's name."""
+
+    def __init__(self, client: ClientFor) -> None:
+        self._client = client
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        name = properties.get("AlarmName") or f"{stack}-{logical_id}-{uuid.uuid4().hex[:12]}"
+        return self._put(name, properties)
+
+    def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+        return self._put(new.get("AlarmName") or physical_id, new)
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        self._client("cloudwatch").delete_alarms(AlarmNames=[physical_id])
+
+    def _put(self, name: str, properties: Properties) -> Provisioned:
+        known = (
+            "AlarmRule",
+            "AlarmDescription",
+            "AlarmActions",
+            "OKActions",
+            "InsufficientDataActions",
+            "Tags",
+        )
+        cloudwatch = self._client("cloudwatch")
+        cloudwatch.put_composite_alarm(
+            AlarmName=name,
+            ActionsEnabled=str(properties.get("ActionsEnabled", True)).lower() == "true",
+            **{key: properties[key] for key in known if key in properties},
+        )
+        found = cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=["CompositeAlarm"])
+        return name, {"Arn": found["CompositeAlarms"][0]["AlarmArn"]}
+
+
+class WebAclAssociation:
+    def __init__(self, client: ClientFor) -> None:
+        self._client = client
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        resource, acl = properties["ResourceArn"], properties["WebACLArn"]
+        self._client("wafv2").associate_web_acl(ResourceArn=resource, WebACLArn=acl)
+        return f"{resource}|{acl}", {}
+
+    def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+        return self.create("", new, stack)
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        waf = self._client("wafv2")
+        resource = properties["ResourceArn"]
+        try:
+            associated = waf.get_web_acl_for_resource(ResourceArn=resource)["WebACL"]["ARN"]
+        except ClientError as error:
+            if _is_gone(error):
+                return
+            raise
+        # A replacement has associated the resource with another ACL by now: leave that alone.
+        if associated == properties["WebACLArn"]:
+            waf.disassociate_web_acl(ResourceArn=resource)
+
+
+class Recorded:
+    """A type without an API in the emulator: it exists in its stack only.
+
+    `key` is the property that is its physical id (a new id is drawn without one); `attributes`
+    may contain `{id}`.
+    """
+
+    def __init__(self, key: str | None, attributes: dict[str, str]) -> None:
+        self._key = key
+        self._attributes = attributes
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        return self._provisioned(str(uuid.uuid4()), properties)
+
+    def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+        return self._provisioned(physical_id, new)
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        pass
+
+    def _provisioned(self, physical_id: str, properties: Properties) -> Provisioned:
+        if self._key is not None:
+            physical_id = properties[self._key]
+        return physical_id, {
+            name: value.format(id=physical_id) for name, value in self._attributes.items()
+        }
+
+
+def _without_tags(properties: Properties) -> dict[str, Any]:
+    return {key: value for key, value in properties.items() if key not in _TAGS}
+
+
+def _tags(properties: Properties) -> dict[str, str]:
+    return {tag["Key"]: str(tag["Value"]) for tag in properties.get("Tags") or ()}
+
+
+def _is_gone(error: ClientError) -> bool:
+    code = error.response["Error"]["Code"]
+    return code.endswith(("NotFound", "NotFoundException")) or code == "WAFNonexistentItemException"
+
+
+def _unless_gone(delete: Callable[[], object]) -> None:
+    """A resource that somebody else deleted is deleted: CloudFormation agrees."""
+    try:
+        delete()
+    except ClientError as error:
+        if not _is_gone(error):
+            raise

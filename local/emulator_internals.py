@@ -1,0 +1,163 @@
+# mypy: disable-error-code="import-untyped"
+"""Everything of the emulator that is not its public interface, in one place.
+
+MiniStack documents its HTTP endpoints and environment variables only. What this module imports
+are private names of exactly the release below; `require_version` refuses any other, so a new
+release is looked at before it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Protocol, cast
+
+MINISTACK_VERSION = "1.5.33"
+
+Properties = Mapping[str, Any]
+# A resource's physical id and its `Fn::GetAtt` attributes.
+Provisioned = tuple[str, dict[str, str]]
+AsgiApplication = Callable[..., Awaitable[None]]
+
+
+class ResourceType(Protocol):
+    """What CloudFormation needs to know about one resource type.
+
+    Each method runs on a thread of its own, so it may call the emulator over HTTP and wait. An
+    `update` that returns another physical id is a replacement: CloudFormation deletes the
+    predecessor at the end.
+    """
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned: ...
+
+    def update(
+        self, physical_id: str, old: Properties, new: Properties, stack: str
+    ) -> Provisioned: ...
+
+    def delete(self, physical_id: str, properties: Properties) -> None: ...
+
+
+class VersionError(Exception):
+    """The installed emulator is not the release that `local/` was written for."""
+
+
+def require_version() -> None:
+    """Raise VersionError unless the installed MiniStack is the one this module knows."""
+    found = version("ministack")
+    if found != MINISTACK_VERSION:
+        raise VersionError(
+            f"MiniStack {found} is installed, but local/ uses private names of "
+            f"{MINISTACK_VERSION}: run `make setup`, or review local/emulator_internals.py"
+        )
+
+
+def application() -> AsgiApplication:
+    """The emulator as an ASGI application. Its settings are read from the environment now."""
+    from ministack.app import app
+
+    return cast(AsgiApplication, app)
+
+
+def register(types: Mapping[str, ResourceType]) -> None:
+    """Add (or replace) CloudFormation resource types."""
+    from ministack.services.cloudformation import provisioners, stacks
+
+    for name, resource_type in types.items():
+        provisioners._RESOURCE_HANDLERS[name] = {
+            **provisioners._RESOURCE_HANDLERS.get(name, {}),
+            "create": resource_type.create,
+            "update": resource_type.update,
+            "update_with_logical_id": False,
+            "delete": resource_type.delete,
+        }
+    by_default = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda name: name in types or by_default(name)
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """The emulator's own handlers of a resource type, kept before `register` replaces them."""
+
+    create: Callable[[str, Properties, str], Provisioned]
+    update: Callable[[str, Properties, Properties, str], Provisioned]
+    delete: Callable[[str, Properties], None]
+
+
+def built_in(name: str) -> BuiltIn:
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS[name]
+    return BuiltIn(handlers["create"], handlers["update"], handlers["delete"])
+
+
+def account_and_region() -> tuple[str, str]:
+    """The account and region that the running request (or stack operation) belongs to."""
+    from ministack.core.responses import get_account_id, get_region
+
+    return get_account_id(), get_region()
+
+
+def db_instance(identifier: str) -> dict[str, Any]:
+    """The record behind DescribeDBInstances, to be changed in place."""
+    from ministack.services import rds
+
+    return cast(dict[str, Any], rds._instances[identifier])
+
+
+def stack_record(name_or_id: str) -> dict[str, Any] | None:
+    """The record behind DescribeStacks, to be changed in place."""
+    from ministack.services.cloudformation import handlers
+
+    return cast("dict[str, Any] | None", handlers._resolve_stack(name_or_id))
+
+
+@dataclass(frozen=True)
+class Credential:
+    """The owner and the secret of an access key."""
+
+    principal_arn: str
+    secret_access_key: str
+
+
+def credential(access_key_id: str, account: str, session_token: str) -> Credential | None:
+    """Look an access key up as a request would; None if it is unknown, expired or its session
+    token is not the right one."""
+    from ministack.core.iam_evaluator import CredentialResolutionError, resolve_credential
+
+    found = resolve_credential(access_key_id, account, session_token)
+    if isinstance(found, CredentialResolutionError):
+        return None
+    return Credential(found.principal_arn, found.secret_access_key)
+
+
+def allows(access_key_id: str, action: str, resource: str, account: str, region: str) -> bool:
+    """Evaluate identity policies, permissions boundary and session policies of the key's owner."""
+    from ministack.core.iam_evaluator import AuthError, EvalContext, evaluate, resolve_principal
+    from ministack.core.responses import request_scope
+
+    with request_scope(account, region):
+        principal = resolve_principal(access_key_id, account)
+        if isinstance(principal, AuthError):
+            return False
+        if principal.policies is None:  # the account's root
+            return True
+        context = EvalContext(
+            principal_arn=principal.arn,
+            principal_type=principal.type,
+            principal_account=account,
+            action=action,
+            resource_arn=resource,
+            region=region,
+            source_ip="127.0.0.1",
+            secure_transport=True,
+            principal_keys=principal.keys,
+        )
+        return bool(evaluate(context, principal.policies, *principal.limits).decision == "Allow")
+
+
+def end_functions() -> None:
+    """End the processes in which functions run."""
+    from ministack.core import lambda_runtime
+
+    lambda_runtime.reset()

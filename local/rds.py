@@ -1,0 +1,185 @@
+"""`AWS::RDS::DBInstance` with a real PostgreSQL behind its endpoint."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local import emulator_internals, rds_token
+from local.emulator_internals import Properties, Provisioned
+from local.postgres import PostgresServer, new_password
+from local.rds_front import Authentication, RdsFront
+
+HOST = "localhost"
+TYPE = "AWS::RDS::DBInstance"
+
+
+class DbInstanceError(Exception):
+    """The instance cannot be made, changed or deleted as asked; the text says why."""
+
+
+@dataclass(frozen=True)
+class Running:
+    server: PostgresServer
+    front: RdsFront
+    secret_arn: str | None
+
+
+class DbInstances:
+    """The instances of the embedded environment, as a CloudFormation type.
+
+    The emulator's own handler keeps the record that DescribeDBInstances shows; this one adds the
+    server, the door before it and the managed secret.
+    """
+
+    def __init__(self, client: Callable[[str], Any], directory: Path, tls: ssl.SSLContext) -> None:
+        self._client = client
+        self._directory = directory
+        self._tls = tls
+        self._record = emulator_internals.built_in(TYPE)
+        self._running: dict[str, Running] = {}
+
+    def server(self, identifier: str) -> PostgresServer:
+        """The PostgreSQL behind an instance (raises KeyError)."""
+        return self._running[identifier].server
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        if properties.get("Engine") != "postgres":
+            raise DbInstanceError(f"{TYPE}: only the engine postgres is embedded")
+        identifier, attributes = self._record.create(logical_id, properties, stack)
+        try:
+            return identifier, {**attributes, **self._start(identifier, properties)}
+        except BaseException:
+            self._record.delete(identifier, properties)
+            raise
+
+    def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+        if bool(old.get("ManageMasterUserPassword")) != bool(new.get("ManageMasterUserPassword")):
+            raise DbInstanceError(f"{TYPE}: ManageMasterUserPassword does not change here")
+        identifier, attributes = self._record.update(physical_id, old, new, stack)
+        return identifier, {**attributes, **self._attributes(identifier)}
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        running = self._running.get(physical_id)
+        if running is None:
+            return
+        if emulator_internals.db_instance(physical_id).get("DeletionProtection"):
+            raise DbInstanceError(
+                f"Cannot delete protected DB Instance {physical_id}, please disable deletion "
+                "protection and try again."
+            )
+        del self._running[physical_id]
+        running.front.stop()
+        running.server.stop()
+        if running.secret_arn is not None:
+            self._client("secretsmanager").delete_secret(
+                SecretId=running.secret_arn, ForceDeleteWithoutRecovery=True
+            )
+        self._record.delete(physical_id, properties)
+
+    def stop(self) -> None:
+        """Stop every server; their data stays on disk."""
+        for running in self._running.values():
+            running.front.stop()
+            running.server.stop()
+        self._running.clear()
+
+    def _start(self, identifier: str, properties: Properties) -> dict[str, str]:
+        record = emulator_internals.db_instance(identifier)
+        account, region = emulator_internals.account_and_region()
+        master_user = properties["MasterUsername"]
+        given = properties.get("MasterUserPassword")
+        password = str(given) if given else new_password()
+        server = PostgresServer(self._directory / f"{identifier}-{uuid.uuid4().hex[:8]}")
+        server.start()
+        try:
+            server.create_ledger_database(
+                master_user=master_user,
+                master_password=password,
+                database=properties.get("DBName"),
+            )
+            managed = str(properties.get("ManageMasterUserPassword")).lower() == "true"
+            secret_arn = (
+                self._create_secret(record, properties, master_user, password) if managed else None
+            )
+
+            def token_refusal(user: str, token: str) -> str | None:
+                if not record["IAMDatabaseAuthenticationEnabled"]:
+                    return "IAM database authentication is disabled"
+                database = rds_token.Database(
+                    host=HOST,
+                    port=front.port,
+                    resource_id=record["DbiResourceId"],
+                    account=account,
+                    region=region,
+                )
+                return rds_token.refusal(token, user, database)
+
+            front = RdsFront(
+                server,
+                self._tls,
+                Authentication(
+                    master_user=master_user,
+                    master_password=lambda: (
+                        self._secret_password(secret_arn) if secret_arn else password
+                    ),
+                    token_refusal=token_refusal,
+                ),
+            )
+            front.start()
+        except BaseException:
+            server.stop()
+            raise
+        self._running[identifier] = Running(server, front, secret_arn)
+        record["Endpoint"].update(Address=HOST, Port=front.port)
+        return self._attributes(identifier)
+
+    def _attributes(self, identifier: str) -> dict[str, str]:
+        record = emulator_internals.db_instance(identifier)
+        attributes = {
+            "Endpoint.Address": record["Endpoint"]["Address"],
+            "Endpoint.Port": str(record["Endpoint"]["Port"]),
+            # AWS spells this one both ways; templates use DbiResourceId.
+            "DbiResourceId": record["DbiResourceId"],
+        }
+        secret_arn = self._running[identifier].secret_arn
+        if secret_arn is not None:
+            attributes["MasterUserSecret.SecretArn"] = secret_arn
+        return attributes
+
+    def _create_secret(
+        self, record: dict[str, Any], properties: Properties, user: str, password: str
+    ) -> str:
+        """The secret RDS makes and owns: `rds!db-<uuid>` with username and password."""
+        request: dict[str, Any] = {}
+        key = (properties.get("MasterUserSecret") or {}).get("KmsKeyId")
+        if key:
+            request["KmsKeyId"] = key
+        made = self._client("secretsmanager").create_secret(
+            Name=f"rds!db-{uuid.uuid4()}",
+            Description=f"The secret associated with the primary RDS DB instance: "
+            f"{record['DBInstanceArn']}",
+            SecretString=json.dumps({"username": user, "password": password}),
+            Tags=[{"Key": "aws:rds:primaryDBInstanceArn", "Value": record["DBInstanceArn"]}],
+            **request,
+        )
+        record["MasterUserSecret"] = {
+            "SecretArn": made["ARN"],
+            "SecretStatus": "active",
+            **({"KmsKeyId": key} if key else {}),
+        }
+        return str(made["ARN"])
+
+    def _secret_password(self, secret_arn: str) -> str:
+        try:
+            value = self._client("secretsmanager").get_secret_value(SecretId=secret_arn)
+        except ClientError as error:
+            raise DbInstanceError(f"the master user's secret cannot be read: {error}") from error
+        return str(json.loads(value["SecretString"])["password"])

@@ -1,0 +1,234 @@
+"""The REST API: three endpoints, behind keys, throttles and request validation (R7, R8)."""
+
+from __future__ import annotations
+
+import json
+from aws_cdk import ArnFormat, Fn, RemovalPolicy, Stack
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from building_blocks.bundle import SOURCES
+from building_blocks.logs import EncryptedLogGroup
+from config import ProductionConfig
+
+SCHEMAS = SOURCES / "payments" / "schemas"
+STAGE = "prod"
+
+
+class PaymentsApi(Construct):
+    """``POST /validate``, ``POST /process`` and ``GET /status``.
+
+    API, stage and methods stand in one stack, so that a rollback takes the stage back to the
+    methods it had.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        config: ProductionConfig,
+        log_key: kms.IKey,
+        validator: lambda_.Function,
+        processor: lambda_.Function,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        access_log = EncryptedLogGroup(
+            self, "AccessLogGroup", name="/payments/api-access", key=log_key
+        )
+        throttling = apigateway.ThrottleSettings(
+            rate_limit=config.api_rate_limit, burst_limit=config.api_burst_limit
+        )
+        self.rest_api = apigateway.RestApi(
+            self,
+            "RestApi",
+            rest_api_name="payments",
+            description="Payments: validate, process, status",
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            cloud_watch_role=False,
+            deploy_options=apigateway.StageOptions(
+                stage_name=STAGE,
+                access_log_destination=apigateway.LogGroupLogDestination(access_log),
+                access_log_format=_ACCESS_LOG_FORMAT,
+                logging_level=apigateway.MethodLoggingLevel.INFO,
+                data_trace_enabled=False,  # payloads stay out of the logs
+                metrics_enabled=True,
+                throttling_rate_limit=throttling.rate_limit,
+                throttling_burst_limit=throttling.burst_limit,
+            ),
+        )
+        self._let_stage_log(log_key)
+        self._describe_errors()
+        self._add_post("validate", validator, "validate_request")
+        self._add_post("process", processor, "process_request")
+        self.rest_api.root.add_resource("status").add_method(
+            "GET", _integration(processor), api_key_required=True
+        )
+
+        self.key = self.rest_api.add_api_key(
+            "Key", description="The first client of the payments API"
+        )
+        plan = self.rest_api.add_usage_plan(
+            "UsagePlan",
+            description="What one API key may send",
+            throttle=throttling,
+            quota=apigateway.QuotaSettings(
+                limit=config.api_daily_quota, period=apigateway.Period.DAY
+            ),
+            api_stages=[
+                apigateway.UsagePlanPerApiStage(
+                    api=self.rest_api, stage=self.rest_api.deployment_stage
+                )
+            ],
+        )
+        plan.add_api_key(self.key)
+
+    def _add_post(self, path: str, function: lambda_.Function, schema: str) -> None:
+        model = apigateway.CfnModel(
+            self,
+            "".join(part.capitalize() for part in schema.split("_")),
+            rest_api_id=self.rest_api.rest_api_id,
+            content_type="application/json",
+            schema=json.loads((SCHEMAS / f"{schema}.json").read_text()),
+        )
+        self.rest_api.root.add_resource(path).add_method(
+            "POST",
+            _integration(function),
+            api_key_required=True,
+            request_models={
+                "application/json": apigateway.Model.from_model_name(
+                    self, f"{path.capitalize()}Model", model.ref
+                )
+            },
+            request_validator_options=apigateway.RequestValidatorOptions(
+                validate_request_body=True
+            ),
+        )
+
+    def _let_stage_log(self, log_key: kms.IKey) -> None:
+        """Gives API Gateway its role for logs, and declares the groups that it writes to.
+
+        The role is a setting of the account and region, shared by every API there; it stays when
+        this stack is deleted (aws/aws-cdk#10878).
+        """
+        stack = Stack.of(self)
+        execution_log = EncryptedLogGroup(
+            self,
+            "ExecutionLogGroup",
+            name=Fn.join(
+                "", ["API-Gateway-Execution-Logs_", self.rest_api.rest_api_id, f"/{STAGE}"]
+            ),
+            key=log_key,
+        )
+        # API Gateway writes one line here when it is given its role.
+        welcome_log = EncryptedLogGroup(
+            self, "WelcomeLogGroup", name="/aws/apigateway/welcome", key=log_key
+        )
+        log_groups = stack.format_arn(
+            service="logs", resource="log-group", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+        role = iam.Role(
+            self,
+            "LoggingRole",
+            description="Lets API Gateway write the logs of the APIs in this account and region",
+            assumed_by=iam.ServicePrincipal(
+                "apigateway.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+            ),
+            inline_policies={
+                "WriteLogs": iam.PolicyDocument(
+                    statements=[
+                        iam.PolicyStatement(
+                            sid="WriteLogs",
+                            actions=[
+                                "logs:CreateLogGroup",
+                                "logs:CreateLogStream",
+                                "logs:DescribeLogGroups",
+                                "logs:DescribeLogStreams",
+                                "logs:FilterLogEvents",
+                                "logs:GetLogEvents",
+                                "logs:PutLogEvents",
+                            ],
+                            resources=[log_groups],
+                        )
+                    ]
+                )
+            },
+        )
+        role.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+        account = apigateway.CfnAccount(self, "Account", cloud_watch_role_arn=role.role_arn)
+        account.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+        account.node.add_dependency(welcome_log)
+        self.rest_api.deployment_stage.node.add_dependency(account, execution_log)
+
+    def _describe_errors(self) -> None:
+        """Errors that API Gateway answers itself look like the functions' own (RFC 9457)."""
+        for name, case, status, code, title in _GATEWAY_ERRORS:
+            problem = {
+                "type": "about:blank",
+                "title": title,
+                "status": status,
+                "code": code,
+            }
+            # $context.error.messageString comes with its quotes.
+            self.rest_api.add_gateway_response(
+                name,
+                type=case,
+                status_code=str(status),
+                response_headers={"Content-Type": "'application/problem+json'"},
+                templates={
+                    "application/json": json.dumps(problem)[:-1]
+                    + ', "detail": $context.error.messageString}'
+                },
+            )
+
+
+def _integration(function: lambda_.Function) -> apigateway.LambdaIntegration:
+    return apigateway.LambdaIntegration(function, allow_test_invoke=False)
+
+
+_Type = apigateway.ResponseType
+_GATEWAY_ERRORS: tuple[tuple[str, apigateway.ResponseType, int, str, str], ...] = (
+    ("BadRequestBody", _Type.BAD_REQUEST_BODY, 400, "invalid_request", "Bad Request"),
+    ("InvalidApiKey", _Type.INVALID_API_KEY, 403, "api_key_required", "Forbidden"),
+    ("AccessDenied", _Type.ACCESS_DENIED, 403, "access_denied", "Forbidden"),
+    ("WafFiltered", _Type.WAF_FILTERED, 403, "request_blocked", "Forbidden"),
+    # API Gateway's way of saying that there is no such path or method.
+    (
+        "NoSuchOperation",
+        _Type.MISSING_AUTHENTICATION_TOKEN,
+        404,
+        "no_such_operation",
+        "Not Found",
+    ),
+    ("TooLarge", _Type.REQUEST_TOO_LARGE, 413, "request_too_large", "Content Too Large"),
+    ("Throttled", _Type.THROTTLED, 429, "throttled", "Too Many Requests"),
+    ("QuotaExceeded", _Type.QUOTA_EXCEEDED, 429, "quota_exceeded", "Too Many Requests"),
+    ("FunctionFailed", _Type.INTEGRATION_FAILURE, 502, "unavailable", "Bad Gateway"),
+    ("FunctionTimedOut", _Type.INTEGRATION_TIMEOUT, 504, "timed_out", "Gateway Timeout"),
+)
+"""Construct id, API Gateway's name of the case, status, our stable code, RFC 9110's title."""
+
+_ACCESS_LOG_FORMAT = apigateway.AccessLogFormat.custom(
+    json.dumps(
+        {
+            "requestId": "$context.requestId",
+            "requestTime": "$context.requestTime",
+            "apiKeyId": "$context.identity.apiKeyId",
+            "sourceIp": "$context.identity.sourceIp",
+            "userAgent": "$context.identity.userAgent",
+            "httpMethod": "$context.httpMethod",
+            "resourcePath": "$context.resourcePath",
+            "status": "$context.status",
+            "responseLatency": "$context.responseLatency",
+            "integrationLatency": "$context.integrationLatency",
+            "integrationStatus": "$context.integration.status",
+            "errorType": "$context.error.responseType",
+            "wafResponseCode": "$context.wafResponseCode",
+        }
+    )
+)
+"""Who called what, how it went and how long it took. No header and no payload."""

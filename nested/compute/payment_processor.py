@@ -1,0 +1,118 @@
+"""payment-processor: posts approved payments to the ledger."""
+
+from __future__ import annotations
+
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from building_blocks.bundle import FunctionCode
+from building_blocks.function import PythonFunction
+from config import ProductionConfig
+from nested.compute.permissions import (
+    deny_what_no_function_does,
+    use_key_through,
+    use_table_key,
+)
+from nested.data import DataOutputs
+from nested.network import NetworkOutputs
+
+
+class PaymentProcessor(PythonFunction):
+    """Serves ``/process`` and ``/status``, works off the retry queue, and every minute delivers
+    what a function that died left in the outbox."""
+
+    LEDGER_USER = "payment_processor"
+    """The database user that the migrations create; it logs in with IAM."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        config: ProductionConfig,
+        network: NetworkOutputs,
+        data: DataOutputs,
+    ) -> None:
+        table, queue, ledger = data.transactions_table, data.retry_queue, data.ledger
+        super().__init__(
+            scope,
+            construct_id,
+            name="payment-processor",
+            description="Posts approved payments to the ledger (POST /process, GET /status)",
+            code=FunctionCode(
+                package="payment_processor", shared_packages=("payments", "ledger")
+            ),
+            log_key=network.application_key,
+            network=network.ledger_clients,
+            reserved_concurrency=config.processor_concurrency,
+            environment={
+                "TRANSACTIONS_TABLE": table.table_name,
+                "RETRY_QUEUE_URL": queue.queue_url,
+                "LEDGER_HOST": ledger.instance.db_instance_endpoint_address,
+                "LEDGER_PORT": ledger.instance.db_instance_endpoint_port,
+                "LEDGER_DATABASE": ledger.DATABASE_NAME,
+                "LEDGER_USER": self.LEDGER_USER,
+            },
+            statements=[
+                iam.PolicyStatement(
+                    sid="ReadAndAppendHistory",
+                    actions=["dynamodb:GetItem", "dynamodb:PutItem"],
+                    resources=[table.table_arn],
+                ),
+                use_table_key(network.application_key),
+                iam.PolicyStatement(
+                    sid="SendAndReceiveRetries",
+                    actions=[
+                        "sqs:ChangeMessageVisibility",
+                        "sqs:DeleteMessage",
+                        "sqs:GetQueueAttributes",
+                        "sqs:ReceiveMessage",
+                        "sqs:SendMessage",
+                    ],
+                    resources=[queue.queue_arn],
+                ),
+                use_key_through(
+                    "sqs",
+                    network.application_key,
+                    ["kms:Decrypt", "kms:GenerateDataKey"],
+                    sid="UseTheQueuesKey",
+                ),
+                iam.PolicyStatement(
+                    sid="LogInToLedger",
+                    actions=["rds-db:connect"],
+                    resources=[
+                        f"arn:{Aws.PARTITION}:rds-db:{Aws.REGION}:{Aws.ACCOUNT_ID}:dbuser:"
+                        f"{ledger.resource_id}/{self.LEDGER_USER}"
+                    ],
+                ),
+                *deny_what_no_function_does(data),
+            ],
+        )
+        lambda_.EventSourceMapping(
+            self,
+            "Retries",
+            target=self.function,
+            event_source_arn=queue.queue_arn,
+            batch_size=10,
+            # Leaves the other executions, and their database connections, to the API.
+            max_concurrency=config.retry_concurrency,
+            report_batch_item_failures=True,
+        )
+        events.Rule(
+            self,
+            "OutboxSweep",
+            description="Delivers ledger events that a function could not deliver itself",
+            schedule=events.Schedule.rate(Duration.minutes(1)),
+            targets=[
+                targets.LambdaFunction(
+                    self.function,
+                    event=events.RuleTargetInput.from_object({"task": "sweep-outbox"}),
+                    # The next sweep comes in a minute; an old one has nothing to add.
+                    retry_attempts=0,
+                )
+            ],
+        )

@@ -1,0 +1,87 @@
+"""The compute stack: the three functions, what calls them, and the API with its guards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import NestedStack
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_wafv2 as wafv2
+from constructs import Construct
+
+from config import ProductionConfig
+from nested.compute.api import PaymentsApi
+from nested.compute.audit_logger import AuditLogger
+from nested.compute.payment_processor import PaymentProcessor
+from nested.compute.payment_validator import PaymentValidator
+from nested.compute.web_firewall import WebFirewall
+from nested.data import DataOutputs
+from nested.network import NetworkOutputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeOutputs:
+    """What the compute layer hands on."""
+
+    api: apigateway.RestApi
+    api_key: apigateway.IApiKey
+    payment_validator: lambda_.Function
+    payment_processor: lambda_.Function
+    audit_logger: lambda_.Function
+    web_acl: wafv2.CfnWebACL
+
+    @property
+    def functions(self) -> tuple[lambda_.Function, ...]:
+        return self.payment_validator, self.payment_processor, self.audit_logger
+
+
+class ComputeNestedStack(NestedStack):
+    """payment-validator, payment-processor and audit-logger (R5), and the REST API (R7, R8)."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        config: ProductionConfig,
+        network: NetworkOutputs,
+        data: DataOutputs,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description="Payments production, compute: payment functions and their API",
+        )
+        validator = PaymentValidator(
+            self, "PaymentValidator", config=config, network=network, data=data
+        )
+        processor = PaymentProcessor(
+            self, "PaymentProcessor", config=config, network=network, data=data
+        )
+        audit_logger = AuditLogger(
+            self, "AuditLogger", config=config, network=network, data=data
+        )
+        api = PaymentsApi(
+            self,
+            "Api",
+            config=config,
+            log_key=network.application_key,
+            validator=validator.function,
+            processor=processor.function,
+        )
+        firewall = WebFirewall(
+            self,
+            "Firewall",
+            api=api.rest_api,
+            log_key=network.application_key,
+            requests_per_5_minutes=config.waf_requests_per_5_minutes,
+        )
+        self.layer = ComputeOutputs(
+            api=api.rest_api,
+            api_key=api.key,
+            payment_validator=validator.function,
+            payment_processor=processor.function,
+            audit_logger=audit_logger.function,
+            web_acl=firewall.web_acl,
+        )

@@ -1,0 +1,128 @@
+"""The double-entry ledger's database (R4)."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_rds as rds
+from constructs import Construct
+
+from building_blocks.key import CustomerManagedKey
+from building_blocks.logs import EncryptedLogGroup
+from config import DATABASE_MAX_CONNECTIONS, ProductionConfig
+from nested.network import NetworkOutputs
+
+
+class LedgerDatabase(Construct):
+    """PostgreSQL, Multi-AZ, in the private subnets, under a key of its own.
+
+    The master password is made, stored and rotated by RDS, and nobody needs to know it: the
+    functions log in with IAM. Deletion protection is not here, because it would make the rollback
+    of a first deployment impossible (see docs/decisions).
+    """
+
+    IDENTIFIER = "payments-ledger"
+    DATABASE_NAME = "payments"
+    MASTER_USER = "ledger_admin"
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        config: ProductionConfig,
+        network: NetworkOutputs,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.key = CustomerManagedKey(
+            self,
+            "Key",
+            alias="payments/ledger-database",
+            description="Payments production: ledger database and its master secret",
+        )
+        private = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+        survives = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+        # The major version alone: minor versions disappear from RDS (aws/aws-cdk#30131), and
+        # RDS installs the newer ones in the maintenance window.
+        engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_18)
+        subnet_group = rds.SubnetGroup(
+            self,
+            "SubnetGroup",
+            description="Private subnets of the ledger's database",
+            vpc=network.vpc,
+            vpc_subnets=private,
+            removal_policy=survives,
+        )
+        parameter_group = rds.ParameterGroup(
+            self,
+            "ParameterGroup",
+            description="The ledger's database",
+            engine=engine,
+            parameters={
+                "rds.force_ssl": "1",
+                "max_connections": str(DATABASE_MAX_CONNECTIONS),
+                "log_disconnections": "1",
+                "log_lock_waits": "1",
+                "log_min_duration_statement": "1000",
+                "log_statement": "ddl",
+                # A function that dies within a transaction must not hold its locks for long.
+                "idle_in_transaction_session_timeout": "60000",
+            },
+            removal_policy=survives,
+        )
+        exported_logs = ["postgresql", "upgrade"]
+        log_groups = [
+            EncryptedLogGroup(
+                self,
+                f"{log.capitalize()}LogGroup",
+                name=f"/aws/rds/instance/{self.IDENTIFIER}/{log}",
+                key=network.application_key,
+            )
+            for log in exported_logs
+        ]
+        self.instance = rds.DatabaseInstance(
+            self,
+            "Instance",
+            instance_identifier=self.IDENTIFIER,
+            engine=engine,
+            instance_type=ec2.InstanceType(config.database_instance_type),
+            database_name=self.DATABASE_NAME,
+            port=network.ledger_port,
+            credentials=rds.Credentials.from_username(
+                self.MASTER_USER, encryption_key=self.key
+            ),
+            manage_master_user_password=True,
+            iam_authentication=True,
+            multi_az=True,
+            vpc=network.vpc,
+            vpc_subnets=private,
+            subnet_group=subnet_group,
+            security_groups=[network.database_security_group],
+            publicly_accessible=False,
+            parameter_group=parameter_group,
+            storage_type=rds.StorageType.GP3,
+            allocated_storage=config.database_storage_gib,
+            max_allocated_storage=config.database_max_storage_gib,
+            storage_encrypted=True,
+            storage_encryption_key=self.key,
+            backup_retention=Duration.days(config.backup_retention_days),
+            delete_automated_backups=False,
+            copy_tags_to_snapshot=True,
+            # UTC, in the quiet hours of the Americas; the windows do not touch.
+            preferred_backup_window="07:00-08:00",
+            preferred_maintenance_window="sun:09:00-sun:10:00",
+            auto_minor_version_upgrade=True,
+            ca_certificate=rds.CaCertificate.RDS_CA_RSA2048_G1,
+            cloudwatch_logs_exports=exported_logs,
+            enable_performance_insights=True,
+            performance_insight_encryption_key=self.key,
+            performance_insight_retention=rds.PerformanceInsightRetention.DEFAULT,
+            deletion_protection=False,
+            removal_policy=survives,
+        )
+        # RDS would create the groups itself, to be kept for ever.
+        self.instance.node.add_dependency(*log_groups)
+        resource = self.instance.node.default_child
+        assert isinstance(resource, rds.CfnDBInstance)
+        self.master_secret_arn = resource.attr_master_user_secret_secret_arn
+        self.resource_id = resource.attr_dbi_resource_id

@@ -1,0 +1,90 @@
+"""The ledger's schema, migrated as a part of the deployment."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from aws_cdk import CustomResource, Duration, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from building_blocks.bundle import SOURCES, FunctionCode
+from building_blocks.function import PythonFunction
+from nested.data.ledger_database import LedgerDatabase
+from nested.network import NetworkOutputs
+
+MIGRATIONS = SOURCES / "ledger_schema" / "migrations"
+
+MIGRATION_TIMEOUT_SECONDS = 300
+"""Longer than a payment may take, and far below Lambda's limit of 900."""
+
+
+def _fingerprint(migration: Path) -> str:
+    return f"{migration.name}:{hashlib.sha256(migration.read_bytes()).hexdigest()}"
+
+
+class LedgerSchema(Construct):
+    """Runs the SQL migrations when there are new ones; a failing one fails the deployment, and
+    so rolls back the whole unit."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        ledger: LedgerDatabase,
+        network: NetworkOutputs,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        instance = ledger.instance
+        provider = PythonFunction(
+            self,
+            "Provider",
+            name="payments-ledger-schema",
+            description="Migrates the ledger's schema during a deployment",
+            code=FunctionCode(
+                package="ledger_schema", shared_packages=("ledger", "custom_resource")
+            ),
+            log_key=network.application_key,
+            network=network.ledger_clients,
+            timeout_seconds=MIGRATION_TIMEOUT_SECONDS,
+            environment={
+                "LEDGER_HOST": instance.db_instance_endpoint_address,
+                "LEDGER_PORT": instance.db_instance_endpoint_port,
+                "LEDGER_DATABASE": ledger.DATABASE_NAME,
+                "MASTER_SECRET_ARN": ledger.master_secret_arn,
+            },
+            statements=[
+                iam.PolicyStatement(
+                    sid="ReadMasterSecret",
+                    actions=["secretsmanager:GetSecretValue"],
+                    resources=[ledger.master_secret_arn],
+                ),
+                iam.PolicyStatement(
+                    sid="DecryptMasterSecret",
+                    actions=["kms:Decrypt"],
+                    resources=[ledger.key.key_arn],
+                    conditions={
+                        "StringEquals": {
+                            "kms:ViaService": (
+                                f"secretsmanager.{Stack.of(self).region}.amazonaws.com"
+                            )
+                        }
+                    },
+                ),
+            ],
+        )
+        resource = CustomResource(
+            self,
+            "Schema",
+            resource_type="Custom::LedgerSchema",
+            service_token=provider.function.function_arn,
+            service_timeout=Duration.seconds(MIGRATION_TIMEOUT_SECONDS + 60),
+            properties={
+                "Migrations": [
+                    _fingerprint(file) for file in sorted(MIGRATIONS.glob("*.sql"))
+                ]
+            },
+        )
+        resource.node.add_dependency(provider)

@@ -1,0 +1,66 @@
+"""The data stack: ledger, history, audit trail and queues."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import NestedStack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from config import ProductionConfig
+from nested.data.audit_bucket import AuditBucket
+from nested.data.ledger_database import LedgerDatabase
+from nested.data.ledger_schema import LedgerSchema
+from nested.data.queues import Queues
+from nested.data.transactions_table import TransactionsTable
+from nested.network import NetworkOutputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOutputs:
+    """What the data layer hands on."""
+
+    ledger: LedgerDatabase
+    transactions_table: dynamodb.ITable
+    audit_bucket: s3.IBucket
+    audit_key: kms.IKey
+    retry_queue: sqs.IQueue
+    retry_dead_letter_queue: sqs.IQueue
+    audit_failure_queue: sqs.IQueue
+
+
+class DataNestedStack(NestedStack):
+    """The ledger's database with its schema, the transactions table, the audit bucket and the
+    queues."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        config: ProductionConfig,
+        network: NetworkOutputs,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description="Payments production, data: ledger, history, audit trail, queues",
+        )
+        ledger = LedgerDatabase(self, "LedgerDatabase", config=config, network=network)
+        LedgerSchema(self, "LedgerSchema", ledger=ledger, network=network)
+        table = TransactionsTable(self, "TransactionsTable", key=network.application_key)
+        audit = AuditBucket(self, "AuditBucket", retention_days=config.audit_retention_days)
+        queues = Queues(self, "Queues", key=network.application_key)
+        self.layer = DataOutputs(
+            ledger=ledger,
+            transactions_table=table,
+            audit_bucket=audit.bucket,
+            audit_key=audit.key,
+            retry_queue=queues.retry,
+            retry_dead_letter_queue=queues.retry_dead_letter,
+            audit_failure_queue=queues.audit_failure,
+        )

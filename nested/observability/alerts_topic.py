@@ -1,0 +1,46 @@
+"""Where critical alerts go (R13)."""
+
+from __future__ import annotations
+
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+
+class AlertsTopic(sns.Topic):
+    """An encrypted topic that CloudWatch may publish to, with the operators' mail address.
+
+    AWS mails that address a request to confirm; until somebody follows it, no alarm arrives.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, key: kms.IKey, email: str
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            display_name="Payments production alerts",
+            master_key=key,
+            enforce_ssl=True,
+        )
+        self.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AlarmsOfThisAccount",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[self.topic_arn],
+                conditions={
+                    "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                    "ArnLike": {
+                        "aws:SourceArn": (
+                            f"arn:{Aws.PARTITION}:cloudwatch:{Aws.REGION}:{Aws.ACCOUNT_ID}"
+                            ":alarm:*"
+                        )
+                    },
+                },
+            )
+        )
+        self.add_subscription(subscriptions.EmailSubscription(email))

@@ -1,0 +1,100 @@
+"""The root stack: owns the four layers and wires them, in one direction."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from aws_cdk import CfnOutput, CfnResource, Environment, NestedStack, Stack
+from constructs import Construct
+
+from config import ProductionConfig
+from nested.compute import ComputeNestedStack
+from nested.data import DataNestedStack
+from nested.network import NetworkNestedStack
+from nested.observability import ObservabilityNestedStack
+
+
+class PaymentsProd(Stack):
+    """Production, as one CloudFormation unit: it goes up, or rolls back, as a whole (S1, S2).
+
+    Network ──► Data ──► Compute ──► Observability: each layer is handed what it needs from the
+    layers before it, so that no later layer can be needed by an earlier one.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, config: ProductionConfig) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description="Payments production: network, data, compute, observability",
+            # The account is the deployer's; templates hold no account number.
+            env=Environment(region=config.region),
+            termination_protection=True,
+            tags=config.tags,
+        )
+        network = _layer(NetworkNestedStack(self, "NetworkNestedStack", config=config))
+        data = _layer(
+            DataNestedStack(self, "DataNestedStack", config=config, network=network.layer)
+        )
+        compute = _layer(
+            ComputeNestedStack(
+                self,
+                "ComputeNestedStack",
+                config=config,
+                network=network.layer,
+                data=data.layer,
+            )
+        )
+        observability = _layer(
+            ObservabilityNestedStack(
+                self,
+                "ObservabilityNestedStack",
+                config=config,
+                network=network.layer,
+                data=data.layer,
+                compute=compute.layer,
+            )
+        )
+        ledger = data.layer.ledger
+        outputs = {
+            "ApiUrl": (compute.layer.api.url, "Base address of the payments API"),
+            "ApiKeyId": (
+                compute.layer.api_key.key_id,
+                "Read its value with: aws apigateway get-api-key --include-value --api-key ID",
+            ),
+            "TransactionsTableName": (
+                data.layer.transactions_table.table_name,
+                "The payments' history",
+            ),
+            "AuditBucketName": (data.layer.audit_bucket.bucket_name, "The audit trail"),
+            "RetryQueueUrl": (data.layer.retry_queue.queue_url, "Payments to be retried"),
+            "LedgerEndpoint": (
+                ledger.instance.db_instance_endpoint_address,
+                "Host name of the ledger's database, inside the VPC",
+            ),
+            "LedgerPort": (ledger.instance.db_instance_endpoint_port, "Its port"),
+            "LedgerSecretArn": (
+                ledger.master_secret_arn,
+                "The secret with the ledger's master user and password, managed by RDS",
+            ),
+            "AlertsTopicArn": (
+                observability.layer.alerts_topic.topic_arn,
+                "Where alarms are published; its e-mail subscription must be confirmed",
+            ),
+            "DashboardName": (
+                observability.layer.dashboard_name,
+                "The CloudWatch dashboard",
+            ),
+        }
+        for name, (value, description) in outputs.items():
+            CfnOutput(self, name, value=value, description=description)
+
+
+_Layer = TypeVar("_Layer", bound=NestedStack)
+
+
+def _layer(stack: _Layer) -> _Layer:
+    """Gives the nested stack its class's name in the console, without CDK's suffixes."""
+    resource = stack.nested_stack_resource
+    assert isinstance(resource, CfnResource)
+    resource.override_logical_id(stack.node.id)
+    return stack
