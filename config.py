@@ -15,9 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-DAYS_OF_LOGS = 90
-"""How long CloudWatch keeps every log group, in days (R15)."""
-
 FUNCTION_MEMORY_MB = 512
 """Memory of each of the three payment functions (R5)."""
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 from aws_cdk import CfnOutput, CfnResource, Environment, NestedStack, Stack
 from constructs import Construct
 
+from building_blocks.dependencies import depend_only_on
 from config import ProductionConfig
 from nested.compute import ComputeNestedStack
 from nested.data import DataNestedStack
@@ -93,8 +94,13 @@ _Layer = TypeVar("_Layer", bound=NestedStack)
 
 
 def _layer(stack: _Layer) -> _Layer:
-    """Gives the nested stack its class's name in the console, without CDK's suffixes."""
+    """Gives the nested stack its class's name in the console, without CDK's suffixes.
+
+    What it is handed from other layers already puts it after them.
+    """
     resource = stack.nested_stack_resource
-    assert isinstance(resource, CfnResource)
+    if not isinstance(resource, CfnResource):
+        raise TypeError(f"{stack.node.path} is not nested")
     resource.override_logical_id(stack.node.id)
+    depend_only_on(resource)
     return stack

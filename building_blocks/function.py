@@ -13,6 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from building_blocks.bundle import FunctionCode
+from building_blocks.dependencies import depend_only_on
 from building_blocks.logs import EncryptedLogGroup
 from config import FUNCTION_MEMORY_MB, FUNCTION_TIMEOUT_SECONDS
 
@@ -56,7 +57,10 @@ class PythonFunction(Construct):
         super().__init__(scope, construct_id)
         log_group = EncryptedLogGroup(self, "LogGroup", name=f"/aws/lambda/{name}", key=log_key)
         arn = Stack.of(self).format_arn(
-            service="lambda", resource="function", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+            service="lambda",
+            resource="function",
+            resource_name=name,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         self.role = iam.Role(
             self,
@@ -101,8 +105,9 @@ class PythonFunction(Construct):
             vpc_subnets=_PRIVATE_SUBNETS if network else None,
             security_groups=[network.security_group] if network else None,
         )
-        # Lambda tests the role's rights to network interfaces when it creates the function.
-        self.function.node.add_dependency(policy)
+        # Lambda tests the role's rights to network interfaces when it creates the function, so
+        # the policy must be there; it brings the role, which CDK would name here again.
+        depend_only_on(self.function, policy)
 
 
 _PRIVATE_SUBNETS = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)

@@ -7,9 +7,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from config import DAYS_OF_LOGS
-
-assert DAYS_OF_LOGS == 90, "the retention below is an enumeration, so it cannot follow the number"
+RETENTION = logs.RetentionDays.THREE_MONTHS
+"""90 days (R15)."""
 
 
 class EncryptedLogGroup(logs.LogGroup):
@@ -21,6 +20,6 @@ class EncryptedLogGroup(logs.LogGroup):
             construct_id,
             log_group_name=name,
             encryption_key=key,
-            retention=logs.RetentionDays.THREE_MONTHS,
+            retention=RETENTION,
             removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+
 from aws_cdk import ArnFormat, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
@@ -128,7 +129,10 @@ class PaymentsApi(Construct):
             self, "WelcomeLogGroup", name="/aws/apigateway/welcome", key=log_key
         )
         log_groups = stack.format_arn(
-            service="logs", resource="log-group", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+            service="logs",
+            resource="log-group",
+            resource_name="*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         role = iam.Role(
             self,

@@ -43,9 +43,7 @@ class PaymentProcessor(PythonFunction):
             construct_id,
             name="payment-processor",
             description="Posts approved payments to the ledger (POST /process, GET /status)",
-            code=FunctionCode(
-                package="payment_processor", shared_packages=("payments", "ledger")
-            ),
+            code=FunctionCode(package="payment_processor", shared_packages=("payments", "ledger")),
             log_key=network.application_key,
             network=network.ledger_clients,
             reserved_concurrency=config.processor_concurrency,

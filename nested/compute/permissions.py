@@ -22,9 +22,7 @@ def use_key_through(
         sid=sid,
         actions=list(actions),
         resources=[key.key_arn],
-        conditions={
-            "StringEquals": {"kms:ViaService": f"{service}.{Aws.REGION}.amazonaws.com"}
-        },
+        conditions={"StringEquals": {"kms:ViaService": f"{service}.{Aws.REGION}.amazonaws.com"}},
     )
 
 

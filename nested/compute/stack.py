@@ -59,9 +59,7 @@ class ComputeNestedStack(NestedStack):
         processor = PaymentProcessor(
             self, "PaymentProcessor", config=config, network=network, data=data
         )
-        audit_logger = AuditLogger(
-            self, "AuditLogger", config=config, network=network, data=data
-        )
+        audit_logger = AuditLogger(self, "AuditLogger", config=config, network=network, data=data)
         api = PaymentsApi(
             self,
             "Api",

@@ -88,9 +88,7 @@ class LedgerDatabase(Construct):
             instance_type=ec2.InstanceType(config.database_instance_type),
             database_name=self.DATABASE_NAME,
             port=network.ledger_port,
-            credentials=rds.Credentials.from_username(
-                self.MASTER_USER, encryption_key=self.key
-            ),
+            credentials=rds.Credentials.from_username(self.MASTER_USER, encryption_key=self.key),
             manage_master_user_password=True,
             iam_authentication=True,
             multi_az=True,

@@ -75,16 +75,13 @@ class LedgerSchema(Construct):
                 ),
             ],
         )
-        resource = CustomResource(
+        CustomResource(
             self,
             "Schema",
             resource_type="Custom::LedgerSchema",
             service_token=provider.function.function_arn,
             service_timeout=Duration.seconds(MIGRATION_TIMEOUT_SECONDS + 60),
             properties={
-                "Migrations": [
-                    _fingerprint(file) for file in sorted(MIGRATIONS.glob("*.sql"))
-                ]
+                "Migrations": [_fingerprint(file) for file in sorted(MIGRATIONS.glob("*.sql"))]
             },
         )
-        resource.node.add_dependency(provider)

@@ -30,9 +30,7 @@ class EmptyDefaultSecurityGroup(Construct):
             resource="security-group",
             resource_name=vpc.vpc_default_security_group,
         )
-        rules = stack.format_arn(
-            service="ec2", resource="security-group-rule", resource_name="*"
-        )
+        rules = stack.format_arn(service="ec2", resource="security-group-rule", resource_name="*")
         provider = PythonFunction(
             self,
             "Provider",
@@ -61,7 +59,7 @@ class EmptyDefaultSecurityGroup(Construct):
                 ),
             ],
         )
-        resource = CustomResource(
+        CustomResource(
             self,
             "EmptyGroup",
             resource_type="Custom::DefaultSecurityGroup",
@@ -69,4 +67,3 @@ class EmptyDefaultSecurityGroup(Construct):
             service_timeout=Duration.minutes(2),
             properties={"DefaultSecurityGroupId": vpc.vpc_default_security_group},
         )
-        resource.node.add_dependency(provider)

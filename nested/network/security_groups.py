@@ -27,9 +27,9 @@ class SecurityGroups(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, vpc: ec2.IVpc) -> None:
         super().__init__(scope, construct_id)
-        self.database = self._group("Database", vpc, "The ledger's database")
+        self.database = self._group("Database", vpc, "Ledger database")
         self.ledger_clients = self._group(
-            "LedgerClients", vpc, "Functions that connect to the ledger's database"
+            "LedgerClients", vpc, "Functions that connect to the ledger database"
         )
         self.functions = self._group("Functions", vpc, "Functions that call AWS services only")
 
@@ -42,9 +42,7 @@ class SecurityGroups(Construct):
         )
         for group in (self.ledger_clients, self.functions):
             # AWS publishes no prefix list for most of its services, so the port is the limit.
-            group.add_egress_rule(
-                ec2.Peer.any_ipv4(), ec2.Port.HTTPS, "AWS services over TLS"
-            )
+            group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.HTTPS, "AWS services over TLS")
 
     def _group(self, construct_id: str, vpc: ec2.IVpc, description: str) -> ec2.SecurityGroup:
         return ec2.SecurityGroup(

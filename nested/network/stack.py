@@ -55,9 +55,7 @@ class NetworkNestedStack(NestedStack):
         self.layer = NetworkOutputs(
             vpc=network.vpc,
             application_key=key,
-            ledger_clients=FunctionNetwork(
-                vpc=network.vpc, security_group=groups.ledger_clients
-            ),
+            ledger_clients=FunctionNetwork(vpc=network.vpc, security_group=groups.ledger_clients),
             functions=FunctionNetwork(vpc=network.vpc, security_group=groups.functions),
             database_security_group=groups.database,
             ledger_port=groups.POSTGRESQL_PORT,

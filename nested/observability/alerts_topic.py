@@ -16,9 +16,7 @@ class AlertsTopic(sns.Topic):
     AWS mails that address a request to confirm; until somebody follows it, no alarm arrives.
     """
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, key: kms.IKey, email: str
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey, email: str) -> None:
         super().__init__(
             scope,
             construct_id,
@@ -36,8 +34,7 @@ class AlertsTopic(sns.Topic):
                     "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
                     "ArnLike": {
                         "aws:SourceArn": (
-                            f"arn:{Aws.PARTITION}:cloudwatch:{Aws.REGION}:{Aws.ACCOUNT_ID}"
-                            ":alarm:*"
+                            f"arn:{Aws.PARTITION}:cloudwatch:{Aws.REGION}:{Aws.ACCOUNT_ID}:alarm:*"
                         )
                     },
                 },

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from cdk_monitoring_constructs import (
@@ -56,7 +55,7 @@ class _Watched:
     """A metric that the library has no alarm of its own for."""
 
     name: str
-    metric: cloudwatch.IMetric
+    metric: cloudwatch.Metric
     comparison: cloudwatch.ComparisonOperator
     threshold: float
     description: str
@@ -158,9 +157,7 @@ class PaymentsMonitoring(Construct):
             add_fault_rate_alarm={_ANY: ErrorRateThreshold(max_error_rate=0.01)},
             add_throttles_count_alarm={_ANY: ErrorCountThreshold(max_error_count=0)},
             add_max_latency_alarm={
-                _ANY: LatencyThreshold(
-                    max_latency=Duration.seconds(FUNCTION_TIMEOUT_SECONDS * 0.8)
-                )
+                _ANY: LatencyThreshold(max_latency=Duration.seconds(FUNCTION_TIMEOUT_SECONDS * 0.8))
             },
             add_concurrent_executions_count_alarm={
                 _ANY: RunningTaskCountThreshold(max_running_tasks=int(concurrency * 0.8))
@@ -224,7 +221,10 @@ class PaymentsMonitoring(Construct):
 
     def _watch_queues(self, data: DataOutputs) -> None:
         self._facade.add_large_header("Queues")
-        at_once = {"evaluation_periods": 1, "datapoints_to_alarm": 1}
+        # One such message is one too many.
+        not_empty = MaxMessageCountThreshold(
+            max_message_count=0, evaluation_periods=1, datapoints_to_alarm=1
+        )
         self._facade.monitor_sqs_queue_with_dlq(
             queue=data.retry_queue,
             dead_letter_queue=data.retry_dead_letter_queue,
@@ -234,17 +234,13 @@ class PaymentsMonitoring(Construct):
             add_queue_max_message_age_alarm={
                 _ANY: MaxMessageAgeThreshold(max_age_in_seconds=15 * 60)
             },
-            add_dead_letter_queue_max_size_alarm={
-                _ANY: MaxMessageCountThreshold(max_message_count=0, **at_once)
-            },
+            add_dead_letter_queue_max_size_alarm={_ANY: not_empty},
         )
         self._facade.monitor_sqs_queue(
             queue=data.audit_failure_queue,
             alarm_friendly_name="audit-failure-queue",
             human_readable_name="Records not audited",
-            add_queue_max_size_alarm={
-                _ANY: MaxMessageCountThreshold(max_message_count=0, **at_once)
-            },
+            add_queue_max_size_alarm={_ANY: not_empty},
         )
 
     def _watch_table(self, data: DataOutputs) -> None:
