@@ -160,3 +160,13 @@ def _rds_certificate_authorities() -> Path:
 
     _once(target.parent, extract)
     return target
+
+
+if __name__ == "__main__":
+    # Fetches what a later synthesis needs from the network.
+    try:
+        _rds_certificate_authorities()
+        for file in sorted(SOURCES.glob("*/requirements.txt")):
+            _dependencies(file)
+    except BundleError as error:
+        sys.exit(str(error))

@@ -1,0 +1,78 @@
+# The project's task list, for people and for CI. `make` alone explains it.
+
+PYTHON ?= python3
+ARGS ?=
+
+# Everything runs with the project's own Python, Node.js and CDK CLI.
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export NPM_CONFIG_UPDATE_NOTIFIER := false
+
+REQUIREMENTS := requirements.txt requirements-dev.txt $(wildcard lambda_code/*/requirements.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup local test check unit integration e2e synth snapshots deploy clean
+
+help: ## Explain the targets
+	@echo "Payments production on AWS. Targets:"
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) \
+		| while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+	@echo "Options go to the command behind a target in ARGS, as in: make local ARGS=--once"
+
+setup: .venv/.ready node_modules/.ready .build/.ready ## Prepare .venv, node_modules and the functions' packages
+
+local: setup ## Deploy PaymentsProd on this machine, send a payment through it, stay up
+	@python -m local up $(ARGS)
+
+test: check ## Pass all checks and tests
+	@python -m pytest $(ARGS)
+
+check: setup ## Check format, lint and types
+	@ruff format --check --quiet .
+	@ruff check --quiet .
+	@mypy --no-error-summary
+
+unit: setup ## Pass the tests that need no server
+	@python -m pytest tests/unit $(ARGS)
+
+integration: setup ## Pass the tests against PostgreSQL and the emulator
+	@python -m pytest tests/integration $(ARGS)
+
+e2e: setup ## Pass the tests against a deployed PaymentsProd
+	@python -m pytest tests/e2e $(ARGS)
+
+synth: setup ## Write the CloudFormation templates to cdk.out/
+	@cdk synth PaymentsProd --quiet $(ARGS)
+	@echo "The templates are in cdk.out/"
+
+snapshots: setup ## Accept the templates as they are now (review the diff of snapshots/)
+	@python -m pytest tests/unit/test_snapshots.py --snapshot-update --quiet $(ARGS)
+
+deploy: setup ## Deploy PaymentsProd to the AWS account of your credentials
+	@cdk deploy PaymentsProd $(ARGS)
+
+clean: ## Remove everything that make has made
+	rm -rf .venv node_modules .build .local cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each step of the set-up is done again only when what it depends on has changed.
+
+.venv/.ready: $(REQUIREMENTS)
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \
+		"Python 3.11 or newer is needed, but $(PYTHON) is " + sys.version.split()[0] + \
+		"; name another one: make PYTHON=python3.12 ...")'
+	@echo "Setting up Python packages in .venv (a minute or two) ..."
+	@$(PYTHON) -m venv .venv || { echo "Python cannot make virtual environments; \
+	on Debian and Ubuntu, install the package python3-venv."; exit 1; }
+	@python -m pip install --quiet --requirement requirements-dev.txt
+	@touch $@
+
+node_modules/.ready: package.json package-lock.json .venv/.ready
+	@echo "Setting up the CDK CLI in node_modules ..."
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.build/.ready: .venv/.ready node_modules/.ready building_blocks/bundle.py
+	@echo "Fetching the functions' dependencies for Lambda ..."
+	@python -m building_blocks.bundle
+	@touch $@

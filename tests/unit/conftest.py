@@ -1,0 +1,91 @@
+"""The app, synthesized once a session without the CDK CLI, credentials or network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App
+from aws_cdk.cx_api import CloudAssembly
+
+from app import build
+from root_stack import PaymentsProd
+
+ROOT = Path(__file__).resolve().parents[2]
+LAYERS = ("network", "data", "compute", "observability")
+
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """The five templates, by layer, as CloudFormation would get them."""
+
+    root: dict[str, Any]
+    network: dict[str, Any]
+    data: dict[str, Any]
+    compute: dict[str, Any]
+    observability: dict[str, Any]
+    folder: Path
+    stack: PaymentsProd
+    assembly: CloudAssembly
+
+    def templates(self) -> dict[str, dict[str, Any]]:
+        return {"root": self.root} | {layer: getattr(self, layer) for layer in LAYERS}
+
+    def files(self) -> list[Path]:
+        return sorted(self.folder.glob("*.template.json"))
+
+    def resources(self, resource_type: str | None = None) -> Iterator[tuple[str, str, Resource]]:
+        """Layer, logical id and definition of each resource, or of those of one type."""
+        for layer, template in self.templates().items():
+            for logical_id, resource in template["Resources"].items():
+                if resource_type in (None, resource["Type"]):
+                    yield layer, logical_id, resource
+
+    def properties(self, resource_type: str) -> list[dict[str, Any]]:
+        return [resource["Properties"] for _, _, resource in self.resources(resource_type)]
+
+    def only(self, resource_type: str, **having: Any) -> dict[str, Any]:
+        """The properties of the one resource of a type, or of the one that has given values."""
+        found = [
+            properties
+            for properties in self.properties(resource_type)
+            if all(properties.get(name) == value for name, value in having.items())
+        ]
+        assert len(found) == 1, f"{len(found)} resources of {resource_type} with {having}"
+        return found[0]
+
+
+def project_context(**overrides: Any) -> dict[str, Any]:
+    """The context that the CDK CLI would hand over, with its own default settings."""
+    context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
+    return context | {"aws:cdk:enable-path-metadata": True} | overrides
+
+
+@pytest.fixture(scope="session")
+def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    folder = tmp_path_factory.mktemp("cdk.out")
+    app = App(outdir=str(folder), analytics_reporting=False, context=project_context())
+    stack = build(app)
+    assembly = app.synth()
+
+    def read(pattern: str) -> dict[str, Any]:
+        (file,) = folder.glob(pattern)
+        template: dict[str, Any] = json.loads(file.read_text())
+        return template
+
+    return Synthesized(
+        root=read("PaymentsProd.template.json"),
+        folder=folder,
+        stack=stack,
+        assembly=assembly,
+        **{
+            layer: read(f"PaymentsProd{layer.capitalize()}NestedStack*.nested.template.json")
+            for layer in LAYERS
+        },
+    )
