@@ -90,7 +90,8 @@ class PythonFunction(Construct):
             runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.ARM_64,
             handler=code.handler,
-            code=lambda_.Code.from_asset(str(code.build())),
+            # Importing from the package leaves bytecode there, which would make it another asset.
+            code=lambda_.Code.from_asset(str(code.build()), exclude=["**/__pycache__"]),
             memory_size=memory_mb,
             timeout=Duration.seconds(timeout_seconds),
             reserved_concurrent_executions=reserved_concurrency,

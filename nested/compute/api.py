@@ -138,10 +138,7 @@ class PaymentsApi(Construct):
             self,
             "LoggingRole",
             description="Lets API Gateway write the logs of the APIs in this account and region",
-            assumed_by=iam.ServicePrincipal(
-                "apigateway.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
-            ),
+            assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
             inline_policies={
                 "WriteLogs": iam.PolicyDocument(
                     statements=[
