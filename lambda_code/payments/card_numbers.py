@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 SHORTEST, LONGEST = 13, 19
 
 # Digits with anything but letters between them: blanks, hyphens, dots, zero-width characters.
-_DIGITS = re.compile(r"\d(?:[\W_]*\d){%d,}" % (SHORTEST - 1))
+_DIGITS = re.compile(rf"\d(?:[\W_]*\d){{{SHORTEST - 1},}}")
 _GROUP = re.compile(r"\d+")
 # One UUID in some hundred holds 13 digits in a row that pass the Luhn check by chance, and
 # clients are told to use UUIDs; nobody writes a card number in groups of 8-4-4-4-12.

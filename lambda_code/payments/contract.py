@@ -68,10 +68,13 @@ def _body(event: Mapping[str, Any]) -> bytes:
 
 def _parse(raw: bytes) -> object:
     try:
-        # UTF-8 only (RFC 8259, section 8.1); NaN and Infinity are no JSON.
-        return json.loads(raw.decode(), parse_constant=_malformed)
+        return json.loads(raw.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         _malformed("The body is not a JSON document.")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")  # RFC 8259, section 6
 
 
 def _malformed(detail: str) -> NoReturn:

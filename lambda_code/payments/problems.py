@@ -20,7 +20,7 @@ class FieldError:
     detail: str
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - RFC 9457's own word
     """The request cannot be served; `code` is stable, for programs to decide by."""
 
     def __init__(

@@ -61,7 +61,7 @@ class AuditLogger(PythonFunction):
                 iam.PolicyStatement(
                     sid="AddAuditObjects",
                     actions=["s3:PutObject"],
-                    resources=[bucket.arn_for_objects("*")],
+                    resources=[bucket.arn_for_objects("year=*")],
                 ),
                 use_key_through(
                     "s3", data.audit_key, ["kms:GenerateDataKey"], sid="UseTheBucketsKey"

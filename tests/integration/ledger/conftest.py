@@ -1,0 +1,98 @@
+"""A real PostgreSQL with the ledger as a deployment leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger_schema.migrator import migrate, read
+from pg8000.native import Connection, DatabaseError  # type: ignore[import-untyped]
+
+from ledger.posting import Ledger
+from ledger.session import LedgerSession
+from local.postgres import PostgresServer, new_password
+
+MASTER = "ledger_admin"
+PROCESSOR = "payment_processor"
+
+Connect = Callable[..., Connection]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
+        server.create_ledger_database(master_password=new_password())
+        yield server
+
+
+_databases = count(1)
+
+
+@pytest.fixture(scope="session")
+def new_database(server: PostgresServer) -> Callable[[], str]:
+    """Makes an empty database that belongs to the master user, and names it."""
+
+    def create() -> str:
+        name = f"payments_{next(_databases)}"
+        connection = server.connect()
+        connection.run(f"CREATE DATABASE {name} OWNER {MASTER}")
+        connection.close()
+        return name
+
+    return create
+
+
+@pytest.fixture(scope="session")
+def database(server: PostgresServer, new_database: Callable[[], str]) -> str:
+    """One database with every migration, for all tests that only add transactions."""
+    name = new_database()
+    connection = server.connect(MASTER, name)
+    migrate(connection, read())
+    connection.close()
+    return name
+
+
+@pytest.fixture
+def connect(server: PostgresServer, database: str) -> Iterator[Connect]:
+    """Opens connections to the migrated database, as a user, and closes them in the end."""
+    opened: list[Connection] = []
+
+    def open_connection(user: str = PROCESSOR) -> Connection:
+        opened.append(server.connect(user, database))
+        return opened[-1]
+
+    yield open_connection
+    for connection in opened:
+        try:
+            connection.close()
+        except Exception as error:
+            print(f"already closed: {error}")  # noqa: T201
+
+
+@pytest.fixture
+def master(connect: Connect) -> Connection:
+    return connect(MASTER)
+
+
+@pytest.fixture
+def processor(connect: Connect) -> Connection:
+    return connect(PROCESSOR)
+
+
+@pytest.fixture
+def ledger(connect: Connect) -> Ledger:
+    """As payment-processor uses it, signed in as payment_processor."""
+    return Ledger(LedgerSession(connect))
+
+
+def sqlstate(error: pytest.ExceptionInfo[DatabaseError]) -> Any:
+    return error.value.args[0]["C"]
+
+
+def write_migrations(directory: Path, *statements: str) -> Path:
+    for number, sql in enumerate(statements, 1):
+        (directory / f"{number:04}_test.sql").write_text(sql)
+    return directory

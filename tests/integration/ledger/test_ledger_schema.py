@@ -1,0 +1,118 @@
+"""Custom::LedgerSchema against a real database, and CloudFormation's answer."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable
+from io import BytesIO
+from types import SimpleNamespace
+from typing import Any
+
+import ledger_schema.handler
+import pytest
+
+from local.postgres import PostgresServer
+from tests.integration.ledger.conftest import MASTER
+
+CONTEXT = SimpleNamespace(
+    function_name="ledger-schema",
+    memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:ledger-schema",
+    aws_request_id="request",
+    log_stream_name="stream",
+    get_remaining_time_in_millis=lambda: 300_000,
+)
+
+
+@pytest.fixture
+def database(
+    server: PostgresServer, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """An empty database, which the function reaches without RDS's door."""
+    name = new_database()
+    monkeypatch.setattr(
+        ledger_schema.handler, "_connect", lambda _limit: server.connect(MASTER, name)
+    )
+    return name
+
+
+@pytest.fixture
+def request_(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
+    """Sends a request of that type to the function; its answer to CloudFormation."""
+    answers: list[dict[str, Any]] = []
+
+    def receive(request: urllib.request.Request, timeout: float) -> BytesIO:
+        assert isinstance(request.data, bytes)
+        answers.append(json.loads(request.data))
+        return BytesIO()
+
+    monkeypatch.setattr(urllib.request, "urlopen", receive)
+
+    def send(request_type: str) -> dict[str, Any]:
+        event = {
+            "RequestType": request_type,
+            "ResponseURL": "https://answer",
+            "StackId": "s",
+            "RequestId": "r",
+            "LogicalResourceId": "LedgerSchema",
+            "ResourceProperties": {"Migrations": []},
+        }
+        ledger_schema.handler.handle(event, CONTEXT)
+        return answers[-1]
+
+    return send
+
+
+def tables(server: PostgresServer, database: str) -> int:
+    connection = server.connect(MASTER, database)
+    try:
+        rows = connection.run("SELECT count(*) FROM pg_tables WHERE schemaname = 'ledger'")
+    finally:
+        connection.close()
+    return int(rows[0][0])
+
+
+@pytest.mark.parametrize("request_type", ["Create", "Update"])
+def test_create_and_update_bring_the_schema_up(
+    request_: Callable[[str], dict[str, Any]],
+    server: PostgresServer,
+    database: str,
+    request_type: str,
+) -> None:
+    answer = request_(request_type)
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", "ledger-schema")
+    assert tables(server, database) == 5
+    assert request_("Update")["Status"] == "SUCCESS"
+
+
+def test_delete_touches_nothing(
+    request_: Callable[[str], dict[str, Any]], server: PostgresServer, database: str
+) -> None:
+    request_("Create")
+    assert request_("Delete")["Status"] == "SUCCESS"
+    assert tables(server, database) == 5
+
+
+def test_a_failing_migration_fails_the_deployment_with_its_reason(
+    request_: Callable[[str], dict[str, Any]], server: PostgresServer, database: str
+) -> None:
+    connection = server.connect(MASTER, database)
+    connection.run("CREATE SCHEMA ledger; CREATE TABLE ledger.accounts (id int)")
+    connection.close()
+    answer = request_("Create")
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith(
+        'MigrationError: 0001_double_entry_ledger.sql: relation "accounts" already exists'
+    )
+
+
+def test_no_connection_fails_the_deployment_with_its_reason(
+    request_: Callable[[str], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_limit: float) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(ledger_schema.handler, "_connect", refuse)
+    answer = request_("Create")
+    assert (answer["Status"], "no route to host" in answer["Reason"]) == ("FAILED", True)

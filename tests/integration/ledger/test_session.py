@@ -1,0 +1,101 @@
+"""The kept connection: it survives what happens to servers, and tells refusals from absence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from pg8000.native import Connection  # type: ignore[import-untyped]
+
+from ledger.posting import Ledger
+from ledger.session import LedgerRefusedError, LedgerSession, LedgerUnavailableError
+from local.postgres import PostgresServer
+from tests.integration.ledger.conftest import Connect
+
+
+class Opener:
+    """Opens connections, and counts them."""
+
+    def __init__(self, connect: Connect) -> None:
+        self.opened = 0
+        self._connect = connect
+
+    def __call__(self) -> Connection:
+        self.opened += 1
+        return self._connect()
+
+
+@pytest.fixture
+def opener(connect: Connect) -> Opener:
+    return Opener(connect)
+
+
+@pytest.fixture
+def session(opener: Opener) -> Iterator[LedgerSession]:
+    session = LedgerSession(opener)
+    yield session
+    session.close()
+
+
+def backend(session: LedgerSession) -> int:
+    return int(session.run("SELECT pg_backend_pid()")[0][0])
+
+
+def test_one_connection_serves_all_statements(session: LedgerSession, opener: Opener) -> None:
+    assert backend(session) == backend(session)
+    assert opener.opened == 1
+
+
+def test_a_connection_that_the_server_ended_is_replaced(
+    session: LedgerSession, server: PostgresServer
+) -> None:
+    before = backend(session)
+    administrator = server.connect()
+    administrator.run("SELECT pg_terminate_backend(:p, 5000)", p=before)
+    administrator.close()
+    assert backend(session) != before
+
+
+def test_a_refused_statement_keeps_the_connection(session: LedgerSession, opener: Opener) -> None:
+    before = backend(session)
+    with pytest.raises(LedgerRefusedError, match="22012"):
+        session.run("SELECT 1 / :zero::integer", zero=0)
+    assert backend(session) == before
+    assert opener.opened == 1
+
+
+def test_a_statement_beyond_its_time_limit_counts_as_unavailable(session: LedgerSession) -> None:
+    with pytest.raises(LedgerUnavailableError, match="57014"):
+        session.run("SELECT pg_sleep(10)")
+
+
+def test_a_read_only_server_counts_as_unavailable(server: PostgresServer, database: str) -> None:
+    """After a failover, a kept connection may lead to what is now the standby."""
+
+    def connect() -> Connection:
+        connection = server.connect("payment_processor", database)
+        connection.run("SET default_transaction_read_only = on")
+        return connection
+
+    session = LedgerSession(connect)
+    with pytest.raises(LedgerUnavailableError, match="25006"):
+        Ledger(session).post(
+            transaction_id=str(uuid4()), merchant_id="acme", amount=1, currency="EUR"
+        )
+    session.close()
+
+
+def test_a_connection_that_cannot_be_opened_counts_as_unavailable() -> None:
+    def connect() -> Connection:
+        raise OSError("no route")
+
+    with pytest.raises(LedgerUnavailableError, match="no route"):
+        LedgerSession(connect).run("SELECT 1")
+
+
+def test_a_statement_is_not_tried_twice_on_a_new_connection(opener: Opener) -> None:
+    session = LedgerSession(opener)
+    with pytest.raises(LedgerUnavailableError):
+        session.run("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert opener.opened == 1

@@ -1,0 +1,161 @@
+"""The contract: schemas that API Gateway can use as they are, and requests read by them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.contract import LONGEST_BODY, SCHEMAS, read_request, validator
+from payments.problems import Problem
+
+NAMES = sorted(path.stem for path in SCHEMAS.glob("*.json"))
+REQUEST: dict[str, Any] = {
+    "merchant_id": "acme",
+    "amount": 1050,
+    "currency": "EUR",
+    "payment_method_token": "tok_visa",
+    "reference": "Order 7",
+    "idempotency_key": "5f0c1c0e-8a6b-4f0e-9d3e-2f1f0a4b7c11",
+}
+
+
+def event(body: object) -> dict[str, Any]:
+    return {"body": body if isinstance(body, str) else json.dumps(body)}
+
+
+def problem(event: Mapping[str, Any]) -> Problem:
+    with pytest.raises(Problem) as error:
+        read_request(event, "validate_request")
+    assert error.value.status == 400
+    return error.value
+
+
+def parts(schema: object) -> Iterator[dict[str, Any]]:
+    """A schema and all within it."""
+    if isinstance(schema, dict):
+        yield schema
+        for value in schema.values():
+            yield from parts(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from parts(value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schema_is_in_the_subset_of_draft_04_that_api_gateway_takes(name: str) -> None:
+    schema = json.loads((SCHEMAS / f"{name}.json").read_text())
+    assert schema["$schema"] == "http://json-schema.org/draft-04/schema#"
+    for part in parts(schema):
+        assert not {"$ref", "format", "const", "exclusiveMinimum", "examples"} & part.keys()
+        if part.get("type") == "object":
+            assert part["additionalProperties"] is False
+
+
+def test_a_complete_request_is_read() -> None:
+    assert read_request(event(REQUEST), "validate_request") == REQUEST
+
+
+def test_a_base64_body_is_read() -> None:
+    body = base64.b64encode(json.dumps(REQUEST).encode()).decode()
+    read = read_request({"body": body, "isBase64Encoded": True}, "validate_request")
+    assert read == REQUEST
+
+
+@pytest.mark.parametrize("name", REQUEST)
+def test_every_member_is_required(name: str) -> None:
+    body = {key: value for key, value in REQUEST.items() if key != name}
+    refused = problem(event(body))
+    assert refused.code == "invalid_request"
+    assert name in refused.errors[0].detail
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("merchant_id", ""),
+        ("merchant_id", "a/b"),
+        ("merchant_id", "acme\n"),
+        ("merchant_id", "x" * 65),
+        ("amount", 0),
+        ("amount", -1),
+        ("amount", 10.5),
+        ("amount", 10.0),
+        ("amount", "10"),
+        ("amount", True),
+        ("amount", 10**12),
+        ("amount", 10**3500),
+        ("currency", "eur"),
+        ("currency", "EURO"),
+        ("payment_method_token", ""),
+        ("reference", ""),
+        ("reference", "x" * 36),
+        ("reference", "caf\u00e9"),
+        ("reference", "a\u0000b"),
+        ("reference", "\ud800"),
+        ("idempotency_key", ""),
+        ("idempotency_key", None),
+    ],
+)
+def test_a_value_outside_its_limits_is_named_by_its_pointer(name: str, value: object) -> None:
+    refused = problem(event(REQUEST | {name: value}))
+    assert (refused.code, refused.errors[0].pointer) == ("invalid_request", f"/{name}")
+
+
+def test_every_error_is_reported_at_once() -> None:
+    refused = problem(event(REQUEST | {"amount": 0, "currency": "x"}))
+    assert {error.pointer for error in refused.errors} == {"/amount", "/currency"}
+
+
+@pytest.mark.parametrize("body", ["", "{", "nul", "{'a': 1}", '{"amount": NaN}', "[" * 4000])
+def test_what_is_no_json_is_malformed(body: str) -> None:
+    assert problem({"body": body}).code == "malformed_json"
+
+
+@pytest.mark.parametrize(
+    "proxy_event",
+    [
+        {"body": None},
+        {},
+        {"body": "%%%", "isBase64Encoded": True},
+        {"body": "/w==", "isBase64Encoded": True},
+        {"body": '"\ud800"'},
+        {"body": '"' + "x" * LONGEST_BODY + '"'},
+    ],
+)
+def test_a_body_that_cannot_be_read_is_malformed(proxy_event: dict[str, Any]) -> None:
+    assert problem(proxy_event).code == "malformed_json"
+
+
+@pytest.mark.parametrize("name", [n for n in REQUEST if n != "amount"])
+def test_a_card_number_is_refused_in_every_field_and_not_repeated(name: str) -> None:
+    refused = problem(event(REQUEST | {name: "4111 1111 1111 1111"}))
+    assert refused.code == "card_number_refused"
+    assert "4111" not in json.dumps(refused.body())
+
+
+def test_a_card_number_is_refused_in_a_field_that_the_contract_does_not_know() -> None:
+    assert problem(event(REQUEST | {"pan": "4111111111111111"})).code == "card_number_refused"
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_any_other_document_is_refused_with_a_problem_that_fits_its_schema(body: object) -> None:
+    refused = problem(event(body))
+    validator("problem")(refused.body())
+
+
+@given(st.text(min_size=4))
+def test_an_invalid_value_is_never_repeated(value: str) -> None:
+    refused = problem(event(REQUEST | {"amount": value, "q" + value: 1}))
+    known = json.dumps(problem(event(REQUEST | {"amount": "?", "q": 1})).body())
+    assert refused.code == "card_number_refused" or json.dumps(refused.body()) == known

@@ -1,0 +1,122 @@
+"""The payment's history: items are added under a condition, and nothing else is ever sent."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from payments.history import APPROVED, History, PaymentRequest
+
+TABLE = "payment-transactions"
+REQUEST = PaymentRequest(
+    transaction_id="t1",
+    merchant_id="acme",
+    amount=1050,
+    currency="EUR",
+    payment_method_token="tok_visa",
+    reference="Order 7",
+    idempotency_key="k1",
+    fingerprint="f1",
+    state=APPROVED,
+    reasons=[],
+    decided_at="2026-01-31T08:00:00.000000Z",
+    expires_at="2026-01-31T08:15:00.000000Z",
+)
+ITEM = {
+    **{name: {"S": value} for name, value in asdict(REQUEST).items() if isinstance(value, str)},
+    "amount": {"N": "1050"},
+    "reasons": {"L": []},
+    "timestamp": {"N": "0"},
+}
+KEY = {"transaction_id": {"S": "t1"}, "timestamp": {"N": "0"}}
+
+
+@pytest.fixture
+def client() -> Any:
+    return boto3.client(
+        "dynamodb", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="s"
+    )
+
+
+@pytest.fixture
+def stub(client: Any) -> Any:
+    with Stubber(client) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+@pytest.fixture
+def history(client: Any) -> History:
+    return History(client, TABLE)
+
+
+def put(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "TableName": TABLE,
+        "Item": item,
+        "ConditionExpression": "attribute_not_exists(transaction_id)",
+    }
+
+
+def get() -> dict[str, Any]:
+    return {"TableName": TABLE, "Key": KEY, "ConsistentRead": True}
+
+
+def refuse_put(stub: Any) -> None:
+    stub.add_client_error("put_item", "ConditionalCheckFailedException", http_status_code=400)
+
+
+def test_a_new_request_is_item_0(history: History, stub: Any) -> None:
+    stub.add_response("put_item", {}, put(ITEM))
+    assert history.record_request(REQUEST) == REQUEST
+
+
+def test_a_request_that_is_there_stays_and_is_returned(history: History, stub: Any) -> None:
+    refuse_put(stub)
+    stub.add_response("get_item", {"Item": ITEM}, get())
+    assert history.record_request(replace(REQUEST, amount=9, fingerprint="f2")) == REQUEST
+
+
+def test_an_unknown_transaction_has_no_request(history: History, stub: Any) -> None:
+    stub.add_response("get_item", {}, get())
+    assert history.find_request("t1") is None
+
+
+def test_a_request_is_read_as_it_was_written(history: History, stub: Any) -> None:
+    stub.add_response("get_item", {"Item": ITEM}, get())
+    found = history.find_request("t1")
+    assert found == REQUEST
+    assert type(found.amount) is int
+
+
+def test_an_event_is_an_item_of_its_own_time(history: History, stub: Any) -> None:
+    item = {
+        "transaction_id": {"S": "t1"},
+        "timestamp": {"N": "1795401628964443"},
+        "state": {"S": "posted"},
+        "amount": {"N": "5"},
+    }
+    stub.add_response("put_item", {}, put(item))
+    history.record_event("t1", 1795401628964443, {"state": "posted", "amount": 5})
+
+
+def test_an_event_cannot_name_another_item(history: History, stub: Any) -> None:
+    item = {"transaction_id": {"S": "t1"}, "timestamp": {"N": "7"}}
+    stub.add_response("put_item", {}, put(item))
+    history.record_event("t1", 7, {"timestamp": 0, "transaction_id": "t2"})
+
+
+def test_an_event_delivered_again_adds_nothing(history: History, stub: Any) -> None:
+    refuse_put(stub)
+    history.record_event("t1", 7, {"state": "posted"})
+
+
+def test_any_other_error_of_the_table_passes_through(history: History, stub: Any) -> None:
+    stub.add_client_error("put_item", "AccessDeniedException", http_status_code=400)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        history.record_event("t1", 7, {"state": "posted"})

@@ -1,0 +1,274 @@
+"""Processing: once, whoever asks and however often; queued when the ledger is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from payment_processor.logic import Processor
+from payment_processor.outbox import sweep
+from payment_processor.retries import process_batch
+
+from ledger.posting import Entry, OutboxEvent
+from ledger.session import LedgerRefusedError, LedgerUnavailableError
+from payments.history import DECLINED, PaymentRequest
+from payments.problems import Problem
+from tests.unit.lambda_code.test_history import REQUEST
+
+BEFORE_EXPIRY = datetime(2026, 1, 31, 8, 14, 59, tzinfo=UTC)
+EXPIRY = datetime(2026, 1, 31, 8, 15, tzinfo=UTC)
+UNREACHABLE = EndpointConnectionError(endpoint_url="https://dynamodb")
+
+
+class FakeLedger:
+    """Entries in memory; every call raises `error` while there is one."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.entries: dict[str, Entry] = {}
+        self.outbox: dict[int, OutboxEvent] = {}
+
+    def post(self, *, transaction_id: str, merchant_id: str, amount: int, currency: str) -> Entry:
+        self._check()
+        if transaction_id not in self.entries:
+            number = len(self.entries) + 1
+            self.outbox[number] = OutboxEvent(number, transaction_id, number, {"state": "posted"})
+            terms = [{"merchant": merchant_id, "amount": amount, "currency": currency}]
+            self.entries[transaction_id] = Entry(f"e{number}", "now", terms, [])
+        return self._seen(transaction_id)
+
+    def find(self, transaction_id: str) -> Entry | None:
+        self._check()
+        return self._seen(transaction_id) if transaction_id in self.entries else None
+
+    def undelivered(self, after: int, limit: int) -> list[OutboxEvent]:
+        self._check()
+        return [event for number, event in sorted(self.outbox.items()) if number > after][:limit]
+
+    def mark_delivered(self, event_ids: Iterable[int]) -> None:
+        self._check()
+        for number in event_ids:
+            del self.outbox[number]
+
+    def _seen(self, transaction_id: str) -> Entry:
+        events = [e for e in self.outbox.values() if e.transaction_id == transaction_id]
+        return replace(self.entries[transaction_id], undelivered=events)
+
+    def _check(self) -> None:
+        if self.error:
+            raise self.error
+
+
+class FakeHistory:
+    """Requests and events in memory; recording raises `error` while there is one."""
+
+    def __init__(self, *requests: PaymentRequest) -> None:
+        self.error: Exception | None = None
+        self.requests = {request.transaction_id: request for request in requests}
+        self.events: dict[tuple[str, int], Mapping[str, Any]] = {}
+
+    def find_request(self, transaction_id: str) -> PaymentRequest | None:
+        return self.requests.get(transaction_id)
+
+    def record_event(self, transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> None:
+        if self.error:
+            raise self.error
+        self.events.setdefault((transaction_id, timestamp), event)
+
+
+@pytest.fixture
+def ledger() -> FakeLedger:
+    return FakeLedger()
+
+
+@pytest.fixture
+def history() -> FakeHistory:
+    declined = replace(REQUEST, transaction_id="t2", state=DECLINED)
+    return FakeHistory(REQUEST, declined, replace(REQUEST, transaction_id="t3"))
+
+
+@pytest.fixture
+def processor(history: FakeHistory, ledger: FakeLedger) -> Processor:
+    return Processor(history, ledger)
+
+
+@pytest.fixture
+def queue() -> list[str]:
+    return []
+
+
+def refusal(processor: Processor, transaction_id: str, now: datetime) -> tuple[HTTPStatus, str]:
+    with pytest.raises(Problem) as error:
+        processor.process(transaction_id, now, pytest.fail)
+    return error.value.status, error.value.code
+
+
+def posted(processor: Processor, now: datetime = BEFORE_EXPIRY) -> Entry:
+    entry = processor.process("t1", now, pytest.fail)
+    assert entry is not None
+    return entry
+
+
+def test_an_approved_payment_is_posted_on_its_own_terms(processor: Processor) -> None:
+    assert posted(processor).postings == [{"merchant": "acme", "amount": 1050, "currency": "EUR"}]
+
+
+def test_the_history_is_told_and_the_outbox_emptied(
+    processor: Processor, ledger: FakeLedger, history: FakeHistory
+) -> None:
+    posted(processor)
+    assert history.events == {("t1", 1): {"state": "posted"}}
+    assert ledger.outbox == {}
+
+
+def test_asking_again_gives_the_same_entry_even_after_expiry(
+    processor: Processor, history: FakeHistory
+) -> None:
+    first = posted(processor).entry_id
+    assert posted(processor).entry_id == first
+    assert posted(processor, EXPIRY + timedelta(days=1)).entry_id == first
+    assert len(history.events) == 1
+
+
+def test_an_unknown_payment_is_not_found(processor: Processor) -> None:
+    assert refusal(processor, "t0", BEFORE_EXPIRY) == (404, "payment_not_found")
+
+
+def test_a_declined_payment_is_a_conflict(processor: Processor, ledger: FakeLedger) -> None:
+    assert refusal(processor, "t2", BEFORE_EXPIRY) == (409, "payment_declined")
+    assert ledger.entries == {}
+
+
+def test_an_expired_approval_is_a_conflict(processor: Processor, ledger: FakeLedger) -> None:
+    assert refusal(processor, "t1", EXPIRY) == (409, "approval_expired")
+    assert ledger.entries == {}
+
+
+@pytest.mark.parametrize("error", [LedgerUnavailableError(), LedgerRefusedError()])
+def test_what_the_ledger_does_not_post_is_queued(
+    processor: Processor, ledger: FakeLedger, queue: list[str], error: Exception
+) -> None:
+    ledger.error = error
+    assert processor.process("t1", BEFORE_EXPIRY, queue.append) is None
+    assert queue == ["t1"]
+
+
+def test_without_the_queue_nothing_is_accepted(processor: Processor, ledger: FakeLedger) -> None:
+    def unreachable(_: str) -> None:
+        raise UNREACHABLE
+
+    ledger.error = LedgerUnavailableError()
+    with pytest.raises(EndpointConnectionError):
+        processor.process("t1", BEFORE_EXPIRY, unreachable)
+
+
+def test_an_expired_approval_is_not_queued(processor: Processor, ledger: FakeLedger) -> None:
+    ledger.error = LedgerUnavailableError()
+    assert refusal(processor, "t1", EXPIRY) == (503, "service_unavailable")
+
+
+def test_a_payment_is_posted_though_its_history_cannot_be_told_now(
+    processor: Processor, ledger: FakeLedger, history: FakeHistory
+) -> None:
+    history.error = UNREACHABLE
+    posted(processor)
+    assert len(ledger.outbox) == 1
+    history.error = None
+    assert sweep(ledger, history, lambda: True) == 1
+    assert (len(history.events), ledger.outbox) == (1, {})
+
+
+def test_an_event_delivered_but_not_marked_is_swept_without_a_second_item(
+    processor: Processor, ledger: FakeLedger, history: FakeHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def died(_: Iterable[int]) -> None:
+        raise LedgerUnavailableError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "mark_delivered", died)
+        posted(processor)
+    assert len(ledger.outbox) == 1
+    sweep(ledger, history, lambda: True)
+    assert (len(history.events), ledger.outbox) == (1, {})
+
+
+def test_a_sweep_goes_past_events_that_cannot_be_delivered(
+    ledger: FakeLedger, history: FakeHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(250):
+        ledger.post(transaction_id=f"x{number}", merchant_id="m", amount=1, currency="EUR")
+    record = history.record_event
+
+    def choosy(transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> None:
+        if timestamp <= 100:
+            raise UNREACHABLE
+        record(transaction_id, timestamp, event)
+
+    monkeypatch.setattr(history, "record_event", choosy)
+    assert sweep(ledger, history, lambda: True) == 150
+    assert len(ledger.outbox) == 100
+
+
+def test_a_sweep_stops_when_its_time_is_up(ledger: FakeLedger, history: FakeHistory) -> None:
+    for number in range(250):
+        ledger.post(transaction_id=f"x{number}", merchant_id="m", amount=1, currency="EUR")
+    assert sweep(ledger, history, lambda: len(history.events) < 120) == 120
+    assert len(ledger.outbox) == 130
+
+
+def messages(*bodies: str) -> list[Mapping[str, Any]]:
+    return [{"messageId": f"m{n}", "body": body} for n, body in enumerate(bodies, 1)]
+
+
+def failed(response: dict[str, list[dict[str, str]]]) -> list[str]:
+    return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+
+
+def test_a_queued_payment_is_posted_though_its_approval_has_expired(
+    processor: Processor, ledger: FakeLedger
+) -> None:
+    """The fixtures' approvals expired on 2026-01-31; whoever got a 202 keeps it."""
+    assert (
+        failed(process_batch(messages('{"transaction_id": "t1"}'), processor.process_queued)) == []
+    )
+    assert set(ledger.entries) == {"t1"}
+
+
+@pytest.mark.parametrize(
+    "body", ['{"transaction_id": "t0"}', '{"transaction_id": "t2"}', "{}", "[]", "no JSON"]
+)
+def test_only_a_message_that_can_never_be_posted_stays_on_the_queue(
+    processor: Processor, ledger: FakeLedger, body: str
+) -> None:
+    batch = messages('{"transaction_id": "t1"}', body, '{"transaction_id": "t3"}')
+    assert failed(process_batch(batch, processor.process_queued)) == ["m2"]
+    assert set(ledger.entries) == {"t1", "t3"}
+
+
+def test_a_refused_posting_does_not_hold_up_the_others(
+    processor: Processor, ledger: FakeLedger
+) -> None:
+    def process(transaction_id: str) -> None:
+        ledger.error = LedgerRefusedError() if transaction_id == "t1" else None
+        processor.process_queued(transaction_id)
+
+    batch = messages('{"transaction_id": "t1"}', '{"transaction_id": "t3"}')
+    assert failed(process_batch(batch, process)) == ["m1"]
+
+
+def test_without_the_ledger_a_batch_waits_after_one_try() -> None:
+    """Ten tries of several seconds would outlast the function."""
+    tried = []
+
+    def process(transaction_id: str) -> None:
+        tried.append(transaction_id)
+        raise LedgerUnavailableError
+
+    batch = messages(*['{"transaction_id": "t1"}'] * 10)
+    assert failed(process_batch(batch, process)) == [f"m{n}" for n in range(1, 11)]
+    assert tried == ["t1"]

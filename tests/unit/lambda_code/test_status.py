@@ -1,0 +1,72 @@
+"""GET /status: what is really up, asked at most every few seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from payment_processor.status import CACHE_SECONDS, StatusReporter
+
+from payments.contract import validator
+
+COMPONENTS = ["ledger", "transactions_table", "retry_queue"]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def reporter(down: set[str], clock: Callable[[], float] = lambda: 0.0) -> StatusReporter:
+    def probe(name: str) -> Callable[[], None]:
+        def check() -> None:
+            if name in down:
+                raise OSError(name)
+
+        return check
+
+    return StatusReporter({name: probe(name) for name in COMPONENTS}, clock)
+
+
+@pytest.mark.parametrize(
+    ("down", "status"),
+    [
+        (set(), "operational"),
+        ({"ledger"}, "degraded"),
+        ({"retry_queue"}, "degraded"),
+        ({"transactions_table"}, "outage"),
+        ({"ledger", "retry_queue"}, "outage"),
+        ({"transactions_table", "retry_queue"}, "outage"),
+        (set(COMPONENTS), "outage"),
+    ],
+)
+def test_the_state_says_whether_payments_can_be_accepted(down: set[str], status: str) -> None:
+    report = reporter(down).report()
+    validator("status_response")(report)
+    assert report["status"] == status
+    assert {n for n, c in report["components"].items() if c["status"] == "down"} == down
+
+
+def test_an_answer_is_used_again_for_a_few_seconds_only() -> None:
+    down: set[str] = set()
+    clock = Clock()
+    status = reporter(down, clock)
+    status.report()
+    down.add("ledger")
+    clock.time = CACHE_SECONDS - 0.001
+    assert status.report()["status"] == "operational"
+    clock.time = CACHE_SECONDS
+    assert status.report()["status"] == "degraded"
+
+
+def test_the_time_a_component_took_is_in_milliseconds() -> None:
+    clock = Clock()
+
+    def slow() -> None:
+        clock.time += 0.25
+
+    report = StatusReporter({"ledger": slow}, clock).report()
+    assert report["components"]["ledger"]["latency_ms"] == 250
