@@ -49,7 +49,7 @@ snapshots: setup ## Accept the templates as they are now (review the diff of sna
 	@python -m pytest tests/unit/test_snapshots.py --snapshot-update --quiet $(ARGS)
 
 deploy: setup ## Deploy PaymentsProd to the AWS account of your credentials
-	@cdk deploy PaymentsProd $(ARGS)
+	@cdk deploy PaymentsProd --require-approval destructive $(ARGS)
 
 clean: ## Remove everything that make has made
 	rm -rf .venv node_modules .build .local cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis

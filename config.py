@@ -63,12 +63,20 @@ def _matches(pattern: str, allowed: str) -> _Rule:
     return _Rule(allowed=allowed, holds=lambda value: compiled.fullmatch(value) is not None)
 
 
+_PRIVATE_NETWORKS = tuple(
+    ipaddress.IPv4Network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+)
+"""RFC 1918."""
+
+
 def _is_private_network(value: str) -> bool:
     try:
         network = ipaddress.IPv4Network(value)
     except ValueError:
         return False
-    return network.is_private and 16 <= network.prefixlen <= 20
+    return 16 <= network.prefixlen <= 20 and any(
+        network.subnet_of(private) for private in _PRIVATE_NETWORKS
+    )
 
 
 def _are_three_zones(value: tuple[str, ...]) -> bool:
@@ -133,7 +141,7 @@ class ProductionConfig:
     api_daily_quota: int = _checked(1_000_000, _between(1, 100_000_000, "requests a day"))
     # What one IPv4 address may send before WAF blocks it; ten is WAF's minimum.
     waf_requests_per_5_minutes: int = _checked(
-        10_000, _between(10, 2_000_000_000, "requests in five minutes")
+        40_000, _between(10, 2_000_000_000, "requests in five minutes")
     )
 
     # The ledger's database (R4)
@@ -216,6 +224,12 @@ class ProductionConfig:
             found.append(
                 f"database_max_storage_gib is {self.database_max_storage_gib}; allowed is at "
                 f"least 10 % more than database_storage_gib ({self.database_storage_gib})."
+            )
+        if self.waf_requests_per_5_minutes < 300 * self.api_rate_limit:
+            found.append(
+                f"waf_requests_per_5_minutes is {self.waf_requests_per_5_minutes}; allowed is at "
+                f"least 300 * api_rate_limit ({300 * self.api_rate_limit}), so that a client with "
+                "one address is not blocked for what its API key may send."
             )
         if self.api_burst_limit < self.api_rate_limit:
             found.append(

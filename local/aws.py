@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, cast
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
+
+LOOPBACK = "127.0.0.1,localhost"
 
 # What the emulator takes for the account's root (it does not check root's signature): `test`.
 ACCESS_KEY_ID = "test"
@@ -17,10 +21,18 @@ SECRET_ACCESS_KEY = "test"  # noqa: S105 - of an emulator on loopback
 
 def client(service: str, endpoint: str) -> Any:
     """A boto3 client that never leaves `endpoint` and reads no configuration of the user."""
+    own = botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+        }
+    )
     session = boto3.session.Session(
         aws_access_key_id=ACCESS_KEY_ID,
         aws_secret_access_key=SECRET_ACCESS_KEY,
         region_name=REGION,
+        botocore_session=own,
     )
     # Any: the stubs know each service by a literal name only.
     return session.client(
@@ -40,4 +52,7 @@ def environment(endpoint: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PAGER": "",
+        # A proxy of the user's is for other hosts than this one.
+        "NO_PROXY": LOOPBACK,
+        "no_proxy": LOOPBACK,
     }

@@ -1,5 +1,5 @@
 # ruff: noqa: ARG002 - the methods have the arguments that CloudFormation gives
-"""The CloudFormation types that PaymentsProd uses and the emulator lacks.
+"""The CloudFormation types that PaymentsProd uses and the emulator lacks, or knows in part.
 
 Each makes real emulated state through the service's own API, so that it can be described
 afterwards. Two have no API in the emulator and are only recorded in their stack:
@@ -14,11 +14,15 @@ from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
+from local import emulator_internals
 from local.emulator_internals import Properties, Provisioned, ResourceType
 
 ClientFor = Callable[[str], Any]
 
 _TAGS = ("Tags", "TagSpecifications")
+
+# The values of PutMetricAlarm's Statistic; others are an ExtendedStatistic.
+STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 
 
 def types(client: ClientFor) -> dict[str, ResourceType]:
@@ -29,6 +33,9 @@ def types(client: ClientFor) -> dict[str, ResourceType]:
         "AWS::EC2::FlowLog": FlowLog(client),
         "AWS::EC2::SecurityGroupIngress": SecurityGroupRule(client, "ingress"),
         "AWS::EC2::SecurityGroupEgress": SecurityGroupRule(client, "egress"),
+        "AWS::IAM::Role": Role(client, "AWS::IAM::Role"),
+        "AWS::Lambda::Function": Function(client, "AWS::Lambda::Function"),
+        "AWS::CloudWatch::Alarm": MetricAlarm(),
         "AWS::CloudWatch::CompositeAlarm": CompositeAlarm(client),
         "AWS::WAFv2::WebACLAssociation": WebAclAssociation(client),
         "AWS::WAFv2::LoggingConfiguration": Recorded("ResourceArn", {}),
@@ -64,9 +71,16 @@ class Ec2Resource:
             )
         return physical_id, attributes
 
-    def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+    def update(
+        self,
+        physical_id: str,
+        old: Properties,
+        new: Properties,
+        stack: str,
+        logical_id: str,
+    ) -> Provisioned:
         if _without_tags(old) != _without_tags(new):
-            return self.create("", new, stack)
+            return self.create(logical_id, new, stack)
         ec2 = self._client("ec2")
         resources = [self.tagged_id(ec2, physical_id)]
         before, after = _tags(old), _tags(new)
@@ -158,22 +172,27 @@ class SecurityGroupRule:
         self._peer = "Source" if direction == "ingress" else "Destination"
 
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
-        made = self._call("authorize_security_group", properties)
+        made = self._call(
+            "authorize", properties["GroupId"], IpPermissions=[self._permission(properties)]
+        )
         physical_id = made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
         return physical_id, {"Id": physical_id}
 
-    def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
-        if {**old, "Description": None} != {**new, "Description": None}:
-            return self.create("", new, stack)
-        self._call("update_security_group_rule_descriptions", new)
-        return physical_id, {"Id": physical_id}
+    def update(
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
+    ) -> Provisioned:
+        if {**old, "Description": None} == {**new, "Description": None}:
+            # The emulator knows no UpdateSecurityGroupRuleDescriptions.
+            self.delete(physical_id, old)
+        return self.create(logical_id, new, stack)
 
     def delete(self, physical_id: str, properties: Properties) -> None:
-        _unless_gone(lambda: self._call("revoke_security_group", properties))
+        group = properties["GroupId"]
+        _unless_gone(lambda: self._call("revoke", group, SecurityGroupRuleIds=[physical_id]))
 
-    def _call(self, operation: str, properties: Properties) -> Any:
-        method = getattr(self._client("ec2"), f"{operation}_{self._direction}")
-        return method(GroupId=properties["GroupId"], IpPermissions=[self._permission(properties)])
+    def _call(self, verb: str, group: str, **request: Any) -> Any:
+        method = getattr(self._client("ec2"), f"{verb}_security_group_{self._direction}")
+        return method(GroupId=group, **request)
 
     def _permission(self, properties: Properties) -> dict[str, Any]:
         permission: dict[str, Any] = {"IpProtocol": str(properties["IpProtocol"])}
@@ -195,6 +214,98 @@ class SecurityGroupRule:
         return permission
 
 
+class CompletedType:
+    """A type of the emulator's own that forgets a property, which `complete` adds."""
+
+    def __init__(self, client: ClientFor, name: str) -> None:
+        self._client = client
+        self._built_in = emulator_internals.built_in(name)
+
+    def complete(self, physical_id: str, properties: Properties) -> None:
+        raise NotImplementedError
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        physical_id, attributes = self._built_in.create(logical_id, properties, stack)
+        try:
+            self.complete(physical_id, properties)
+        except ClientError:
+            self._built_in.delete(physical_id, properties)
+            raise
+        return physical_id, attributes
+
+    def update(
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
+    ) -> Provisioned:
+        updated, attributes = self._built_in.update(physical_id, old, new, stack, logical_id)
+        self.complete(updated, new)
+        return updated, attributes
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        self._built_in.delete(physical_id, properties)
+
+
+class Role(CompletedType):
+    """With `PermissionsBoundary`, which the emulator's IAM enforces."""
+
+    def complete(self, physical_id: str, properties: Properties) -> None:
+        iam = self._client("iam")
+        if boundary := properties.get("PermissionsBoundary"):
+            iam.put_role_permissions_boundary(RoleName=physical_id, PermissionsBoundary=boundary)
+        elif "PermissionsBoundary" in iam.get_role(RoleName=physical_id)["Role"]:
+            iam.delete_role_permissions_boundary(RoleName=physical_id)
+
+
+class Function(CompletedType):
+    """With `ReservedConcurrentExecutions`, which the emulator's Lambda enforces."""
+
+    def complete(self, physical_id: str, properties: Properties) -> None:
+        functions = self._client("lambda")
+        if (reserved := properties.get("ReservedConcurrentExecutions")) is not None:
+            functions.put_function_concurrency(
+                FunctionName=physical_id, ReservedConcurrentExecutions=int(reserved)
+            )
+        else:
+            functions.delete_function_concurrency(FunctionName=physical_id)
+
+
+class MetricAlarm:
+    """The emulator's own type, made to take `Metrics`.
+
+    An alarm on one metric is that metric's; one on a mathematical expression exists and can be
+    described, but never leaves INSUFFICIENT_DATA: the emulator does not calculate.
+    """
+
+    TYPE = "AWS::CloudWatch::Alarm"
+
+    def __init__(self) -> None:
+        self._built_in = emulator_internals.built_in(self.TYPE)
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        return self._built_in.create(logical_id, self._flat(properties), stack)
+
+    def update(
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
+    ) -> Provisioned:
+        return self._built_in.update(
+            physical_id, self._flat(old), self._flat(new), stack, logical_id
+        )
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        self._built_in.delete(physical_id, properties)
+
+    def _flat(self, properties: Properties) -> Properties:
+        flat = {key: value for key, value in properties.items() if key != "Metrics"}
+        match properties.get("Metrics"):
+            case None:
+                return properties
+            case [{"MetricStat": {"Metric": metric, "Period": period, "Stat": statistic}}]:
+                kind = "Statistic" if statistic in STATISTICS else "ExtendedStatistic"
+                return {**flat, **metric, "Period": period, kind: statistic}
+            case metrics:
+                returned = next(m for m in metrics if str(m.get("ReturnData", True)) != "False")
+                return {**flat, "Namespace": "MetricMath", "MetricName": returned["Id"]}
+
+
 class CompositeAlarm:
     """Ref is the alarm's name."""
 
@@ -205,7 +316,14 @@ class CompositeAlarm:
         name = properties.get("AlarmName") or f"{stack}-{logical_id}-{uuid.uuid4().hex[:12]}"
         return self._put(name, properties)
 
-    def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+    def update(
+        self,
+        physical_id: str,
+        old: Properties,
+        new: Properties,
+        stack: str,
+        logical_id: str,
+    ) -> Provisioned:
         return self._put(new.get("AlarmName") or physical_id, new)
 
     def delete(self, physical_id: str, properties: Properties) -> None:
@@ -239,8 +357,15 @@ class WebAclAssociation:
         self._client("wafv2").associate_web_acl(ResourceArn=resource, WebACLArn=acl)
         return f"{resource}|{acl}", {}
 
-    def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
-        return self.create("", new, stack)
+    def update(
+        self,
+        physical_id: str,
+        old: Properties,
+        new: Properties,
+        stack: str,
+        logical_id: str,
+    ) -> Provisioned:
+        return self.create(logical_id, new, stack)
 
     def delete(self, physical_id: str, properties: Properties) -> None:
         waf = self._client("wafv2")
@@ -270,7 +395,14 @@ class Recorded:
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
         return self._provisioned(str(uuid.uuid4()), properties)
 
-    def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+    def update(
+        self,
+        physical_id: str,
+        old: Properties,
+        new: Properties,
+        stack: str,
+        logical_id: str,
+    ) -> Provisioned:
         return self._provisioned(physical_id, new)
 
     def delete(self, physical_id: str, properties: Properties) -> None:

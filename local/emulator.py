@@ -29,7 +29,7 @@ HOST = "127.0.0.1"
 START_SECONDS = 60.0
 
 # What a function may see of the launcher's environment: nothing that belongs to the user.
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ")
 
 
 class EmulatorError(Exception):
@@ -79,6 +79,7 @@ class Emulator:
                 rds.TYPE: self._databases,
             }
         )
+        emulator_internals.hide_from_functions(self._settings())
         self._thread = threading.Thread(
             target=self._serve, args=[application], name="emulator", daemon=True
         )
@@ -114,12 +115,12 @@ class Emulator:
         os.environ.clear()
         os.environ.update(passed_on)
         os.environ.update(self._settings())
+        os.environ.update(self._shared_settings())
         tempfile.tempdir = None  # read TMPDIR again
 
     def _settings(self) -> Mapping[str, str]:
+        """What the emulator reads; its functions have no business with it."""
         return {
-            # Of the emulator: where it listens, that it enforces IAM, what it leaves out.
-            "BIND_HOST": HOST,
             "MINISTACK_HOST": HOST,
             "GATEWAY_PORT": str(self.port),
             "MINISTACK_ACCOUNT_ID": aws.ACCOUNT,
@@ -129,16 +130,19 @@ class Emulator:
             "IOT_MTLS_ENABLED": "0",
             # It would look for containers of its own on this machine's Docker.
             "DOCKER_HOST": f"unix://{self.directory}/no-docker",
-            "TMPDIR": str(self.directory / "tmp"),
-            # Of its root credentials, and of clients made in this process.
+        }
+
+    def _shared_settings(self) -> Mapping[str, str]:
+        """What both need. The functions get the credentials of their own roles instead."""
+        return {
             "AWS_ACCESS_KEY_ID": aws.ACCESS_KEY_ID,
             "AWS_SECRET_ACCESS_KEY": aws.SECRET_ACCESS_KEY,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            # Of the functions.
             "LEDGER_CA_FILE": str(self.ca_file),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "TMPDIR": str(self.directory / "tmp"),
         }
 
     def _make_certificates(self) -> ssl.SSLContext:

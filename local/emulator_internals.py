@@ -8,9 +8,11 @@ release is looked at before it is used.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import subprocess
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
 MINISTACK_VERSION = "1.5.33"
@@ -32,7 +34,12 @@ class ResourceType(Protocol):
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned: ...
 
     def update(
-        self, physical_id: str, old: Properties, new: Properties, stack: str
+        self,
+        physical_id: str,
+        old: Properties,
+        new: Properties,
+        stack: str,
+        logical_id: str,
     ) -> Provisioned: ...
 
     def delete(self, physical_id: str, properties: Properties) -> None: ...
@@ -68,7 +75,7 @@ def register(types: Mapping[str, ResourceType]) -> None:
             **provisioners._RESOURCE_HANDLERS.get(name, {}),
             "create": resource_type.create,
             "update": resource_type.update,
-            "update_with_logical_id": False,
+            "update_with_logical_id": True,
             "delete": resource_type.delete,
         }
     by_default = stacks._runs_on_worker_thread
@@ -77,10 +84,13 @@ def register(types: Mapping[str, ResourceType]) -> None:
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """The emulator's own handlers of a resource type, kept before `register` replaces them."""
+    """The emulator's own handlers of a resource type, kept before `register` replaces them.
+
+    Only for types whose own `update` takes the logical id last.
+    """
 
     create: Callable[[str, Properties, str], Provisioned]
-    update: Callable[[str, Properties, Properties, str], Provisioned]
+    update: Callable[[str, Properties, Properties, str, str], Provisioned]
     delete: Callable[[str, Properties], None]
 
 
@@ -98,11 +108,11 @@ def account_and_region() -> tuple[str, str]:
     return get_account_id(), get_region()
 
 
-def db_instance(identifier: str) -> dict[str, Any]:
+def db_instance(identifier: str) -> dict[str, Any] | None:
     """The record behind DescribeDBInstances, to be changed in place."""
     from ministack.services import rds
 
-    return cast(dict[str, Any], rds._instances[identifier])
+    return cast("dict[str, Any] | None", rds._instances.get(identifier))
 
 
 def stack_record(name_or_id: str) -> dict[str, Any] | None:
@@ -154,6 +164,22 @@ def allows(access_key_id: str, action: str, resource: str, account: str, region:
             principal_keys=principal.keys,
         )
         return bool(evaluate(context, principal.policies, *principal.limits).decision == "Allow")
+
+
+def hide_from_functions(names: Container[str]) -> None:
+    """Start the processes of functions without these variables of this process.
+
+    A function's own variables of the same names still reach it: they travel another way.
+    """
+    from ministack.core import lambda_runtime
+
+    class FunctionProcess(subprocess.Popen[Any]):
+        def __init__(self, command: Any, *, env: Mapping[str, str], **options: Any) -> None:
+            visible = {name: value for name, value in env.items() if name not in names}
+            # Ctrl-C in the terminal is for the launcher, which ends functions in its order.
+            super().__init__(command, env=visible, start_new_session=True, **options)
+
+    lambda_runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": FunctionProcess})
 
 
 def end_functions() -> None:

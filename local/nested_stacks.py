@@ -49,7 +49,14 @@ class NestedStack:
             )
         return _provisioned(state)
 
-    def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+    def update(
+        self,
+        physical_id: str,
+        old: Properties,
+        new: Properties,
+        stack: str,
+        logical_id: str,
+    ) -> Provisioned:
         cloudformation = self._client("cloudformation")
         try:
             before = cloudformation.describe_stack_events(StackName=physical_id)["StackEvents"]

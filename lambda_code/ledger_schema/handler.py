@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import boto3
 from aws_lambda_powertools.logging import Logger
-from pg8000.native import Connection  # type: ignore[import-untyped]
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from pg8000.native import Connection, InterfaceError  # type: ignore[import-untyped]
 
 from custom_resource.protocol import answer
 from ledger.connection import LedgerAddress, connect
@@ -23,6 +26,9 @@ from ledger_schema.migrator import migrate, read
 
 # Seconds kept back to tell CloudFormation: its protocol's tries, and a rollback.
 RESERVE = 30.0
+# Seconds that a first deployment's database may take to be reachable, and between two tries.
+PATIENCE, PAUSE = 90.0, 5.0
+SHORT = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
 
 logger = Logger()
 
@@ -30,8 +36,10 @@ logger = Logger()
 @logger.inject_lambda_context(clear_state=True)
 def handle(event: dict[str, Any], context: Any) -> None:
     def apply(_properties: Mapping[str, Any]) -> None:
-        limit = context.get_remaining_time_in_millis() / 1000 - RESERVE
-        connection = _connect(max(limit, 1.0))
+        def time_left() -> float:
+            return max(float(context.get_remaining_time_in_millis()) / 1000 - RESERVE, 1.0)
+
+        connection = _connect(time_left)
         try:
             logger.info("migrated", extra={"applied": migrate(connection, read())})
         finally:
@@ -41,16 +49,34 @@ def handle(event: dict[str, Any], context: Any) -> None:
     answer(event, context, "ledger-schema", {"Create": apply, "Update": apply})
 
 
-def _connect(limit: float) -> Connection:
-    """As the master user, whose password RDS keeps in Secrets Manager.
+def _until_reachable(sign_in: Callable[[], Connection], patience: float) -> Connection:
+    """Try again until it works or `patience` (seconds) is used up: in a first deployment, the
+    role, the key's grant and the database's name are seconds old, and not known everywhere."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return sign_in()
+        except (BotoCoreError, ClientError, OSError, InterfaceError) as error:
+            if time.monotonic() >= deadline:
+                raise
+            logger.warning("the ledger cannot be reached yet", extra={"reason": str(error)})
+            time.sleep(PAUSE)
 
-    Args:
-        limit: seconds that a statement, or waiting for another migrator, may take.
-    """
-    secrets = boto3.client("secretsmanager")
+
+def _sign_in(time_left: Callable[[], float]) -> Connection:
+    secrets = boto3.client("secretsmanager", config=SHORT)
     secret = secrets.get_secret_value(SecretId=os.environ["MASTER_SECRET_ARN"])
     master = json.loads(secret["SecretString"])
     address = LedgerAddress.from_environment(os.environ)
-    connection = connect(address, master["username"], master["password"], limit + 1)
-    connection.run(f"SET statement_timeout = {round(limit * 1000)}")
+    return connect(address, master["username"], master["password"], time_left() + 1)
+
+
+def _connect(time_left: Callable[[], float]) -> Connection:
+    """As the master user, whose password RDS keeps in Secrets Manager.
+
+    Args:
+        time_left: seconds that a statement, or waiting for another migrator, may take now.
+    """
+    connection = _until_reachable(lambda: _sign_in(time_left), PATIENCE)
+    connection.run(f"SET statement_timeout = {round(time_left() * 1000)}")
     return connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from aws_cdk import ArnFormat, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_apigateway as apigateway
@@ -16,6 +17,7 @@ from building_blocks.logs import EncryptedLogGroup
 from config import ProductionConfig
 
 SCHEMAS = SOURCES / "payments" / "schemas"
+CODES = SOURCES / "payments" / "codes.json"
 STAGE = "prod"
 
 
@@ -88,13 +90,18 @@ class PaymentsApi(Construct):
         plan.add_api_key(self.key)
 
     def _add_post(self, path: str, function: lambda_.Function, schema: str) -> None:
+        definition = gateway_model(json.loads((SCHEMAS / f"{schema}.json").read_text()))
         model = apigateway.CfnModel(
             self,
             "".join(part.capitalize() for part in schema.split("_")),
             rest_api_id=self.rest_api.rest_api_id,
             content_type="application/json",
-            schema=json.loads((SCHEMAS / f"{schema}.json").read_text()),
+            schema=definition,
         )
+        # A stage serves the models of its deployment: a changed one needs another deployment.
+        deployment = self.rest_api.latest_deployment
+        assert deployment is not None, "the API deploys itself"
+        deployment.add_to_logical_id({path: definition})
         self.rest_api.root.add_resource(path).add_method(
             "POST",
             _integration(function),
@@ -166,52 +173,54 @@ class PaymentsApi(Construct):
         self.rest_api.deployment_stage.node.add_dependency(account, execution_log)
 
     def _describe_errors(self) -> None:
-        """Errors that API Gateway answers itself look like the functions' own (RFC 9457)."""
-        for name, case, status, code, title in _GATEWAY_ERRORS:
+        """Errors that API Gateway answers itself look like the functions' own (RFC 9457).
+
+        No text of API Gateway's is passed on: with a body's errors it would quote the body.
+        """
+        table = json.loads(CODES.read_text())
+        for known in table["problems"]:
             problem = {
-                "type": "about:blank",
-                "title": title,
-                "status": status,
-                "code": code,
+                "type": table["type_prefix"] + known["code"],
+                "title": known["title"],
+                "status": known["status"],
+                "detail": known["meaning"],
+                "code": known["code"],
             }
-            # $context.error.messageString comes with its quotes.
-            self.rest_api.add_gateway_response(
-                name,
-                type=case,
-                status_code=str(status),
-                response_headers={"Content-Type": "'application/problem+json'"},
-                templates={
-                    "application/json": json.dumps(problem)[:-1]
-                    + ', "detail": $context.error.messageString}'
-                },
-            )
+            for case in known["gateway_responses"]:
+                self.rest_api.add_gateway_response(
+                    "".join(word.capitalize() for word in case.split("_")),
+                    type=apigateway.ResponseType.of(case),
+                    status_code=str(known["status"]),
+                    response_headers={
+                        "Content-Type": "'application/problem+json'",
+                        "Cache-Control": "'no-store'",
+                    },
+                    templates={"application/json": json.dumps(problem)},
+                )
+
+
+def gateway_model(schema: dict[str, Any]) -> dict[str, Any]:
+    """The part of a JSON Schema that API Gateway's validator can check without quoting a value.
+
+    It writes what it refuses to the execution log: for a pattern, a limit or a member too many
+    that includes the value or name, which may be a card number. For a type or a missing member it
+    does not. The functions check the whole schema.
+    """
+    kept = {
+        name: schema[name] for name in ("$schema", "title", "type", "required") if name in schema
+    }
+    if "properties" in schema:
+        kept["properties"] = {
+            name: gateway_model(part) for name, part in schema["properties"].items()
+        }
+    if "items" in schema:
+        kept["items"] = gateway_model(schema["items"])
+    return kept
 
 
 def _integration(function: lambda_.Function) -> apigateway.LambdaIntegration:
     return apigateway.LambdaIntegration(function, allow_test_invoke=False)
 
-
-_Type = apigateway.ResponseType
-_GATEWAY_ERRORS: tuple[tuple[str, apigateway.ResponseType, int, str, str], ...] = (
-    ("BadRequestBody", _Type.BAD_REQUEST_BODY, 400, "invalid_request", "Bad Request"),
-    ("InvalidApiKey", _Type.INVALID_API_KEY, 403, "api_key_required", "Forbidden"),
-    ("AccessDenied", _Type.ACCESS_DENIED, 403, "access_denied", "Forbidden"),
-    ("WafFiltered", _Type.WAF_FILTERED, 403, "request_blocked", "Forbidden"),
-    # API Gateway's way of saying that there is no such path or method.
-    (
-        "NoSuchOperation",
-        _Type.MISSING_AUTHENTICATION_TOKEN,
-        404,
-        "no_such_operation",
-        "Not Found",
-    ),
-    ("TooLarge", _Type.REQUEST_TOO_LARGE, 413, "request_too_large", "Content Too Large"),
-    ("Throttled", _Type.THROTTLED, 429, "throttled", "Too Many Requests"),
-    ("QuotaExceeded", _Type.QUOTA_EXCEEDED, 429, "quota_exceeded", "Too Many Requests"),
-    ("FunctionFailed", _Type.INTEGRATION_FAILURE, 502, "unavailable", "Bad Gateway"),
-    ("FunctionTimedOut", _Type.INTEGRATION_TIMEOUT, 504, "timed_out", "Gateway Timeout"),
-)
-"""Construct id, API Gateway's name of the case, status, our stable code, RFC 9110's title."""
 
 _ACCESS_LOG_FORMAT = apigateway.AccessLogFormat.custom(
     json.dumps(

@@ -109,8 +109,16 @@ class PaymentProcessor(PythonFunction):
                 targets.LambdaFunction(
                     self.function,
                     event=events.RuleTargetInput.from_object({"task": "sweep-outbox"}),
-                    # The next sweep comes in a minute; an old one has nothing to add.
                     retry_attempts=0,
                 )
             ],
+        )
+        # The next sweep comes in a minute; an old one has nothing to add. EventBridge's retries
+        # (above) and Lambda's own are two different things.
+        lambda_.EventInvokeConfig(
+            self,
+            "SweepOnce",
+            function=self.function,
+            retry_attempts=0,
+            max_event_age=Duration.minutes(1),
         )

@@ -40,6 +40,10 @@ class AuditBucket(Construct):
             object_lock_default_retention=s3.ObjectLockRetention.governance(
                 Duration.days(retention_days)
             ),
+            # S3's default leaves objects below 128 KB where they are; audit objects are smaller.
+            transition_default_minimum_object_size=(
+                s3.TransitionDefaultMinimumObjectSize.VARIES_BY_STORAGE_CLASS
+            ),
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="GlacierAfter90Days",

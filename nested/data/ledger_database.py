@@ -17,8 +17,8 @@ class LedgerDatabase(Construct):
     """PostgreSQL, Multi-AZ, in the private subnets, under a key of its own.
 
     The master password is made, stored and rotated by RDS, and nobody needs to know it: the
-    functions log in with IAM. Deletion protection is not here, because it would make the rollback
-    of a first deployment impossible (see docs/decisions).
+    functions log in with IAM. Deletion protection is not here, because CloudFormation could then
+    not roll a first deployment back.
     """
 
     IDENTIFIER = "payments-ledger"

@@ -17,17 +17,14 @@ from cdk_monitoring_constructs import (
     DefaultDashboardFactory,
     ErrorCountThreshold,
     ErrorRateThreshold,
-    HighConnectionCountThreshold,
     LatencyThreshold,
     MaxAgeThreshold,
-    MaxMessageAgeThreshold,
     MaxMessageCountThreshold,
-    MinUsageCountThreshold,
+    MetricFactoryDefaults,
     MonitoringFacade,
     NotificationsFailedThreshold,
     RunningTaskCountThreshold,
     SnsAlarmActionStrategy,
-    ThrottledEventsThreshold,
     UsageThreshold,
 )
 from constructs import Construct
@@ -44,6 +41,7 @@ from nested.network import NetworkOutputs
 DASHBOARD_NAME = "payments-production"
 
 _GIB = 1024**3
+_MINUTE = Duration.minutes(1)
 _BELOW = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
 _ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 _ANY = "Alarm"
@@ -55,10 +53,14 @@ class _Watched:
     """A metric that the library has no alarm of its own for."""
 
     name: str
-    metric: cloudwatch.Metric
+    metric: cloudwatch.Metric | cloudwatch.MathExpression
     comparison: cloudwatch.ComparisonOperator
     threshold: float
     description: str
+    datapoints: tuple[int, int] = (3, 5)
+    """How many bad ones of how many make the alarm."""
+    no_data: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING
+    """What it means when nothing is published: usually, that nothing happened."""
 
 
 class PaymentsMonitoring(Construct):
@@ -87,6 +89,7 @@ class PaymentsMonitoring(Construct):
                 evaluation_periods=5,
                 datapoints_to_alarm=3,
             ),
+            metric_factory_defaults=MetricFactoryDefaults(period=_MINUTE),
             dashboard_factory=DefaultDashboardFactory(
                 self,
                 "Dashboards",
@@ -155,16 +158,29 @@ class PaymentsMonitoring(Construct):
             alarm_friendly_name=name,
             human_readable_name=name,
             add_fault_rate_alarm={_ANY: ErrorRateThreshold(max_error_rate=0.01)},
-            add_throttles_count_alarm={_ANY: ErrorCountThreshold(max_error_count=0)},
+            # Reserved concurrency is there so that this never happens (R6).
+            add_throttles_count_alarm={
+                _ANY: ErrorCountThreshold(
+                    max_error_count=0, evaluation_periods=1, datapoints_to_alarm=1
+                )
+            },
             add_max_latency_alarm={
                 _ANY: LatencyThreshold(max_latency=Duration.seconds(FUNCTION_TIMEOUT_SECONDS * 0.8))
             },
             add_concurrent_executions_count_alarm={
-                _ANY: RunningTaskCountThreshold(max_running_tasks=int(concurrency * 0.8))
+                _ANY: RunningTaskCountThreshold(
+                    max_running_tasks=int(concurrency * 0.8),
+                    treat_missing_data_override=cloudwatch.TreatMissingData.NOT_BREACHING,
+                )
             },
             is_iterator=max_iterator_age is not None,
             add_max_iterator_age_alarm=(
-                {_ANY: MaxAgeThreshold(max_age_in_millis=max_iterator_age.to_milliseconds())}
+                {
+                    _ANY: MaxAgeThreshold(
+                        max_age_in_millis=max_iterator_age.to_milliseconds(),
+                        treat_missing_data_override=cloudwatch.TreatMissingData.NOT_BREACHING,
+                    )
+                }
                 if max_iterator_age
                 else None
             ),
@@ -177,42 +193,60 @@ class PaymentsMonitoring(Construct):
             instance=instance,
             alarm_friendly_name="ledger-database",
             human_readable_name="Ledger database",
-            add_cpu_usage_alarm={_ANY: UsageThreshold(max_usage_percent=80)},
-            add_free_storage_space_alarm={_ANY: MinUsageCountThreshold(min_count=10 * _GIB)},
-            add_max_connection_count_alarm={
-                _ANY: HighConnectionCountThreshold(
-                    max_connection_count=int(DATABASE_MAX_CONNECTIONS * 0.8)
+            add_cpu_usage_alarm={
+                _ANY: UsageThreshold(
+                    max_usage_percent=80,
+                    # A database publishes this every minute, or it is not there.
+                    treat_missing_data_override=cloudwatch.TreatMissingData.BREACHING,
                 )
             },
         )
         self._watch(
             "ledger-database",
-            "Ledger database: memory, credits, latency",
+            "Ledger database: connections, storage, memory, credits, latency",
+            # The library has alarms for the first two, but adds up the connections that were
+            # seen in a period, and takes the period's most free storage.
+            _Watched(
+                name="connections",
+                metric=instance.metric_database_connections(statistic="Maximum", period=_MINUTE),
+                comparison=_ABOVE,
+                threshold=DATABASE_MAX_CONNECTIONS * 0.8,
+                description="The database will soon refuse connections; payments will be queued",
+            ),
+            _Watched(
+                name="free-storage",
+                metric=instance.metric_free_storage_space(statistic="Minimum", period=_MINUTE),
+                comparison=_BELOW,
+                threshold=10 * _GIB,
+                description="Storage did not grow by itself; a full database stops",
+            ),
             _Watched(
                 name="freeable-memory",
-                metric=instance.metric_freeable_memory(period=Duration.minutes(1)),
+                metric=instance.metric_freeable_memory(period=_MINUTE),
                 comparison=_BELOW,
                 threshold=_GIB / 4,
                 description="PostgreSQL is about to swap; every query will slow down",
             ),
             _Watched(
                 name="cpu-credits",
-                # Burstable instances publish this every five minutes.
+                # Burstable instances publish this every five minutes. A new one starts with
+                # none and earns 24 an hour, so only an hour without counts.
                 metric=instance.metric("CPUCreditBalance", period=Duration.minutes(5)),
                 comparison=_BELOW,
-                threshold=50,
-                description="A t3 without credits falls to a fifth of its speed",
+                threshold=10,
+                description="A t3 without credits is charged for what it uses: it is too small",
+                datapoints=(12, 12),
             ),
             _Watched(
                 name="read-latency",
-                metric=instance.metric("ReadLatency", period=Duration.minutes(1)),
+                metric=instance.metric("ReadLatency", period=_MINUTE),
                 comparison=_ABOVE,
                 threshold=0.05,
                 description="Reads from storage take longer than 50 ms",
             ),
             _Watched(
                 name="write-latency",
-                metric=instance.metric("WriteLatency", period=Duration.minutes(1)),
+                metric=instance.metric("WriteLatency", period=_MINUTE),
                 comparison=_ABOVE,
                 threshold=0.05,
                 description="Writes to storage take longer than 50 ms",
@@ -230,11 +264,43 @@ class PaymentsMonitoring(Construct):
             dead_letter_queue=data.retry_dead_letter_queue,
             alarm_friendly_name="retry-queue",
             human_readable_name="Payments to retry",
-            add_queue_max_size_alarm={_ANY: MaxMessageCountThreshold(max_message_count=100)},
-            add_queue_max_message_age_alarm={
-                _ANY: MaxMessageAgeThreshold(max_age_in_seconds=15 * 60)
-            },
             add_dead_letter_queue_max_size_alarm={_ANY: not_empty},
+        )
+        queue = data.retry_queue
+        self._watch(
+            "retry-queue",
+            "Payments to retry: backlog and consumer",
+            _Watched(
+                name="backlog",
+                # A message that keeps failing is mostly in flight, and SQS leaves it out of the
+                # age of the oldest one after three tries: so both counts are watched.
+                metric=cloudwatch.MathExpression(
+                    expression="FILL(waiting, 0) + FILL(in_flight, 0)",
+                    label="Payments waiting or being retried",
+                    period=_MINUTE,
+                    using_metrics={
+                        "waiting": queue.metric_approximate_number_of_messages_visible(
+                            statistic="Maximum", period=_MINUTE
+                        ),
+                        "in_flight": queue.metric_approximate_number_of_messages_not_visible(
+                            statistic="Maximum", period=_MINUTE
+                        ),
+                    },
+                ),
+                comparison=_ABOVE,
+                threshold=0,
+                description="Payments have waited for ten minutes: the ledger may be away",
+                datapoints=(10, 10),
+            ),
+            _Watched(
+                name="oldest-message",
+                metric=queue.metric_approximate_age_of_oldest_message(
+                    statistic="Maximum", period=_MINUTE
+                ),
+                comparison=_ABOVE,
+                threshold=300,
+                description="Nothing takes payments from the retry queue",
+            ),
         )
         self._facade.monitor_sqs_queue(
             queue=data.audit_failure_queue,
@@ -250,13 +316,43 @@ class PaymentsMonitoring(Construct):
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             alarm_friendly_name="transactions-table",
             human_readable_name="Transactions table",
-            add_system_error_count_alarm={_ANY: ErrorCountThreshold(max_error_count=0)},
-            add_read_throttled_events_count_alarm={
-                _ANY: ThrottledEventsThreshold(max_throttled_events_threshold=0)
-            },
-            add_write_throttled_events_count_alarm={
-                _ANY: ThrottledEventsThreshold(max_throttled_events_threshold=0)
-            },
+        )
+        table = data.transactions_table
+        # DynamoDB publishes these only when they happen, an operation at a time; the library's
+        # sum over all operations has no value unless every one of them failed.
+        self._watch(
+            "transactions-table",
+            "Transactions table: errors and throttles",
+            *(
+                _Watched(
+                    name=f"{name}-{operation}",
+                    metric=table.metric(
+                        metric,
+                        dimensions_map={"TableName": table.table_name, "Operation": operation},
+                        statistic="Sum",
+                        period=_MINUTE,
+                    ),
+                    comparison=_ABOVE,
+                    threshold=0,
+                    description=description,
+                    datapoints=(1, 1),
+                )
+                for name, metric, description, operations in (
+                    (
+                        "system-errors",
+                        "SystemErrors",
+                        "DynamoDB fails; payments get 503 or wait in the outbox",
+                        ("GetItem", "PutItem", "GetRecords"),
+                    ),
+                    (
+                        "throttles",
+                        "ThrottledRequests",
+                        "DynamoDB refuses requests; payments get 503 or wait in the outbox",
+                        ("GetItem", "PutItem"),
+                    ),
+                )
+                for operation in operations
+            ),
         )
 
     def _watch_nat_gateways(self, network: NetworkOutputs) -> None:
@@ -273,7 +369,7 @@ class PaymentsMonitoring(Construct):
                             metric_name=metric,
                             dimensions_map={"NatGatewayId": gateway},
                             statistic="Sum",
-                            period=Duration.minutes(1),
+                            period=_MINUTE,
                         ),
                         comparison=_ABOVE,
                         threshold=0,
@@ -311,6 +407,9 @@ class PaymentsMonitoring(Construct):
                                     threshold=item.threshold,
                                     comparison_operator=item.comparison,
                                     additional_description=item.description,
+                                    datapoints_to_alarm=item.datapoints[0],
+                                    evaluation_periods=item.datapoints[1],
+                                    treat_missing_data_override=item.no_data,
                                     dedupe_string=f"{friendly_name}-{item.name}",
                                 )
                             },

@@ -51,6 +51,7 @@ def test_strings_of_the_command_line_become_typed_values() -> None:
         ("availability_zones", ["us-east-1a", "us-east-1b", "us-west-2a"]),
         ("vpc_cidr", "10.20.0.0/24"),
         ("vpc_cidr", "8.8.0.0/16"),
+        ("vpc_cidr", "169.254.0.0/16"),
         ("vpc_cidr", "ten"),
         ("alert_email", "ops"),
         ("alert_email", ""),
@@ -79,6 +80,11 @@ def test_all_mistakes_come_in_one_message() -> None:
     assert "alert_email" in message
     assert "backup_retention_days" in message
     assert "retry_concurrency is 100; allowed is less than processor_concurrency" in message
+
+
+def test_firewall_blocks_no_client_for_what_its_key_may_send() -> None:
+    with pytest.raises(ConfigurationError, match="at least 300 \\* api_rate_limit"):
+        ProductionConfig.from_context({"api_rate_limit": 150, "api_burst_limit": 300})
 
 
 def test_mistyped_key_is_told_from_the_known_ones() -> None:

@@ -305,9 +305,12 @@ def audit_bucket(synthesized: Synthesized) -> dict[str, Any]:
 
 
 def test_r10_audit_objects_move_to_glacier_after_90_days(synthesized: Synthesized) -> None:
-    (rule,) = audit_bucket(synthesized)["LifecycleConfiguration"]["Rules"]
+    lifecycle = audit_bucket(synthesized)["LifecycleConfiguration"]
+    (rule,) = lifecycle["Rules"]
     assert rule["Status"] == "Enabled"
     assert rule["Transitions"] == [{"StorageClass": "GLACIER", "TransitionInDays": 90}]
+    # By default, S3 moves no object below 128 KB, and audit objects are smaller.
+    assert lifecycle["TransitionDefaultMinimumObjectSize"] == "varies_by_storage_class"
 
 
 def test_r10_audit_bucket_is_private_versioned_and_locked(synthesized: Synthesized) -> None:
@@ -393,10 +396,10 @@ CRITICAL_METRICS = [
     ("AWS/RDS", "ReadLatency", 1),
     ("AWS/RDS", "WriteLatency", 1),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", 3),
+    ("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", 1),
     ("AWS/SQS", "ApproximateAgeOfOldestMessage", 1),
-    ("AWS/DynamoDB", "SystemErrors", 1),
-    ("AWS/DynamoDB", "ReadThrottleEvents", 1),
-    ("AWS/DynamoDB", "WriteThrottleEvents", 1),
+    ("AWS/DynamoDB", "SystemErrors", 3),
+    ("AWS/DynamoDB", "ThrottledRequests", 2),
     ("AWS/NATGateway", "ErrorPortAllocation", 3),
     ("AWS/NATGateway", "PacketsDropCount", 3),
     ("AWS/SNS", "NumberOfNotificationsFailed", 1),
@@ -424,6 +427,36 @@ def test_r14_critical_metric_has_its_alarms(
         if (namespace, metric) in watched_metrics(alarm)
     ]
     assert len(watching) == alarms
+
+
+def test_r14_gauges_are_not_added_up(synthesized: Synthesized) -> None:
+    gauges = {
+        "ApproximateAgeOfOldestMessage",
+        "ApproximateNumberOfMessagesNotVisible",
+        "ApproximateNumberOfMessagesVisible",
+        "ConcurrentExecutions",
+        "CPUCreditBalance",
+        "CPUUtilization",
+        "DatabaseConnections",
+        "FreeStorageSpace",
+        "FreeableMemory",
+        "IteratorAge",
+    }
+    for alarm in synthesized.properties("AWS::CloudWatch::Alarm"):
+        stats = [alarm] + [query.get("MetricStat", {}) for query in alarm.get("Metrics", [])]
+        for stat in stats:
+            metric = stat.get("MetricName") or stat.get("Metric", {}).get("MetricName")
+            if metric in gauges:
+                assert stat.get("Statistic", stat.get("Stat")) != "Sum", alarm["AlarmName"]
+
+
+def test_r14_alarm_looks_at_minutes(synthesized: Synthesized) -> None:
+    for alarm in synthesized.properties("AWS::CloudWatch::Alarm"):
+        periods = {alarm.get("Period")} | {
+            query.get("MetricStat", {}).get("Period") for query in alarm.get("Metrics", [])
+        }
+        allowed = {None, 300} if "CPUCreditBalance" in str(alarm) else {None, 60}
+        assert periods <= allowed, alarm["AlarmName"]
 
 
 def test_r14_every_alarm_and_its_recovery_reach_the_alerts_topic(

@@ -1,0 +1,384 @@
+"""`python -m local`: the embedded environment's command line."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import re
+import shlex
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import psutil  # type: ignore[import-untyped]
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from pg8000.exceptions import DatabaseError, InterfaceError  # type: ignore[import-untyped]
+from rich.console import Console
+from rich.markup import escape
+
+from local import aws, demonstration
+from local.deployment import PROJECT, STACK, Cdk, DeploymentError
+from local.emulator import HOST, Emulator, EmulatorError
+from local.emulator_internals import VersionError
+from local.postgres import PostgresError, free_port
+
+DEFAULT_PORT = 4566
+LINE_WIDTH = 90
+
+# Of `cdk deploy --progress events`: the root's nested stacks, as they settle.
+MILESTONE = re.compile(
+    rf"{STACK} \|.*\| (?P<status>\w+_(?:COMPLETE|FAILED|COMPLET)) *\| AWS::CloudFormation::Stack *"
+    r"\| (?P<resource>\w+)"
+)
+
+app = typer.Typer(
+    help="PaymentsProd on this machine, without AWS: an AWS emulator with enforced IAM and a real "
+    "PostgreSQL, on 127.0.0.1 only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console(highlight=False)
+
+Port = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=65535,
+        show_default=False,
+        help=f"Port of the emulator. Without it: {DEFAULT_PORT}, or a free one if that is taken.",
+    ),
+]
+StateDirectory = Annotated[
+    Path,
+    typer.Option(
+        "--state-dir",
+        file_okay=False,
+        help="Where everything is kept: databases, logs, `env`. Emptied at the next start.",
+    ),
+]
+DEFAULT_STATE = PROJECT / ".local"
+
+
+class UserError(Exception):
+    """Told to the user as one line."""
+
+
+class Stopped(BaseException):
+    """The user (or the system) asked us to stop."""
+
+
+@app.command()
+def up(
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop after the demonstration; 0 if all of it held.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Stay up after a failure too, to look into it.")
+    ] = False,
+    port: Port = None,
+    state_dir: StateDirectory = DEFAULT_STATE,
+) -> None:
+    """Start the emulator, deploy PaymentsProd with the CDK, send a payment through it, stay up.
+
+    Stays until Ctrl-C, and leaves no process behind.
+    """
+    user_environment = dict(os.environ)
+    with _running(state_dir, port) as emulator:
+        seen = None
+        try:
+            _deploy(emulator, user_environment)
+            seen = _demonstrate(emulator.endpoint, emulator.ca_file)
+        except DeploymentError as error:
+            _show_failure(error)
+            if not keep:
+                raise UserError(
+                    "the deployment failed (`--keep` stays up to look into it)"
+                ) from error
+        held = seen is not None and _all_held(seen)
+        if once:
+            raise typer.Exit(0 if held else 1)
+        if not held and not keep:
+            raise UserError("the demonstration failed (`--keep` stays up to look into it)")
+        _show_hints(emulator, seen)
+        _wait(emulator)
+
+
+@app.command()
+def serve(port: Port = None, state_dir: StateDirectory = DEFAULT_STATE) -> None:
+    """Start the emulator only. Deploy from another terminal with `npx cdk`.
+
+    Stays until Ctrl-C, and leaves no process behind.
+    """
+    with _running(state_dir, port) as emulator:
+        _show_hints(emulator, None)
+        _wait(emulator)
+
+
+@app.command()
+def demo(
+    endpoint: Annotated[
+        str,
+        typer.Option(envvar="AWS_ENDPOINT_URL", help="Address of the running emulator."),
+    ] = f"http://{HOST}:{DEFAULT_PORT}",
+    state_dir: StateDirectory = DEFAULT_STATE,
+) -> None:
+    """Send a payment through a PaymentsProd that is deployed in a running emulator; 0 if all of
+    the demonstration held."""
+    os.environ.update(NO_PROXY=aws.LOOPBACK, no_proxy=aws.LOOPBACK)
+    seen = _demonstrate(endpoint, state_dir / "rds-ca.pem")
+    raise typer.Exit(0 if _all_held(seen) else 1)
+
+
+def main() -> int:
+    """Run the command line; the exit code."""
+    try:
+        app(standalone_mode=True, prog_name="python -m local")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except (UserError, EmulatorError, VersionError, PostgresError, OSError) as error:
+        told = str(error)
+    except (Stopped, KeyboardInterrupt):
+        return 130
+    except Exception as error:
+        logging.exception("unexpected")  # into the emulator's log, once it is open
+        told = f"unexpected {type(error).__name__}: {error}"
+    Console(stderr=True, highlight=False).print(f"[red]error:[/] {escape(told)}", soft_wrap=True)
+    return 1
+
+
+# -- steps -------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _running(state_dir: Path, port: int | None) -> Iterator[Emulator]:
+    """An emulator that is stopped at the end, however the end comes."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    with _stop_on_signals(), _exclusive(state_dir):
+        emulator = Emulator(state_dir, _choose_port(port))
+        env_file = emulator.directory / "env"
+        try:
+            with console.status("starting the emulator"):
+                emulator.start()
+            env_file.write_text(_exports(emulator))
+            console.print(
+                f"[green]✔[/] emulator at {emulator.endpoint}, log {_short(emulator.log_file)}"
+            )
+            yield emulator
+        finally:
+            _ignore_signals()
+            env_file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                console.print("stopping …", style="dim")
+            emulator.stop()
+
+
+def _deploy(emulator: Emulator, user_environment: dict[str, str]) -> None:
+    cdk = Cdk(emulator.endpoint, emulator.directory, user_environment)
+    cdk.log_file.unlink(missing_ok=True)
+    try:
+        for title, step in (("cdk bootstrap", cdk.bootstrap), (f"cdk deploy {STACK}", cdk.deploy)):
+            _timed(title, step)
+    finally:
+        cdk.stop()
+
+
+def _timed(title: str, step: Callable[[Callable[[str], None]], None]) -> None:
+    """Run a step under a line that tells what it is doing and for how long; its milestones stay
+    on the screen, all of its output is in cdk.log."""
+    begin = time.monotonic()
+    console.print(f"  {title} …")
+    with console.status("") as status:
+
+        def tell(line: str) -> None:
+            took = f"{time.monotonic() - begin:3.0f} s"
+            status.update(f"[dim]{took}[/] {escape(line.strip()[:LINE_WIDTH])}")
+            if milestone := MILESTONE.match(line):
+                console.print(f"  [dim]{took}[/] {milestone['status']:<20} {milestone['resource']}")
+
+        step(tell)
+    console.print(f"[green]✔[/] {title} ({time.monotonic() - begin:.0f} s)")
+
+
+def _demonstrate(endpoint: str, ca_file: Path) -> demonstration.Evidence:
+    try:
+        deployment = demonstration.Deployment.find(endpoint, ca_file)
+    except (ClientError, BotoCoreError, KeyError) as error:
+        raise UserError(f"no deployed {STACK} is found at {endpoint} ({error})") from error
+    try:
+        with console.status("sending a payment"):
+            seen = demonstration.gather(deployment)
+    # Whatever part of a broken deployment failed: with HTTP, with AWS's APIs or with PostgreSQL.
+    except (ClientError, BotoCoreError, DatabaseError, InterfaceError, OSError, KeyError) as error:
+        raise UserError(f"the demonstration cannot be finished: {error!r}") from error
+    demonstration.show(console, seen, list(demonstration.checks(seen)))
+    return seen
+
+
+def _all_held(seen: demonstration.Evidence) -> bool:
+    return all(check.held for check in demonstration.checks(seen))
+
+
+def _show_failure(error: DeploymentError) -> None:
+    console.print(f"\n[red]✘ {escape(str(error))}[/]")
+    if not error.failures:
+        for line in error.last_lines:
+            console.print(escape(f"  {line}"))
+        return
+    console.print("What failed, the first cause first:")
+    for failure in error.failures[:8]:
+        where = f"{failure.stack} / {failure.resource} ({failure.resource_type})"
+        console.print(f"  [bold]{escape(where)}[/]\n    {escape(failure.reason)}")
+
+
+def _show_hints(emulator: Emulator, seen: demonstration.Evidence | None) -> None:
+    directory = shlex.quote(_short(emulator.directory))
+    console.print("\n[bold]In another terminal[/]")
+    _print_plain(
+        f"  source {directory}/env   # address, region and credentials (test/test: administrator)"
+    )
+    if seen is None:
+        _print_plain(f"  npx cdk bootstrap aws://{aws.ACCOUNT}/{aws.REGION}")
+        _print_plain(f"  npx cdk deploy {STACK} --require-approval never")
+        _print_plain(
+            f"  python -m local demo --state-dir {shlex.quote(_short(emulator.directory))}"
+        )
+    else:
+        _show_api(demonstration.Deployment.find(emulator.endpoint, emulator.ca_file), seen)
+    console.print("\nCtrl-C stops everything.")
+
+
+def _show_api(deployment: demonstration.Deployment, seen: demonstration.Evidence) -> None:
+    request = json.dumps(demonstration.payment_request())
+    transaction = json.dumps({"transaction_id": seen.approved.body.get("transaction_id")})
+    key = f"-H 'x-api-key: {deployment.api_key}'"
+    curl = f"  curl -sS -w '\\n' {key} -H 'content-type: application/json'"
+    console.print("\n[bold]The API[/]")
+    _print_plain(f"  {deployment.api_url}")
+    console.print("[bold]Its key[/], read with")
+    _print_plain(
+        "  python -c \"import boto3; print(boto3.client('apigateway').get_api_key("
+        f"apiKey='{deployment.outputs['ApiKeyId']}', includeValue=True)['value'])\""
+    )
+    console.print("[bold]Calls[/]")
+    _print_plain(f"{curl} {deployment.api_url}/status")
+    _print_plain(f"{curl} -d '{request}' {deployment.api_url}/validate")
+    _print_plain(f"{curl} -d '{transaction}' {deployment.api_url}/process")
+
+
+def _print_plain(line: str) -> None:
+    """Unwrapped, so that it can be pasted."""
+    console.print(escape(line), soft_wrap=True)
+
+
+def _wait(emulator: Emulator) -> None:
+    try:
+        while emulator.alive:
+            time.sleep(0.5)
+    except Stopped:
+        raise typer.Exit(0) from None
+    raise UserError(f"the emulator ended unexpectedly: see {_short(emulator.log_file)}")
+
+
+# -- ports, locks, signals -----------------------------------------------------------------
+
+
+def _choose_port(asked: int | None) -> int:
+    port = asked or DEFAULT_PORT
+    if _is_free(port):
+        return port
+    taken = f"port {port} is taken{_by_whom(port)}"
+    if asked is not None:
+        raise UserError(f"{taken}; choose another with --port, or leave --port out")
+    port = free_port()
+    console.print(f"[yellow]{escape(taken)}[/]; using {port}")
+    return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the emulator's own socket: a port in TIME_WAIT is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _by_whom(port: int) -> str:
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            local_port: Any = connection.laddr and connection.laddr.port
+            if local_port == port and connection.status == psutil.CONN_LISTEN and connection.pid:
+                command = " ".join(psutil.Process(connection.pid).cmdline())
+                return f" by process {connection.pid} ({command[:60]})"
+    return ""
+
+
+@contextlib.contextmanager
+def _exclusive(state_dir: Path) -> Iterator[None]:
+    """One launcher a state directory; the lock ends with the process, however it ends."""
+    with (state_dir / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read().strip() or "another process"
+            raise UserError(
+                f"{_short(state_dir)} is in use by process {owner}: stop that, "
+                "or give this one a directory of its own with --state-dir"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def _stop_on_signals() -> Iterator[None]:
+    def stop(number: int, _frame: object) -> None:
+        if number == signal.SIGHUP:  # the terminal is gone: there is nobody to print for
+            console.file = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
+        raise Stopped
+
+    for number in STOPPING:
+        signal.signal(number, stop)
+    yield
+
+
+def _ignore_signals() -> None:
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _exports(emulator: Emulator) -> str:
+    variables = {
+        **aws.environment(emulator.endpoint),
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "LEDGER_CA_FILE": str(emulator.ca_file),
+    }
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
+    lines.append("unset AWS_PROFILE AWS_SESSION_TOKEN\n")
+    # The project's Python, Node.js and CDK, for the commands of the hints.
+    tools = shlex.quote(str(Path(sys.executable).parent))
+    return "".join([*lines, f'export PATH={tools}:"$PATH"\n'])
+
+
+def _short(path: Path) -> str:
+    """Relative to the working directory, if it lies there."""
+    with contextlib.suppress(ValueError):
+        return str(path.absolute().relative_to(Path.cwd()))
+    return str(path.absolute())

@@ -1,0 +1,167 @@
+"""Deploys PaymentsProd into the emulator with the real CDK command line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from local import aws
+
+PROJECT = Path(__file__).resolve().parent.parent
+STACK = "PaymentsProd"
+LAST_LINES = 25
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A resource that could not be made, changed or deleted."""
+
+    stack: str
+    resource: str
+    resource_type: str
+    reason: str
+
+
+class DeploymentError(Exception):
+    """The CDK command line failed.
+
+    failures: what CloudFormation says went wrong, the root cause first; empty if it did not
+        come that far.
+    last_lines: the end of the CDK's output.
+    """
+
+    def __init__(self, what: str, failures: Sequence[Failure], last_lines: Sequence[str]) -> None:
+        super().__init__(what)
+        self.failures = failures
+        self.last_lines = last_lines
+
+
+class Cdk:
+    """The pinned CDK command line, pointed at an emulator and at nothing else."""
+
+    def __init__(self, endpoint: str, directory: Path, environment: Mapping[str, str]) -> None:
+        """
+        Args:
+            directory: for its log and its cloud assembly.
+            environment: the user's; what of it could lead to real AWS is left out.
+        """
+        self._endpoint = endpoint
+        self._directory = directory.absolute()
+        self._environment = environment
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def log_file(self) -> Path:
+        return self._directory / "cdk.log"
+
+    def bootstrap(self, tell: Callable[[str], None]) -> None:
+        """Prepare the emulator's account for deployments (raises DeploymentError)."""
+        # Away from cdk.json: with the account named, no app need be synthesized.
+        arguments = ["bootstrap", f"aws://{aws.ACCOUNT}/{aws.REGION}"]
+        self._run(arguments, tell, stack="CDKToolkit", directory=self._directory)
+
+    def deploy(self, tell: Callable[[str], None]) -> None:
+        """Deploy the app (raises DeploymentError); `tell` gets each line of output."""
+        arguments = ["deploy", STACK, "--require-approval", "never", "--progress", "events"]
+        arguments += ["--output", str(self._directory / "cdk.out")]
+        self._run(arguments, tell, stack=STACK, directory=PROJECT)
+
+    def stop(self) -> None:
+        """End a command that is running, with what it has started."""
+        if self._process is not None and self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _run(
+        self, arguments: Sequence[str], tell: Callable[[str], None], *, stack: str, directory: Path
+    ) -> None:
+        command = PROJECT / "node_modules" / ".bin" / "cdk"
+        if not command.exists():
+            raise DeploymentError("the CDK command line is not installed: run `make setup`", [], [])
+        begin = datetime.now(UTC)
+        self._process = subprocess.Popen(
+            [str(command), *arguments, "--no-notices", "--ci", "--no-color"],
+            cwd=directory,
+            env=self._cdk_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # so that `stop` reaches what it starts
+        )
+        lines = []
+        assert self._process.stdout is not None
+        with self.log_file.open("a") as log:
+            for line in self._process.stdout:
+                log.write(line)
+                lines.append(line.rstrip())
+                tell(line.rstrip())
+        if self._process.wait() != 0:
+            failures = list(_failures(self._endpoint, stack, begin))
+            raise DeploymentError(f"`cdk {arguments[0]}` failed", failures, lines[-LAST_LINES:])
+
+    def _cdk_environment(self) -> dict[str, str]:
+        own = {
+            name: value
+            for name, value in self._environment.items()
+            if not name.startswith(("AWS_", "CDK_"))
+        }
+        path = os.pathsep.join([str(Path(sys.executable).parent), own.get("PATH", os.defpath)])
+        return {
+            **own,
+            **aws.environment(self._endpoint),
+            "PATH": path,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "CDK_HOME": str(self._directory / "cdk-home"),
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "CDK_DISABLE_VERSION_CHECK": "true",
+        }
+
+
+def _failures(endpoint: str, stack: str, since: datetime) -> Iterator[Failure]:
+    """What failed in the stack and its nested stacks, oldest first: the rest are consequences."""
+    cloudformation: Any = aws.client("cloudformation", endpoint)
+    events = []
+    with contextlib.suppress(cloudformation.exceptions.ClientError):
+        for page in cloudformation.get_paginator("list_stacks").paginate():
+            for summary in page["StackSummaries"]:
+                if summary["StackName"] == stack or summary["StackName"].startswith(f"{stack}-"):
+                    events += _failed_events(cloudformation, summary["StackId"], since)
+    seen = set()
+    for event in sorted(events, key=lambda event: event["Timestamp"]):
+        name = event["StackName"].removeprefix(f"{stack}-").rsplit("-", 1)[0]
+        failure = Failure(
+            name,
+            event["LogicalResourceId"],
+            event["ResourceType"],
+            event["ResourceStatusReason"],
+        )
+        if failure not in seen:
+            seen.add(failure)
+            yield failure
+
+
+def _failed_events(cloudformation: Any, stack_id: str, since: datetime) -> list[dict[str, Any]]:
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
+    return [
+        event
+        for page in pages
+        for event in page["StackEvents"]
+        if event["ResourceStatus"].endswith("_FAILED")
+        and event.get("ResourceStatusReason")
+        # The emulator's times are whole seconds.
+        and event["Timestamp"] >= since.replace(microsecond=0)
+        and event["LogicalResourceId"] != event["StackName"]
+        # A nested stack's own events tell it better.
+        and not event["ResourceStatusReason"].startswith("Embedded stack")
+    ]

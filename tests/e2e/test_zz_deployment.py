@@ -1,0 +1,55 @@
+"""`npx cdk deploy PaymentsProd` again: nothing changes, or just what was asked for.
+
+Named to run last: the update stays deployed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from local import demonstration
+from tests.e2e.conftest import Production
+
+
+def test_a_second_deployment_changes_nothing(production: Production) -> None:
+    assert "PaymentsProd (no changes)" in production.deploy()
+
+
+def test_what_is_deployed_can_be_described(production: Production) -> None:
+    ec2 = production.environment.client("ec2")
+    gateways = ec2.describe_nat_gateways(Filters=[{"Name": "state", "Values": ["available"]}])
+    assert len(gateways["NatGateways"]) == 3
+    assert ec2.describe_flow_logs()["FlowLogs"]
+    vpc = gateways["NatGateways"][0]["VpcId"]
+    groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
+    (default,) = [g for g in groups["SecurityGroups"] if g["GroupName"] == "default"]
+    assert (default["IpPermissions"], default["IpPermissionsEgress"]) == ([], [])
+    rds = production.environment.client("rds")
+    (ledger,) = rds.describe_db_instances()["DBInstances"]
+    assert ledger["MultiAZ"]
+    assert ledger["BackupRetentionPeriod"] == 30
+
+
+@pytest.mark.parametrize("name", ["payment-validator", "payment-processor", "audit-logger"])
+def test_functions_are_as_required(production: Production, name: str) -> None:
+    configuration = production.function(name)
+    assert (configuration["MemorySize"], configuration["Timeout"]) == (512, 30)
+    functions = production.environment.client("lambda")
+    reserved = functions.get_function_concurrency(FunctionName=name)
+    assert reserved["ReservedConcurrentExecutions"] > 0
+
+
+def test_an_update_of_a_functions_environment_reaches_it(production: Production) -> None:
+    def validity() -> float:
+        answer = production.deployment.call("POST", "/validate", demonstration.payment_request())
+        expires_at = datetime.fromisoformat(answer.body["expires_at"])
+        return (expires_at - datetime.now(UTC)).total_seconds()
+
+    assert validity() == pytest.approx(900, abs=30)
+    production.deploy(approval_validity_seconds=300)
+    assert validity() == pytest.approx(300, abs=30)
+    # And the rest still works: unchanged resources kept what refers to them.
+    seen = demonstration.gather(production.deployment)
+    assert [check for check in demonstration.checks(seen) if not check.held] == []

@@ -1,0 +1,337 @@
+"""The added CloudFormation types make state that the services' own APIs describe."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.environment import Environment, Stack
+
+VPC = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}
+SUBNET = {
+    "Type": "AWS::EC2::Subnet",
+    "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.0.0.0/24"},
+}
+
+
+def _tags(**tags: str) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _nat(**tags: str) -> dict[str, Any]:
+    return {
+        "Vpc": VPC,
+        "Subnet": SUBNET,
+        "Address": {
+            "Type": "AWS::EC2::EIP",
+            "Properties": {"Domain": "vpc", "Tags": _tags(**tags)},
+        },
+        "Nat": {
+            "Type": "AWS::EC2::NatGateway",
+            "Properties": {
+                "SubnetId": {"Ref": "Subnet"},
+                "AllocationId": {"Fn::GetAtt": ["Address", "AllocationId"]},
+                "Tags": _tags(**tags),
+            },
+        },
+    }
+
+
+def test_nat_gateway_and_address(environment: Environment, stack: Stack) -> None:
+    ec2 = environment.client("ec2")
+
+    def gateway() -> dict[str, Any]:
+        (found,) = ec2.describe_nat_gateways(NatGatewayIds=[stack.physical_id("Nat")])[
+            "NatGateways"
+        ]
+        return dict(found)
+
+    def addresses() -> list[str]:
+        return [address["PublicIp"] for address in ec2.describe_addresses()["Addresses"]]
+
+    assert stack.create(_nat(Team="payments")) == "CREATE_COMPLETE"
+    first, address = gateway(), stack.physical_id("Address")
+    assert (first["State"], first["SubnetId"]) == ("available", stack.physical_id("Subnet"))
+    assert address in addresses()
+    assert {"Key": "Team", "Value": "payments"} in first["Tags"]
+
+    assert stack.update(_nat(Team="ledger")) == "UPDATE_COMPLETE"
+    assert gateway()["NatGatewayId"] == first["NatGatewayId"]
+    assert {"Key": "Team", "Value": "ledger"} in gateway()["Tags"]
+    assert stack.physical_id("Address") == address
+
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert address not in addresses()
+    left = ec2.describe_nat_gateways(NatGatewayIds=[first["NatGatewayId"]])["NatGateways"]
+    assert [gateway["State"] for gateway in left] in ([], ["deleted"])
+
+
+def _groups(port: int, description: str) -> dict[str, Any]:
+    group = {
+        "Type": "AWS::EC2::SecurityGroup",
+        "Properties": {
+            "GroupDescription": "a group",
+            "VpcId": {"Ref": "Vpc"},
+            "SecurityGroupEgress": [
+                {"IpProtocol": "icmp", "CidrIp": "255.255.255.255/32", "FromPort": 1, "ToPort": 1}
+            ],
+        },
+    }
+    rule = {
+        "IpProtocol": "tcp",
+        "FromPort": port,
+        "ToPort": port,
+        "Description": description,
+    }
+    database, function = ({"Fn::GetAtt": [name, "GroupId"]} for name in ("Database", "Function"))
+    return {
+        "Vpc": VPC,
+        "Database": group,
+        "Function": group,
+        "In": {
+            "Type": "AWS::EC2::SecurityGroupIngress",
+            "Properties": {**rule, "GroupId": database, "SourceSecurityGroupId": function},
+        },
+        "Out": {
+            "Type": "AWS::EC2::SecurityGroupEgress",
+            "Properties": {**rule, "GroupId": function, "DestinationSecurityGroupId": database},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("group", "field"),
+    [("Database", "IpPermissions"), ("Function", "IpPermissionsEgress")],
+)
+def test_security_group_rules(
+    environment: Environment, stack: Stack, group: str, field: str
+) -> None:
+    ec2 = environment.client("ec2")
+
+    def rules() -> list[tuple[int, str]]:
+        (found,) = ec2.describe_security_groups(GroupIds=[stack.physical_id(group)])[
+            "SecurityGroups"
+        ]
+        return [
+            (permission["FromPort"], permission["UserIdGroupPairs"][0].get("Description", ""))
+            for permission in found[field]
+            if permission["IpProtocol"] == "tcp"
+        ]
+
+    assert stack.create(_groups(5432, "SQL")) == "CREATE_COMPLETE"
+    assert rules() == [(5432, "SQL")]
+    assert stack.update(_groups(5432, "PostgreSQL")) == "UPDATE_COMPLETE"
+    assert [port for port, _ in rules()] == [5432]
+    assert stack.update(_groups(5433, "PostgreSQL")) == "UPDATE_COMPLETE"
+    assert rules() == [(5433, "PostgreSQL")]
+    without = {
+        name: resource for name, resource in _groups(5433, "").items() if name not in ("In", "Out")
+    }
+    assert stack.update(without) == "UPDATE_COMPLETE"
+    assert rules() == []
+
+
+def test_flow_log(environment: Environment, stack: Stack) -> None:
+    ec2 = environment.client("ec2")
+
+    def resources(traffic: str) -> dict[str, Any]:
+        properties = {
+            "ResourceId": {"Ref": "Vpc"},
+            "ResourceType": "VPC",
+            "TrafficType": traffic,
+            "LogDestinationType": "cloud-watch-logs",
+            "LogGroupName": "flow",
+        }
+        return {"Vpc": VPC, "Flow": {"Type": "AWS::EC2::FlowLog", "Properties": properties}}
+
+    def flow_logs(vpc: str) -> list[str]:
+        found = ec2.describe_flow_logs(Filters=[{"Name": "resource-id", "Values": [vpc]}])
+        return [log["TrafficType"] for log in found["FlowLogs"]]
+
+    assert stack.create(resources("REJECT")) == "CREATE_COMPLETE"
+    vpc = stack.physical_id("Vpc")
+    assert flow_logs(vpc) == ["REJECT"]
+    assert stack.update(resources("ALL")) == "UPDATE_COMPLETE"
+    assert flow_logs(vpc) == ["ALL"]
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert flow_logs(vpc) == []
+
+
+def _alarms(stack: Stack, *, rule: str, metrics: list[dict[str, Any]]) -> dict[str, Any]:
+    properties = {
+        "AlarmName": f"{stack.name}-metric",
+        "ComparisonOperator": "GreaterThanThreshold",
+        "EvaluationPeriods": 1,
+        "Threshold": 1,
+        "Metrics": metrics,
+    }
+    return {
+        "Metric": {"Type": "AWS::CloudWatch::Alarm", "Properties": properties},
+        "Composite": {
+            "Type": "AWS::CloudWatch::CompositeAlarm",
+            "DependsOn": "Metric",
+            "Properties": {
+                "AlarmName": f"{stack.name}-composite",
+                "AlarmRule": f"{rule}({stack.name}-metric)",
+            },
+        },
+    }
+
+
+def test_alarms_on_metrics_and_on_alarms(environment: Environment, stack: Stack) -> None:
+    cloudwatch = environment.client("cloudwatch")
+    errors = {
+        "Metric": {"Namespace": "AWS/Lambda", "MetricName": "Errors"},
+        "Period": 60,
+        "Stat": "Sum",
+    }
+    one = [{"Id": "m1", "MetricStat": errors}]
+    rate: list[dict[str, Any]] = [
+        {"Id": "m1", "MetricStat": errors, "ReturnData": False},
+        {"Id": "rate", "Expression": "m1 / 60"},
+    ]
+
+    def found() -> list[dict[str, Any]]:
+        described = cloudwatch.describe_alarms(
+            AlarmNamePrefix=stack.name, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+        return [*described["MetricAlarms"], *described["CompositeAlarms"]]
+
+    assert stack.create(_alarms(stack, rule="ALARM", metrics=one)) == "CREATE_COMPLETE"
+    metric, composite = found()
+    assert (metric["Namespace"], metric["MetricName"], metric["Statistic"]) == (
+        "AWS/Lambda",
+        "Errors",
+        "Sum",
+    )
+    assert composite["AlarmRule"].startswith("ALARM(")
+    assert stack.update(_alarms(stack, rule="OK", metrics=rate)) == "UPDATE_COMPLETE"
+    metric, composite = found()
+    assert metric["MetricName"] == "rate"
+    assert composite["AlarmRule"].startswith("OK(")
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert found() == []
+
+
+def _web_acl(name: str) -> dict[str, Any]:
+    visibility = {
+        "CloudWatchMetricsEnabled": True,
+        "MetricName": name,
+        "SampledRequestsEnabled": True,
+    }
+    return {
+        "Type": "AWS::WAFv2::WebACL",
+        "Properties": {
+            "Name": name,
+            "Scope": "REGIONAL",
+            "DefaultAction": {"Allow": {}},
+            "VisibilityConfig": visibility,
+        },
+    }
+
+
+def test_web_acl_association_and_logging(environment: Environment, stack: Stack) -> None:
+    waf = environment.client("wafv2")
+    resource = f"arn:aws:apigateway:us-east-1::/restapis/{stack.name}/stages/prod"
+
+    def resources(acl: str) -> dict[str, Any]:
+        arn = {"Fn::GetAtt": [acl, "Arn"]}
+        return {
+            "First": _web_acl(f"{stack.name}-first"),
+            "Second": _web_acl(f"{stack.name}-second"),
+            "Association": {
+                "Type": "AWS::WAFv2::WebACLAssociation",
+                "Properties": {"ResourceArn": resource, "WebACLArn": arn},
+            },
+            "Logging": {
+                "Type": "AWS::WAFv2::LoggingConfiguration",
+                "Properties": {"ResourceArn": arn, "LogDestinationConfigs": ["arn:aws:logs:x"]},
+            },
+        }
+
+    def associated() -> str:
+        return str(waf.get_web_acl_for_resource(ResourceArn=resource)["WebACL"]["Name"])
+
+    assert stack.create(resources("First")) == "CREATE_COMPLETE"
+    assert associated() == f"{stack.name}-first"
+    assert stack.update(resources("Second")) == "UPDATE_COMPLETE"
+    assert associated() == f"{stack.name}-second"
+    assert stack.delete() == "DELETE_COMPLETE"
+    with pytest.raises(waf.exceptions.WAFNonexistentItemException):
+        associated()
+
+
+def _function(**properties: Any) -> dict[str, Any]:
+    allow: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    trust: dict[str, Any] = {"Effect": "Allow", "Action": "sts:AssumeRole"}
+    trust["Principal"] = {"Service": "lambda.amazonaws.com"}
+    bounded = {"PermissionsBoundary": {"Ref": "Boundary"}} if properties else {}
+    return {
+        "Boundary": {
+            "Type": "AWS::IAM::ManagedPolicy",
+            "Properties": {"PolicyDocument": {"Version": "2012-10-17", "Statement": [allow]}},
+        },
+        "Role": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {
+                "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
+                **bounded,
+            },
+        },
+        "Function": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "Runtime": "python3.14",
+                "Handler": "index.handle",
+                "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+                "Code": {"ZipFile": "def handle(event, context): pass"},
+                **properties,
+            },
+        },
+    }
+
+
+def test_permissions_boundary_and_reserved_concurrency(
+    environment: Environment, stack: Stack
+) -> None:
+    iam, functions = environment.client("iam"), environment.client("lambda")
+
+    def seen() -> tuple[str | None, int | None]:
+        role = iam.get_role(RoleName=stack.physical_id("Role"))["Role"]
+        reserved = functions.get_function_concurrency(FunctionName=stack.physical_id("Function"))
+        return (
+            role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+            reserved.get("ReservedConcurrentExecutions"),
+        )
+
+    assert stack.create(_function(ReservedConcurrentExecutions=5)) == "CREATE_COMPLETE"
+    boundary = stack.physical_id("Boundary")
+    assert seen() == (boundary, 5)
+    assert stack.update(_function(ReservedConcurrentExecutions=7)) == "UPDATE_COMPLETE"
+    assert seen() == (boundary, 7)
+    assert stack.update(_function()) == "UPDATE_COMPLETE"
+    assert seen() == (None, None)
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_query_definition_is_recorded(stack: Stack) -> None:
+    def resources(query: str) -> dict[str, Any]:
+        properties = {"Name": "errors", "QueryString": query}
+        return {"Query": {"Type": "AWS::Logs::QueryDefinition", "Properties": properties}}
+
+    outputs = {"Id": {"Fn::GetAtt": ["Query", "QueryDefinitionId"]}}
+    assert stack.create(resources("fields @message"), outputs) == "CREATE_COMPLETE"
+    first = stack.outputs()
+    assert first["Id"] == stack.physical_id("Query")
+    assert stack.update(resources("fields @timestamp"), outputs) == "UPDATE_COMPLETE"
+    assert stack.outputs() == first
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_an_unknown_type_is_refused(environment: Environment) -> None:
+    cloudformation = environment.client("cloudformation")
+    template = json.dumps({"Resources": {"Nothing": {"Type": "AWS::Nothing::AtAll"}}})
+    with pytest.raises(cloudformation.exceptions.ClientError, match="Unrecognized resource types"):
+        cloudformation.create_stack(StackName="nothing", TemplateBody=template)

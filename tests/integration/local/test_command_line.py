@@ -1,0 +1,94 @@
+"""`python -m local`: mistakes get one clear line, and nothing is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from local import aws
+from local.postgres import free_port
+from tests.environment import PROJECT, Environment, Stack, serving
+from tests.probe import make_probe
+
+
+def _local(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "local", *arguments],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def _told(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line on stderr of a command that failed."""
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    return line
+
+
+def test_a_taken_port_is_named_with_who_has_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        done = _local("serve", "--port", str(port), "--state-dir", str(tmp_path))
+    told = _told(done)
+    assert f"port {port} is taken by process" in told
+    assert "--port" in told
+
+
+def test_a_state_directory_in_use_is_refused(environment: Environment) -> None:
+    done = _local("serve", "--port", str(free_port()), "--state-dir", str(environment.directory))
+    assert f"is in use by process {environment.process.pid}" in _told(done)
+
+
+def test_a_demonstration_without_a_deployment_says_so(environment: Environment) -> None:
+    done = _local(
+        "demo", "--endpoint", environment.endpoint, "--state-dir", str(environment.directory)
+    )
+    assert "no deployed PaymentsProd is found" in _told(done)
+
+
+@pytest.mark.parametrize("command", [[], ["up"], ["serve"], ["demo"]])
+def test_help_is_given(command: list[str]) -> None:
+    done = _local(*command, "--help")
+    assert done.returncode == 0
+    assert "Usage: python -m local" in done.stdout
+
+
+def test_nothing_outlives_a_launcher_that_is_killed_and_it_starts_again(tmp_path: Path) -> None:
+    with contextlib.suppress(InterruptedError), serving(tmp_path) as running:
+        database = {
+            "DBInstanceIdentifier": "left",
+            "Engine": "postgres",
+            "DBInstanceClass": "db.t3.medium",
+            "MasterUsername": "ledger_admin",
+            "ManageMasterUserPassword": True,
+        }
+        resources = {"Database": {"Type": "AWS::RDS::DBInstance", "Properties": database}}
+        assert Stack(running).create(resources) == "CREATE_COMPLETE"
+        trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+        role = running.client("iam").create_role(
+            RoleName="probe",
+            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        )
+        _, invoke = make_probe(running, role["Role"]["Arn"])
+        invoke(None)
+        started = psutil.Process(running.process.pid).children(recursive=True)
+        assert {process.name() for process in started} >= {"postgres"}
+        assert any("ministack-lambda" in " ".join(process.cmdline()) for process in started)
+        running.process.kill()
+        running.process.wait()
+        raise InterruptedError  # `serving` would expect it to end by itself
+    _, left = psutil.wait_procs(started, timeout=15)
+    assert not left
+    with serving(tmp_path) as running:
+        assert running.client("sts").get_caller_identity()["Account"] == aws.ACCOUNT

@@ -1,0 +1,206 @@
+"""Nested stacks behave as CloudFormation's do, where the emulator's own way does not."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.environment import Environment, Stack
+
+Upload = Callable[[dict[str, Any]], str]
+
+INVALID = {
+    "Type": "AWS::CloudWatch::Alarm",
+    "Properties": {"EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold"},
+}
+
+
+@pytest.fixture(scope="module")
+def upload(environment: Environment) -> Upload:
+    """Put a template where a nested stack finds it; its address."""
+    s3 = environment.client("s3")
+    bucket = f"templates-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=bucket)
+
+    def put(template: dict[str, Any]) -> str:
+        key = f"{uuid.uuid4().hex}.json"
+        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(template))
+        return f"https://s3.us-east-1.amazonaws.com/{bucket}/{key}"
+
+    return put
+
+
+def _nested(url: str, **properties: Any) -> dict[str, Any]:
+    return {
+        "Type": "AWS::CloudFormation::Stack",
+        "Properties": {"TemplateURL": url, **properties},
+    }
+
+
+def _child(**more: Any) -> dict[str, Any]:
+    """An address and a parameter that a queue is named after, with outputs of both."""
+    return {
+        "Parameters": {"Text": {"Type": "String"}},
+        "Resources": {
+            "Address": {"Type": "AWS::EC2::EIP", "Properties": {"Domain": "vpc"}},
+            "Parameter": {
+                "Type": "AWS::SSM::Parameter",
+                "Properties": {"Type": "String", "Value": {"Ref": "Text"}},
+            },
+            **more,
+        },
+        "Outputs": {
+            "Allocation": {"Value": {"Fn::GetAtt": ["Address", "AllocationId"]}},
+            "Value": {"Value": {"Fn::GetAtt": ["Parameter", "Value"]}},
+        },
+    }
+
+
+OUTPUTS = {
+    "Allocation": {"Fn::GetAtt": ["Child", "Outputs.Allocation"]},
+    "Value": {"Fn::GetAtt": ["Child", "Outputs.Value"]},
+}
+
+
+def _addresses(environment: Environment) -> set[str]:
+    addresses = environment.client("ec2").describe_addresses()["Addresses"]
+    return {address["AllocationId"] for address in addresses}
+
+
+def test_an_update_keeps_the_attributes_of_unchanged_resources(
+    environment: Environment, stack: Stack, upload: Upload
+) -> None:
+    url = upload(_child())
+    assert stack.create({"Child": _nested(url, Parameters={"Text": "a"})}, OUTPUTS) == (
+        "CREATE_COMPLETE"
+    )
+    before = stack.outputs()
+    assert before["Allocation"] in _addresses(environment)
+    assert stack.update({"Child": _nested(url, Parameters={"Text": "b"})}, OUTPUTS) == (
+        "UPDATE_COMPLETE"
+    )
+    assert stack.outputs() == {**before, "Value": "b"}
+
+
+def test_a_failed_create_leaves_nothing(
+    environment: Environment, stack: Stack, upload: Upload
+) -> None:
+    before = _addresses(environment)
+    url = upload(_child(Wrong={**INVALID, "DependsOn": "Address"}))
+    status = stack.create({"Child": _nested(url, Parameters={"Text": "a"})})
+    assert status == "ROLLBACK_COMPLETE"
+    assert _addresses(environment) == before
+    stacks = environment.client("cloudformation").describe_stacks()["Stacks"]
+    assert [it["StackName"] for it in stacks if it["StackName"].startswith(stack.name)] == [
+        stack.name
+    ]
+    # The parent names the resource at the root of it.
+    assert "Wrong: MetricName and Namespace are required" in stack.reasons()[-1]
+
+
+def test_a_rollback_deletes_a_finished_sibling_even_what_is_retained_later(
+    environment: Environment, stack: Stack, upload: Upload
+) -> None:
+    before = _addresses(environment)
+    child = _child()
+    child["Resources"]["Address"]["DeletionPolicy"] = "RetainExceptOnCreate"
+    resources = {
+        "Child": _nested(upload(child), Parameters={"Text": "a"}),
+        "Wrong": {**INVALID, "DependsOn": "Child"},
+    }
+    assert stack.create(resources) == "ROLLBACK_COMPLETE"
+    assert _addresses(environment) == before
+
+
+@pytest.mark.parametrize(
+    ("policy", "kept"), [("Retain", True), ("RetainExceptOnCreate", True), ("Delete", False)]
+)
+def test_a_delete_honours_the_deletion_policy(
+    environment: Environment, stack: Stack, upload: Upload, policy: str, kept: bool
+) -> None:
+    child = _child()
+    child["Resources"]["Address"]["DeletionPolicy"] = policy
+    stack.create({"Child": _nested(upload(child), Parameters={"Text": "a"})}, OUTPUTS)
+    allocation = stack.outputs()["Allocation"]
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert (allocation in _addresses(environment)) is kept
+
+
+def test_a_failed_update_rolls_back(environment: Environment, stack: Stack, upload: Upload) -> None:
+    good, bad = upload(_child()), upload(_child(Wrong={**INVALID, "DependsOn": "Parameter"}))
+    stack.create({"Child": _nested(good, Parameters={"Text": "a"})}, OUTPUTS)
+    before = stack.outputs()
+    child = stack.physical_id("Child")
+    status = stack.update({"Child": _nested(bad, Parameters={"Text": "b"})}, OUTPUTS)
+    assert status == "UPDATE_ROLLBACK_COMPLETE"
+    assert stack.outputs() == before
+    outputs = {o["OutputKey"]: o["OutputValue"] for o in stack.describe(child)["Outputs"]}
+    assert outputs == before
+    assert before["Allocation"] in _addresses(environment)
+
+
+def test_a_sibling_that_was_updated_is_rolled_back_too(stack: Stack, upload: Upload) -> None:
+    url = upload(_child())
+    stack.create({"Child": _nested(url, Parameters={"Text": "a"})}, OUTPUTS)
+    before = stack.outputs()
+    resources = {
+        "Child": _nested(url, Parameters={"Text": "b"}),
+        "Wrong": {**INVALID, "DependsOn": "Child"},
+    }
+    assert stack.update(resources, OUTPUTS) == "UPDATE_ROLLBACK_COMPLETE"
+    outputs = stack.describe(stack.physical_id("Child"))["Outputs"]
+    assert {o["OutputKey"]: o["OutputValue"] for o in outputs} == before
+
+
+def test_an_unchanged_nested_stack_is_not_updated(
+    environment: Environment, stack: Stack, upload: Upload
+) -> None:
+    cloudformation = environment.client("cloudformation")
+    url = upload(_child())
+
+    def resources(text: str) -> dict[str, Any]:
+        parameter = {
+            "Type": "AWS::SSM::Parameter",
+            "Properties": {"Type": "String", "Value": text},
+        }
+        return {"Child": _nested(url, Parameters={"Text": "a"}), "Own": parameter}
+
+    def events() -> int:
+        found = cloudformation.describe_stack_events(StackName=stack.physical_id("Child"))
+        return len(found["StackEvents"])
+
+    stack.create(resources("a"), OUTPUTS)
+    before = events()
+    assert stack.update(resources("b"), OUTPUTS) == "UPDATE_COMPLETE"
+    assert events() == before
+    with pytest.raises(cloudformation.exceptions.ClientError, match="No updates"):
+        stack.update(resources("b"), OUTPUTS)
+
+
+def test_secrets_are_resolved_in_a_nested_stack(
+    environment: Environment, stack: Stack, upload: Upload
+) -> None:
+    secret = environment.client("secretsmanager").create_secret(
+        Name=stack.name, SecretString=json.dumps({"word": "open sesame"})
+    )
+    reference = f"{{{{resolve:secretsmanager:{secret['ARN']}:SecretString:word}}}}"
+    child = _child()
+    child["Resources"]["Parameter"]["Properties"]["Value"] = reference
+    stack.create({"Child": _nested(upload(child), Parameters={"Text": "a"})}, OUTPUTS)
+    assert stack.outputs()["Value"] == "open sesame"
+
+
+def test_tags_reach_a_nested_stack_and_its_resources(
+    environment: Environment, stack: Stack, upload: Upload
+) -> None:
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"/{stack.name}"}}
+    tags = [{"Key": "Team", "Value": "payments"}]
+    nested = _nested(upload(_child(Group=group)), Parameters={"Text": "a"}, Tags=tags)
+    assert stack.create({"Child": nested}) == "CREATE_COMPLETE"
+    arn = f"arn:aws:logs:us-east-1:123456789012:log-group:/{stack.name}"
+    found = environment.client("logs").list_tags_for_resource(resourceArn=arn)["tags"]
+    assert found["Team"] == "payments"

@@ -1,0 +1,324 @@
+"""The database instance: PostgreSQL behind TLS, the managed secret and IAM tokens."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest import mock
+
+import boto3
+import pytest
+import trustme
+from pg8000.exceptions import DatabaseError, InterfaceError  # type: ignore[import-untyped]
+from pg8000.native import Connection  # type: ignore[import-untyped]
+
+from local import aws
+from tests.environment import Environment, Stack
+
+USER = "payment_processor"
+
+
+@dataclass
+class Instance:
+    """A deployed instance, and roles that may or may not connect to it."""
+
+    environment: Environment
+    outputs: dict[str, str]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.outputs["Host"], int(self.outputs["Port"])
+
+    def secret(self) -> dict[str, str]:
+        found = self.environment.client("secretsmanager").get_secret_value(
+            SecretId=self.outputs["Secret"]
+        )
+        secret: dict[str, str] = json.loads(found["SecretString"])
+        return secret
+
+    def connect(self, user: str, password: str, **options: Any) -> Connection:
+        host, port = self.address
+        trusted = ssl.create_default_context(cafile=self.environment.ca_file)
+        options = {"ssl_context": trusted, "timeout": 10, **options}
+        return Connection(
+            user, host=host, port=port, database="payments", password=password, **options
+        )
+
+    def run(self, user: str, password: str, statement: str) -> Any:
+        connection = self.connect(user, password)
+        try:
+            return connection.run(statement)
+        finally:
+            connection.close()
+
+    def session(self, role: str) -> boto3.session.Session:
+        """A session of one of the roles, as a function has it."""
+        made = self.environment.client("sts").assume_role(
+            RoleArn=f"arn:aws:iam::{aws.ACCOUNT}:role/{self.outputs[role]}", RoleSessionName="test"
+        )["Credentials"]
+        return boto3.session.Session(
+            made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], aws.REGION
+        )
+
+    def token(self, role: str, user: str = USER, port: int | None = None) -> str:
+        host, own_port = self.address
+        rds = self.session(role).client("rds")
+        return str(rds.generate_db_auth_token(host, port or own_port, user))
+
+
+def _role(*statements: dict[str, Any], boundary: str | None = None) -> dict[str, Any]:
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    properties: dict[str, Any] = {
+        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
+        "Policies": [
+            {
+                "PolicyName": "connect",
+                "PolicyDocument": {"Version": "2012-10-17", "Statement": list(statements)},
+            }
+        ],
+    }
+    if boundary:
+        properties["PermissionsBoundary"] = {"Ref": boundary}
+    return {"Type": "AWS::IAM::Role", "Properties": properties}
+
+
+def _resources() -> dict[str, Any]:
+    own_user = {
+        "Fn::Sub": "arn:aws:rds-db:${AWS::Region}:${AWS::AccountId}:dbuser:"
+        f"${{Database.DbiResourceId}}/{USER}"
+    }
+    allow = {"Effect": "Allow", "Action": "rds-db:connect", "Resource": own_user}
+    elsewhere = {**allow, "Condition": {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}}
+    deny = {"Effect": "Deny", "Action": "rds-db:*", "Resource": "*"}
+    reads = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    return {
+        "Database": {
+            "Type": "AWS::RDS::DBInstance",
+            "DeletionPolicy": "Delete",
+            "Properties": {
+                "DBInstanceIdentifier": "test-ledger",
+                "DBInstanceClass": "db.t3.medium",
+                "Engine": "postgres",
+                "EngineVersion": "18",
+                "AllocatedStorage": "20",
+                "DBName": "payments",
+                "MasterUsername": "ledger_admin",
+                "ManageMasterUserPassword": True,
+                "EnableIAMDatabaseAuthentication": True,
+            },
+        },
+        "Boundary": {
+            "Type": "AWS::IAM::ManagedPolicy",
+            "Properties": {"PolicyDocument": {"Version": "2012-10-17", "Statement": [reads]}},
+        },
+        "Allowed": _role(allow),
+        "WithoutPermission": _role(reads),
+        "Denied": _role(allow, deny),
+        "Bounded": _role(allow, boundary="Boundary"),
+        "OtherRegion": _role(elsewhere),
+    }
+
+
+ROLES = ("Allowed", "WithoutPermission", "Denied", "Bounded", "OtherRegion")
+
+
+@pytest.fixture(scope="module")
+def instance(environment: Environment) -> Iterator[Instance]:
+    stack = Stack(environment)
+    outputs = {
+        "Host": {"Fn::GetAtt": ["Database", "Endpoint.Address"]},
+        "Port": {"Fn::GetAtt": ["Database", "Endpoint.Port"]},
+        "Secret": {"Fn::GetAtt": ["Database", "MasterUserSecret.SecretArn"]},
+        **{role: {"Ref": role} for role in ROLES},
+    }
+    assert stack.create(_resources(), outputs) == "CREATE_COMPLETE", stack.reasons()
+    made = Instance(environment, stack.outputs())
+    master = made.secret()
+    made.run(master["username"], master["password"], f"CREATE ROLE {USER} LOGIN")
+    made.run(master["username"], master["password"], f"GRANT rds_iam TO {USER}")
+    made.run(master["username"], master["password"], "CREATE ROLE plain LOGIN PASSWORD 'plain'")
+    yield made
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
+# -- TLS -----------------------------------------------------------------------------------
+
+
+def test_a_connection_without_tls_is_refused(instance: Instance) -> None:
+    with pytest.raises(DatabaseError, match="no encryption"):
+        instance.connect("ledger_admin", instance.secret()["password"], ssl_context=False)
+
+
+def test_its_certificate_is_its_authoritys_and_for_its_name(instance: Instance) -> None:
+    other = ssl.create_default_context()
+    trustme.CA().configure_trust(other)
+    with pytest.raises((ssl.SSLCertVerificationError, InterfaceError), match="verify failed"):
+        instance.connect("ledger_admin", instance.secret()["password"], ssl_context=other)
+    trusted = ssl.create_default_context(cafile=instance.environment.ca_file)
+    with (
+        mock.patch.object(trusted, "wrap_socket", _as_other_host(trusted)),
+        pytest.raises((ssl.SSLCertVerificationError, InterfaceError), match="Hostname mismatch"),
+    ):
+        instance.connect("ledger_admin", instance.secret()["password"], ssl_context=trusted)
+
+
+def _as_other_host(context: ssl.SSLContext) -> Any:
+    wrap = context.wrap_socket
+    return lambda sock, server_hostname: wrap(sock, server_hostname="ledger.example.com")
+
+
+# -- the master user ------------------------------------------------------------------------
+
+
+def test_the_master_user_uses_the_managed_secret(instance: Instance) -> None:
+    secret = instance.secret()
+    assert secret["username"] == "ledger_admin"
+    assert instance.run("ledger_admin", secret["password"], "SELECT current_user") == [
+        ["ledger_admin"]
+    ]
+    with pytest.raises(DatabaseError, match="28P01"):
+        instance.connect("ledger_admin", "wrong")
+
+
+def test_a_rotated_secret_counts_at_once(instance: Instance) -> None:
+    before = instance.secret()
+    secrets = instance.environment.client("secretsmanager")
+
+    def put(password: str) -> None:
+        value = json.dumps({**before, "password": password})
+        secrets.put_secret_value(SecretId=instance.outputs["Secret"], SecretString=value)
+
+    put("rotated")
+    try:
+        instance.connect("ledger_admin", "rotated").close()
+        with pytest.raises(DatabaseError, match="28P01"):
+            instance.connect("ledger_admin", before["password"])
+    finally:
+        put(before["password"])
+
+
+def test_the_database_is_described_with_its_real_address(instance: Instance) -> None:
+    rds = instance.environment.client("rds")
+    (found,) = rds.describe_db_instances(DBInstanceIdentifier="test-ledger")["DBInstances"]
+    assert (found["Endpoint"]["Address"], found["Endpoint"]["Port"]) == instance.address
+
+
+# -- IAM authentication -----------------------------------------------------------------------
+
+
+def test_a_role_that_may_connect_connects(instance: Instance) -> None:
+    assert instance.run(USER, instance.token("Allowed"), "SELECT current_user") == [[USER]]
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "Allowed"])
+def test_a_role_that_may_not_connect_is_refused(instance: Instance, role: str) -> None:
+    with pytest.raises(DatabaseError, match="PAM authentication failed"):
+        instance.connect(USER, instance.token(role))
+
+
+def test_a_token_expires_after_15_minutes(instance: Instance) -> None:
+    def token(age: timedelta) -> str:
+        then = datetime.now(UTC).replace(tzinfo=None) - age
+        with mock.patch("botocore.auth.get_current_datetime", return_value=then):
+            return instance.token("Allowed")
+
+    instance.connect(USER, token(timedelta(minutes=14))).close()
+    with pytest.raises(DatabaseError, match="PAM authentication failed"):
+        instance.connect(USER, token(timedelta(minutes=16)))
+
+
+def test_tokens_for_something_else_are_refused(instance: Instance) -> None:
+    good = instance.token("Allowed")
+    signature = good.rpartition("=")[2]
+    host, port = instance.address
+    stranger = boto3.session.Session("AKIAIOSFODNN7EXAMPLE", "secret", region_name=aws.REGION)
+    tokens = {
+        "another user": instance.token("Allowed", user="ledger_admin"),
+        "another port": instance.token("Allowed", port=port + 1),
+        "another signature": good.replace(signature, signature[::-1]),
+        "no signature": good.partition("&X-Amz-Signature")[0],
+        "no session token": "&".join(p for p in good.split("&") if "Security-Token" not in p),
+        "an unknown key": stranger.client("rds").generate_db_auth_token(host, port, USER),
+        "no token at all": "password",
+        "nothing": "",
+    }
+    let_in = []
+    for what, token in tokens.items():
+        with contextlib.suppress(DatabaseError):
+            instance.connect(USER, token).close()
+            let_in.append(what)
+    assert let_in == []
+    instance.connect(USER, good).close()
+
+
+def test_a_user_without_rds_iam_cannot_use_a_token(instance: Instance) -> None:
+    with pytest.raises(DatabaseError, match="password authentication failed"):
+        instance.connect("plain", instance.token("Allowed", user="plain"))
+    with pytest.raises(DatabaseError, match="password authentication failed"):
+        instance.connect("nobody_at_all", instance.token("Allowed", user="nobody_at_all"))
+
+
+def test_large_results_and_parameters_pass_unchanged(instance: Instance) -> None:
+    connection = instance.connect(USER, instance.token("Allowed"))
+    text = "0123456789abcdef" * 500_000
+    assert connection.run("SELECT :text", text=text) == [[text]]
+    connection.close()
+
+
+# -- the instance as a resource -------------------------------------------------------------
+
+
+def test_a_second_instance_of_the_same_name_is_refused(
+    environment: Environment, instance: Instance, stack: Stack
+) -> None:
+    resources = {"Database": _resources()["Database"]}
+    assert stack.create(resources) == "ROLLBACK_COMPLETE"
+    assert "already exists" in stack.reasons()[-1]
+    instance.connect(USER, instance.token("Allowed")).close()
+
+
+def test_another_engine_version_than_the_embedded_is_refused(stack: Stack) -> None:
+    resources = {"Database": _resources()["Database"]}
+    resources["Database"]["Properties"].update(DBInstanceIdentifier="older", EngineVersion="16.4")
+    assert stack.create(resources) == "ROLLBACK_COMPLETE"
+    assert "PostgreSQL 16.4 is asked for" in stack.reasons()[-1]
+
+
+def test_a_protected_instance_is_not_deleted(environment: Environment, stack: Stack) -> None:
+    resources = {"Database": _resources()["Database"]}
+    resources["Database"]["Properties"].update(
+        DBInstanceIdentifier="protected", DeletionProtection=True
+    )
+    secrets = environment.client("secretsmanager")
+    before = len(secrets.list_secrets()["SecretList"])
+    assert stack.create(resources) == "CREATE_COMPLETE"
+    assert stack.delete() == "DELETE_FAILED"
+    environment.client("rds").modify_db_instance(
+        DBInstanceIdentifier="protected", DeletionProtection=False, ApplyImmediately=True
+    )
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert len(secrets.list_secrets()["SecretList"]) == before
+
+
+def test_an_update_keeps_the_database(environment: Environment, stack: Stack) -> None:
+    resources = {"Database": _resources()["Database"]}
+    resources["Database"]["Properties"]["DBInstanceIdentifier"] = "updated"
+    outputs = {
+        "Port": {"Fn::GetAtt": ["Database", "Endpoint.Port"]},
+        "Secret": {"Fn::GetAtt": ["Database", "MasterUserSecret.SecretArn"]},
+    }
+    assert stack.create(resources, outputs) == "CREATE_COMPLETE"
+    before = stack.outputs()
+    resources["Database"]["Properties"]["BackupRetentionPeriod"] = 30
+    assert stack.update(resources, outputs) == "UPDATE_COMPLETE"
+    assert stack.outputs() == before
+    (found,) = environment.client("rds").describe_db_instances(DBInstanceIdentifier="updated")[
+        "DBInstances"
+    ]
+    assert found["BackupRetentionPeriod"] == 30
+    assert stack.delete() == "DELETE_COMPLETE"
