@@ -7,6 +7,7 @@ may use (peer authentication, any role, no password).
 from __future__ import annotations
 
 import contextlib
+import functools
 import getpass
 import os
 import pwd
@@ -14,6 +15,7 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -39,7 +41,6 @@ STOP_SECONDS = 30.0
 
 # `sun_path` holds 108 bytes with its final zero (unix(7)); 104 on macOS.
 SOCKET_PATH_LIMIT = 100
-CAP_DAC_OVERRIDE = 1  # linux/capability.h
 
 # The parent-death signal is sent when the *thread* that forked ends (prctl(2)), so servers are
 # started by a thread that lives as long as the process.
@@ -199,7 +200,11 @@ class PostgresServer:
         (self.data / "pg_hba.conf").write_text(
             "local all all peer map=starter\nhost all all 127.0.0.1/32 scram-sha-256\n"
         )
-        (self.data / "pg_ident.conf").write_text(f"starter {getpass.getuser()} all\n")
+        # Seen from a user namespace, whoever started the server has the server's name.
+        names = {getpass.getuser(), *([_unprivileged().pw_name] if _is_root() else [])}
+        (self.data / "pg_ident.conf").write_text(
+            "".join(f"starter {name} all\n" for name in sorted(names))
+        )
 
     def _launch(self) -> bool:
         settings = {
@@ -269,7 +274,7 @@ class PostgresServer:
         return " / ".join(lines[-4:])
 
     def _give(self, path: Path) -> None:
-        user = _server_user()
+        user = _owner()
         if user is not None:
             os.chown(path, user.pw_uid, user.pw_gid)
 
@@ -282,38 +287,60 @@ def free_port() -> int:
         return port
 
 
-def _server_user() -> pwd.struct_passwd | None:
-    """The user the server runs as, when that is not the present one: PostgreSQL refuses root."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("nobody", "daemon"):
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _unprivileged() -> pwd.struct_passwd:
+    """Who the server runs as, or believes to, in root's place: PostgreSQL refuses root."""
+    for name in ("daemon", "nobody"):
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)
-    raise PostgresError("PostgreSQL does not run as root, and there is no user `nobody`")
+    raise PostgresError("PostgreSQL does not run as root, and there is no user `daemon`")
+
+
+def _owner() -> pwd.struct_passwd | None:
+    """Who must own the server's files, when that is not the present user."""
+    return _unprivileged() if _is_root() and not _namespace() else None
+
+
+@functools.cache
+def _namespace() -> tuple[str, ...]:
+    """The command prefix of a user namespace in which root has another name, if the system
+    allows one.
+
+    Root's files stay root's there, so neither the checkout nor Python's packages need to be
+    open to another user, as they would after a change of user: both may lie under a directory
+    that only root may enter.
+    """
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        return ()
+    user = _unprivileged()
+    prefix = (unshare, "--user", f"--map-user={user.pw_uid}", f"--map-group={user.pw_gid}", "--")
+    done = subprocess.run([*prefix, "true"], capture_output=True, check=False)
+    return prefix if done.returncode == 0 else ()
 
 
 def _as_server_user() -> list[str]:
-    """The command prefix that drops root, and asks for a shutdown signal if the launcher dies."""
+    """The command prefix that puts root aside, and asks for a shutdown signal if the launcher
+    dies."""
     setpriv = shutil.which("setpriv")
-    user = _server_user()
-    if setpriv is None:
-        if user is None:
-            return []
-        raise PostgresError("as root, PostgreSQL needs `setpriv` (package util-linux)")
-    command = [setpriv, "--pdeathsig", "INT"]
-    if user is not None:
-        command += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-        if _may_override_access():
-            # The checkout may lie under a directory that only root may enter.
-            command += ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
-    return [*command, "--"]
-
-
-def _may_override_access() -> bool:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            return bool(int(line.split()[1], 16) >> CAP_DAC_OVERRIDE & 1)
-    return False
+    at_death = [setpriv, "--pdeathsig", "INT"] if setpriv else []
+    if not _is_root():
+        return [*at_death, "--"] if at_death else []
+    if _namespace():
+        return [*_namespace(), *at_death, *(["--"] if at_death else [])]
+    if not at_death:
+        raise PostgresError("as root, PostgreSQL needs `unshare` or `setpriv` (util-linux)")
+    closed = [parent for parent in BIN.parents if not parent.stat().st_mode & stat.S_IXOTH]
+    if closed:
+        raise PostgresError(
+            f"PostgreSQL does not run as root, and only root may enter {closed[-1]}, where its "
+            "programs are: put the checkout elsewhere, or run this as another user"
+        )
+    user = _unprivileged()
+    return [*at_death, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
 
 
 def _environment() -> dict[str, str]:

