@@ -260,19 +260,17 @@ def _show_hints(emulator: Emulator, seen: demonstration.Evidence | None) -> None
 def _show_api(deployment: demonstration.Deployment, seen: demonstration.Evidence) -> None:
     request = json.dumps(demonstration.payment_request())
     transaction = json.dumps({"transaction_id": seen.approved.body.get("transaction_id")})
-    key = f"-H 'x-api-key: {deployment.api_key}'"
-    curl = f"  curl -sS -w '\\n' {key} -H 'content-type: application/json'"
-    console.print("\n[bold]The API[/]")
-    _print_plain(f"  {deployment.api_url}")
-    console.print("[bold]Its key[/], read with")
+    curl = "  curl -sS -w '\\n' -H \"x-api-key: $KEY\" -H 'content-type: application/json'"
+    console.print("\n[bold]The API[/], its key, and calls to paste into that terminal")
+    _print_plain(f"  API={deployment.api_url}")
+    # Read when it is needed: a key is not for the screen.
     _print_plain(
-        "  python -c \"import boto3; print(boto3.client('apigateway').get_api_key("
-        f"apiKey='{deployment.outputs['ApiKeyId']}', includeValue=True)['value'])\""
+        "  KEY=$(python -c \"import boto3; print(boto3.client('apigateway').get_api_key("
+        f"apiKey='{deployment.outputs['ApiKeyId']}', includeValue=True)['value'])\")"
     )
-    console.print("[bold]Calls[/]")
-    _print_plain(f"{curl} {deployment.api_url}/status")
-    _print_plain(f"{curl} -d '{request}' {deployment.api_url}/validate")
-    _print_plain(f"{curl} -d '{transaction}' {deployment.api_url}/process")
+    _print_plain(f'{curl} "$API/status"')
+    _print_plain(f"{curl} -d '{request}' \"$API/validate\"")
+    _print_plain(f"{curl} -d '{transaction}' \"$API/process\"")
 
 
 def _print_plain(line: str) -> None:
