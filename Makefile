@@ -11,7 +11,7 @@ export NPM_CONFIG_UPDATE_NOTIFIER := false
 REQUIREMENTS := requirements.txt requirements-dev.txt $(wildcard lambda_code/*/requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local test check unit integration e2e synth snapshots deploy clean
+.PHONY: help setup local test check unit integration e2e synth snapshots docs deploy clean
 
 help: ## Explain the targets
 	@echo "Payments production on AWS. Targets:"
@@ -47,6 +47,9 @@ synth: setup ## Write the CloudFormation templates to cdk.out/
 
 snapshots: setup ## Accept the templates as they are now (review the diff of snapshots/)
 	@python -m pytest tests/unit/test_snapshots.py --snapshot-update --quiet $(ARGS)
+
+docs: setup ## Write docs/openapi.yaml and the tables of docs/payments.md
+	@PYTHONPATH=lambda_code python -m contract
 
 deploy: setup ## Deploy PaymentsProd to the AWS account of your credentials
 	@cdk deploy PaymentsProd --require-approval destructive $(ARGS)

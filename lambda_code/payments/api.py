@@ -34,7 +34,7 @@ def serve(
             Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "service_unavailable",
-                "Nothing was accepted. Send the same request again in a moment.",
+                "What became of the request is not known. Send the same one again in a moment.",
             )
         )
     except Exception:

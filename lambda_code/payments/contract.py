@@ -26,8 +26,9 @@ def read_request(event: Mapping[str, Any], schema: str) -> dict[str, Any]:
     """Read the body of an API Gateway proxy event as the schema of that name wants it.
 
     Raises:
-        Problem: 400; its text never repeats a value of the request.
+        Problem: 400, 413 or 415; its text never repeats a value of the request.
     """
+    _check_media_type(event)
     request = _parse(_body(event))
     if contains_card_number(request):
         raise Problem(
@@ -39,12 +40,7 @@ def read_request(event: Mapping[str, Any], schema: str) -> dict[str, Any]:
     try:
         validated: dict[str, Any] = validator(schema)(request)
     except fastjsonschema.JsonSchemaValuesException as invalid:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST,
-            "invalid_request",
-            "The request does not have the form that the contract asks for.",
-            [FieldError(_pointer(error), _detail(error)) for error in invalid.errors],
-        ) from None
+        _refuse([FieldError(_pointer(error), _detail(error)) for error in invalid.errors])
     return validated
 
 
@@ -55,30 +51,65 @@ def validator(schema: str) -> Callable[[object], Any]:
     return fastjsonschema.compile(definition, use_default=False, fast_fail=False)
 
 
+def _check_media_type(event: Mapping[str, Any]) -> None:
+    """Refuse what is announced as no JSON: API Gateway does not, it skips its validator then."""
+    for name, value in (event.get("headers") or {}).items():
+        if name.lower() == "content-type":
+            media_type = value.partition(";")[0].strip().lower()
+            if media_type not in ("", "application/json"):
+                raise Problem(
+                    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                    "unsupported_media_type",
+                    "Send JSON, with Content-Type: application/json.",
+                )
+
+
 def _body(event: Mapping[str, Any]) -> bytes:
     body = event.get("body") or ""
     try:
         raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
     except (binascii.Error, UnicodeEncodeError):
-        _malformed("The body is not base64 as announced.")
+        _refuse([FieldError("", "must be base64, as announced, of UTF-8")])
     if len(raw) > LONGEST_BODY:
-        _malformed(f"The body is longer than {LONGEST_BODY} bytes.")
+        raise Problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "request_too_large",
+            f"The body is longer than {LONGEST_BODY} bytes.",
+        )
     return raw
 
 
 def _parse(raw: bytes) -> object:
     try:
-        return json.loads(raw.decode(), parse_constant=_refuse_constant)
+        return json.loads(
+            raw.decode(), parse_constant=_refuse_constant, object_pairs_hook=_unambiguous
+        )
     except (ValueError, RecursionError):
-        _malformed("The body is not a JSON document.")
+        _refuse([FieldError("", "must be a JSON document in UTF-8, without repeated names")])
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")  # RFC 8259, section 6
 
 
-def _malformed(detail: str) -> NoReturn:
-    raise Problem(HTTPStatus.BAD_REQUEST, "malformed_json", detail) from None
+def _unambiguous(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names are unique (RFC 7493, section 2.3).
+
+    Of a repeated name others may read another value than we do.
+    """
+    read = dict(members)
+    if len(read) != len(members):
+        raise ValueError("a name is repeated")
+    return read
+
+
+def _refuse(errors: list[FieldError]) -> NoReturn:
+    raise Problem(
+        HTTPStatus.BAD_REQUEST,
+        "invalid_request",
+        "The request does not have the form that the contract asks for.",
+        errors,
+    ) from None
 
 
 def _pointer(error: fastjsonschema.JsonSchemaValueException) -> str:

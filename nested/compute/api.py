@@ -206,15 +206,13 @@ def gateway_model(schema: dict[str, Any]) -> dict[str, Any]:
     that includes the value or name, which may be a card number. For a type or a missing member it
     does not. The functions check the whole schema.
     """
-    kept = {
+    kept: dict[str, Any] = {
         name: schema[name] for name in ("$schema", "title", "type", "required") if name in schema
     }
     if "properties" in schema:
         kept["properties"] = {
             name: gateway_model(part) for name, part in schema["properties"].items()
         }
-    if "items" in schema:
-        kept["items"] = gateway_model(schema["items"])
     return kept
 
 

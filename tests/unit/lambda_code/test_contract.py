@@ -29,10 +29,10 @@ def event(body: object) -> dict[str, Any]:
     return {"body": body if isinstance(body, str) else json.dumps(body)}
 
 
-def problem(event: Mapping[str, Any]) -> Problem:
+def problem(event: Mapping[str, Any], status: int = 400) -> Problem:
     with pytest.raises(Problem) as error:
         read_request(event, "validate_request")
-    assert error.value.status == 400
+    assert error.value.status == status
     return error.value
 
 
@@ -112,9 +112,17 @@ def test_every_error_is_reported_at_once() -> None:
     assert {error.pointer for error in refused.errors} == {"/amount", "/currency"}
 
 
-@pytest.mark.parametrize("body", ["", "{", "nul", "{'a': 1}", '{"amount": NaN}', "[" * 4000])
-def test_what_is_no_json_is_malformed(body: str) -> None:
-    assert problem({"body": body}).code == "malformed_json"
+@pytest.mark.parametrize(
+    "body",
+    ["", "{", "nul", "{'a': 1}", '{"amount": NaN}', '{"a": 1, "a": 2}', "[" * 4000, "\ufeff{}"],
+)
+def test_what_is_no_json_is_refused_as_a_whole(body: str) -> None:
+    refused = problem({"body": body})
+    assert (refused.code, [error.pointer for error in refused.errors]) == ("invalid_request", [""])
+
+
+def test_a_name_that_is_repeated_further_down_is_refused_too() -> None:
+    assert problem({"body": '{"a": [{"b": 1, "b": 1}]}'}).code == "invalid_request"
 
 
 @pytest.mark.parametrize(
@@ -125,11 +133,41 @@ def test_what_is_no_json_is_malformed(body: str) -> None:
         {"body": "%%%", "isBase64Encoded": True},
         {"body": "/w==", "isBase64Encoded": True},
         {"body": '"\ud800"'},
-        {"body": '"' + "x" * LONGEST_BODY + '"'},
     ],
 )
-def test_a_body_that_cannot_be_read_is_malformed(proxy_event: dict[str, Any]) -> None:
-    assert problem(proxy_event).code == "malformed_json"
+def test_a_body_that_cannot_be_read_is_invalid(proxy_event: dict[str, Any]) -> None:
+    assert problem(proxy_event).code == "invalid_request"
+
+
+def test_a_body_is_read_up_to_its_greatest_length() -> None:
+    padded = json.dumps(REQUEST).ljust(LONGEST_BODY)
+    assert read_request({"body": padded}, "validate_request") == REQUEST
+    refused = problem({"body": padded + " "}, 413)
+    assert refused.code == "request_too_large"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        None,
+        {},
+        {"Content-Type": "application/json"},
+        {"content-type": "Application/JSON; charset=utf-8"},
+        {"CONTENT-TYPE": ""},
+        {"Accept": "text/plain"},
+    ],
+)
+def test_json_is_read_however_it_is_announced(headers: dict[str, str] | None) -> None:
+    assert read_request(event(REQUEST) | {"headers": headers}, "validate_request") == REQUEST
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["text/plain", "application/x-www-form-urlencoded", "application/json5", "x"],
+)
+def test_what_is_announced_as_something_else_is_not_read(media_type: str) -> None:
+    refused = problem({"body": "?", "headers": {"Content-Type": media_type}}, 415)
+    assert refused.code == "unsupported_media_type"
 
 
 @pytest.mark.parametrize("name", [n for n in REQUEST if n != "amount"])
@@ -147,14 +185,14 @@ def test_a_card_number_is_refused_in_a_field_that_the_contract_does_not_know() -
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    )
+    ).filter(lambda document: len(json.dumps(document)) <= LONGEST_BODY)
 )
 def test_any_other_document_is_refused_with_a_problem_that_fits_its_schema(body: object) -> None:
     refused = problem(event(body))
     validator("problem")(refused.body())
 
 
-@given(st.text(min_size=4))
+@given(st.text(min_size=4, max_size=100))
 def test_an_invalid_value_is_never_repeated(value: str) -> None:
     refused = problem(event(REQUEST | {"amount": value, "q" + value: 1}))
     known = json.dumps(problem(event(REQUEST | {"amount": "?", "q": 1})).body())

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from payment_validator.decision import decline_reasons
 
+from payments.contract import SCHEMAS
 from payments.currencies import CURRENCIES
 from payments.identifiers import fingerprint, transaction_id
 
-# ISO 4217, table A.1: the currencies whose minor unit is not a hundredth.
+# ISO 4217, table A.1: the currencies and units of account whose minor unit is not a hundredth.
 OTHER_EXPONENTS = {
     "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
     "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0,
-    "RWF": 0, "UGX": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0,
+    "RWF": 0, "UGX": 0, "UYI": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0,
     "CLF": 4, "UYW": 4,
 }  # fmt: skip
 
@@ -41,6 +45,22 @@ def test_a_payment_is_declined_exactly_above_its_currencys_limit(code: str, amou
 def test_the_limit_itself_is_approved(code: str) -> None:
     assert decline_reasons(CURRENCIES[code].limit, code) == []
     assert decline_reasons(CURRENCIES[code].limit + 1, code) == ["amount_above_limit"]
+
+
+def test_every_limit_can_be_sent() -> None:
+    """The schema's own limits leave room for it, and for one more."""
+    schema = json.loads((SCHEMAS / "validate_request.json").read_text())["properties"]
+    for code, terms in CURRENCIES.items():
+        assert re.fullmatch(schema["currency"]["pattern"], code)
+        assert schema["amount"]["minimum"] <= terms.limit < schema["amount"]["maximum"]
+        assert terms.limit % 10**terms.exponent == 0, "whole units of the currency"
+
+
+@given(st.text(), st.integers())
+def test_a_decision_is_reached_for_anything(code: str, amount: int) -> None:
+    reasons = decline_reasons(amount, code)
+    assert len(reasons) <= 1
+    assert (reasons == ["currency_not_supported"]) == (code not in CURRENCIES)
 
 
 @pytest.mark.parametrize("code", ["XXX", "XAU", "ZZZ", "DEM"])

@@ -1,0 +1,1 @@
+"""The published description of the API, made from what the functions and API Gateway use."""
