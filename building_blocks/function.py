@@ -46,6 +46,7 @@ class PythonFunction(Construct):
         statements: Sequence[iam.PolicyStatement],
         network: FunctionNetwork | None = None,
         reserved_concurrency: int | None = None,
+        tracing: bool = False,
         memory_mb: int = FUNCTION_MEMORY_MB,
         timeout_seconds: int = FUNCTION_TIMEOUT_SECONDS,
     ) -> None:
@@ -53,6 +54,7 @@ class PythonFunction(Construct):
         :param name: physical name, known beforehand so that log group and policies can name it.
         :param network: none for a function that must work where there is no network yet.
         :param reserved_concurrency: executions kept for it; none takes from the account's pool.
+        :param tracing: whether Lambda sends X-Ray a trace of each invocation.
         """
         super().__init__(scope, construct_id)
         log_group = EncryptedLogGroup(self, "LogGroup", name=f"/aws/lambda/{name}", key=log_key)
@@ -79,6 +81,7 @@ class PythonFunction(Construct):
                     resources=[log_group.log_group_arn],
                 ),
                 *(_interface_statements(arn) if network else ()),
+                *((_WRITE_TRACES,) if tracing else ()),
                 *statements,
             ],
         )
@@ -106,12 +109,25 @@ class PythonFunction(Construct):
             vpc_subnets=_PRIVATE_SUBNETS if network else None,
             security_groups=[network.security_group] if network else None,
         )
+        if tracing:
+            # CDK's own option would add a policy beside this function's one.
+            resource = self.function.node.default_child
+            assert isinstance(resource, lambda_.CfnFunction)
+            resource.tracing_config = lambda_.CfnFunction.TracingConfigProperty(mode="Active")
         # Lambda tests the role's rights to network interfaces when it creates the function, so
         # the policy must be there; it brings the role, which CDK would name here again.
         depend_only_on(self.function, policy)
 
 
 _PRIVATE_SUBNETS = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+
+
+# X-Ray's actions know no resource.
+_WRITE_TRACES = iam.PolicyStatement(
+    sid="WriteTraces",
+    actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+    resources=["*"],
+)
 
 
 def _interface_statements(function_arn: str) -> list[iam.PolicyStatement]:

@@ -11,35 +11,50 @@ from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 
-from audit_logger.bucket import AuditBucket
-from audit_logger.records import audit_object
+from audit_logger.records import sequence_number
+from audit_logger.trail import AuditTrail
+from payments import metrics
 from payments.clients import client
+
+# What one more try may take, in milliseconds: two requests to S3 at their time limits.
+TRY_MS = 12_000
 
 logger = Logger()
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
-    """Store a batch of the table's stream as one object; if that fails, the batch comes again
-    from its first record on."""
+def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Store a batch of the table's stream as one object of the audit trail.
+
+    What fails is raised, so that it counts as an error of the function; then the whole batch
+    comes again, or its halves.
+    """
     records = event["Records"]
     if not records:
         return {"batchItemFailures": []}
+    # A batch has no name of its own; its first record's is in the object too.
+    logger.set_correlation_id(records[0]["eventID"])
+    logger.append_keys(first_sequence_number=sequence_number(records[0]))
     try:
-        batch = audit_object(records, event.get("shardId"))
-        stored = _bucket().create(batch)
+        link = _trail().append(records, lambda: context.get_remaining_time_in_millis() > TRY_MS)
     except Exception:
-        logger.exception("audit object not stored")
-        first = records[0]["dynamodb"]["SequenceNumber"]
-        return {"batchItemFailures": [{"itemIdentifier": first}]}
+        logger.exception("records not audited", extra={"records": len(records)})
+        raise
+    if link is None:
+        logger.info("records were audited before", extra={"records": len(records)})
+        return {"batchItemFailures": []}
+    # An independent witness: the verifier can be told that the trail must contain this.
+    witness = {"key": link.key, "link_sha256": link.digest}
+    stored = int(link.metadata["record-count"])
+    logger.info("records audited", extra={**witness, "records": stored})
+    metrics.count("RecordsAudited", stored)
     anomalies = [record["eventID"] for record in records if record["eventName"] != "INSERT"]
     if anomalies:
         logger.critical("history was changed", extra={"event_ids": anomalies})
-    message = "audit object stored" if stored else "audit object was stored before"
-    logger.info(message, extra={"key": batch.key, "records": len(records)})
+        metrics.count("HistoryChanged", len(anomalies))
     return {"batchItemFailures": []}
 
 
 @cache
-def _bucket() -> AuditBucket:
-    return AuditBucket(client("s3"), os.environ["AUDIT_BUCKET"])
+def _trail() -> AuditTrail:
+    return AuditTrail(client("s3"), os.environ["AUDIT_BUCKET"])

@@ -30,26 +30,45 @@ class LedgerAddress:
         )
 
 
-def connect(address: LedgerAddress, user: str, password: str, timeout: float) -> Connection:
-    """Open a connection.
+# Answers that opening a connection waits for, besides the resolver's: TCP's, the one to SSLRequest,
+# TLS's handshake, the request for the password, and what follows the password.
+OPENING_WAITS = 5
+# Seconds for the resolver, which no socket's time limit covers: the template sets RES_OPTIONS
+# (resolv.conf(5)) to two tries of a second.
+RESOLVER_SECONDS = 2.0
+
+
+def connect(
+    address: LedgerAddress,
+    user: str,
+    password: str,
+    timeout: float,
+    *,
+    opening_timeout: float | None = None,
+) -> Connection:
+    """Open a connection. The name is resolved each time: after a failover it leads elsewhere.
 
     Args:
         password: the password, or an IAM token: it is only sent over verified TLS.
-        timeout: seconds that the server may be silent, now and in every later statement.
+        timeout: seconds that the server may be silent in every later statement.
+        opening_timeout: seconds that it may be silent now, before each of its OPENING_WAITS
+            answers; the same unless given.
 
     Raises:
         OSError, pg8000.exceptions.Error: it cannot be opened.
     """
-    return Connection(
+    connection = Connection(
         user,
         host=address.host,
         port=address.port,
         database=address.database,
         password=password,
         ssl_context=ssl.create_default_context(cafile=str(_ca_file())),
-        timeout=timeout,
+        timeout=opening_timeout or timeout,
         application_name=os.environ.get("POWERTOOLS_SERVICE_NAME"),
     )
+    connection._usock.settimeout(timeout)  # pg8000 has no other way to change it
+    return connection
 
 
 def _ca_file() -> Path:

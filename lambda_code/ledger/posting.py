@@ -31,6 +31,18 @@ class OutboxEvent:
 
 
 @dataclass(frozen=True)
+class Backlog:
+    """What is in the outbox and not marked delivered.
+
+    Attributes:
+        oldest: seconds since 1970, None if there is nothing.
+    """
+
+    events: int
+    oldest: float | None
+
+
+@dataclass(frozen=True)
 class Entry:
     """A posted entry.
 
@@ -72,6 +84,13 @@ class Ledger:
             "SELECT ledger.find_entry(:transaction_id)", transaction_id=transaction_id
         )
         return _entry(rows[0][0]) if rows[0][0] else None
+
+    def backlog(self) -> Backlog:
+        rows = self._session.run(
+            "SELECT count(*), min(event_timestamp) FROM ledger.outbox WHERE delivered_at IS NULL"
+        )
+        events, oldest = rows[0]
+        return Backlog(events, oldest / 1_000_000 if oldest else None)
 
     def undelivered(self, after: int, limit: int) -> list[OutboxEvent]:
         """The oldest events with an event_id above `after` that are not marked delivered."""

@@ -7,6 +7,7 @@ LEDGER_USER.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -17,58 +18,63 @@ from pg8000.native import Connection  # type: ignore[import-untyped]
 from ledger.connection import LedgerAddress, connect
 from ledger.posting import Ledger
 from ledger.session import LedgerSession
+from ledger.token import sign_in_token
+from payment_processor import budget
 from payment_processor.logic import Processor
-from payment_processor.outbox import sweep
+from payment_processor.outbox import measure, sweep
 from payment_processor.retries import process_batch
 from payment_processor.retry_queue import RetryQueue
 from payment_processor.status import OUTAGE, StatusReporter
+from payments import metrics
 from payments.api import ProxyResponse, respond, serve
-from payments.clients import client, impatient_client
+from payments.clients import client, impatient_client, session
 from payments.contract import read_request
 from payments.history import History
 from payments.moments import now
 from payments.problems import Problem
-
-# Seconds without an answer after which the ledger counts as unreachable. Opening a connection and
-# a statement together wait for it four times at worst: well below the function's 30 s.
-LEDGER_TIMEOUT = 3.0
-# What may still be to do, in milliseconds, when the sweep takes up one event more: the table's and
-# the ledger's time limits.
-SWEEP_RESERVE_MS = 20_000
 
 logger = Logger()
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    def has(seconds: float) -> Callable[[], bool]:
+        return lambda: context.get_remaining_time_in_millis() / 1000 >= seconds
+
     if "Records" in event:
-        return process_batch(event["Records"], _processor().process_queued)
-    if event.get("task") == "sweep-outbox":
-        swept = sweep(
-            _ledger(),
-            _history(),
-            lambda: context.get_remaining_time_in_millis() > SWEEP_RESERVE_MS,
+        return process_batch(
+            event["Records"],
+            lambda transaction_id: _processor().process_queued(
+                transaction_id, has(budget.DELIVERY + budget.DELAY)
+            ),
+            _retry_queue(),
+            has(budget.MESSAGE),
         )
+    if event.get("task") == "sweep-outbox":
+        logger.set_correlation_id(context.aws_request_id)
+        measure(_ledger())
+        swept = sweep(_ledger(), _history(), has(budget.DELIVERY))
         logger.info("outbox swept", extra={"delivered": swept})
         return {"delivered": swept}
-    return serve(event, logger, lambda: _route(event))
+    return serve(event, logger, lambda: _route(event, has(budget.DELIVERY)))
 
 
-def _route(event: dict[str, Any]) -> ProxyResponse:
+def _route(event: dict[str, Any], may_deliver: Callable[[], bool]) -> ProxyResponse:
     route = (event.get("httpMethod"), event.get("resource"))
     if route == ("POST", "/process"):
-        return _process(event)
+        return _process(event, may_deliver)
     if route == ("GET", "/status"):
         return _status()
     raise Problem(HTTPStatus.NOT_FOUND, "no_such_resource", "There is nothing at this address.")
 
 
-def _process(event: dict[str, Any]) -> ProxyResponse:
+def _process(event: dict[str, Any], may_deliver: Callable[[], bool]) -> ProxyResponse:
     transaction_id = read_request(event, "process_request")["transaction_id"]
     logger.append_keys(transaction_id=transaction_id)
-    entry = _processor().process(transaction_id, now(), _retry_queue().send)
+    entry = _processor().process(transaction_id, now(), _enqueue, may_deliver)
     if entry is None:
         logger.warning("payment queued")
+        metrics.count("PaymentsQueued")
         return respond(HTTPStatus.ACCEPTED, {"transaction_id": transaction_id, "status": "queued"})
     logger.info("payment posted", extra={"entry_id": entry.entry_id})
     return respond(
@@ -83,6 +89,10 @@ def _process(event: dict[str, Any]) -> ProxyResponse:
             },
         },
     )
+
+
+def _enqueue(transaction_id: str) -> None:
+    _retry_queue().send(transaction_id, logger.get_correlation_id() or transaction_id)
 
 
 def _status() -> ProxyResponse:
@@ -130,13 +140,10 @@ def _status_reporter() -> StatusReporter:
 def _connect_to_ledger() -> Connection:
     address = LedgerAddress.from_environment(os.environ)
     user = os.environ["LEDGER_USER"]
-    # Signed here, without a call; good for 15 minutes, and needed at sign-in only.
-    token = _rds().generate_db_auth_token(
-        DBHostname=address.host, Port=address.port, DBUsername=user
+    return connect(
+        address,
+        user,
+        sign_in_token(session(), address, user),
+        budget.LEDGER_SILENCE,
+        opening_timeout=budget.LEDGER_OPENING_SILENCE,
     )
-    return connect(address, user, token, LEDGER_TIMEOUT)
-
-
-@cache
-def _rds() -> Any:
-    return client("rds")

@@ -34,6 +34,10 @@ class PaymentHistory(EventStore, Protocol):
     def find_request(self, transaction_id: str) -> PaymentRequest | None: ...
 
 
+def _always() -> bool:
+    return True
+
+
 class Processor:
     """Posts payments that were approved."""
 
@@ -42,7 +46,11 @@ class Processor:
         self._ledger = ledger
 
     def process(
-        self, transaction_id: str, now: datetime, enqueue: Callable[[str], None]
+        self,
+        transaction_id: str,
+        now: datetime,
+        enqueue: Callable[[str], None],
+        may_deliver: Callable[[], bool] = _always,
     ) -> Entry | None:
         """Post on a client's demand; return the entry, or None if the payment was queued.
 
@@ -50,6 +58,7 @@ class Processor:
 
         Args:
             enqueue: puts a transaction on the retry queue; what it raises passes through.
+            may_deliver: asked after posting: is there time to tell the history?
 
         Raises:
             Problem: 404 unknown, 409 declined or expired, 503 expired and the ledger cannot tell
@@ -73,11 +82,13 @@ class Processor:
             raise Problem(
                 HTTPStatus.CONFLICT,
                 "approval_expired",
-                "The approval has expired. Validate the payment again with a new idempotency key.",
+                "The approval has expired, and the payment is not in the ledger.",
             )
-        return self._told(entry)
+        return self._told(entry, may_deliver)
 
-    def process_queued(self, transaction_id: str) -> Entry:
+    def process_queued(
+        self, transaction_id: str, may_deliver: Callable[[], bool] = _always
+    ) -> Entry:
         """Post a payment from the retry queue.
 
         It was accepted (202) while its approval held, so its expiry no longer counts.
@@ -86,7 +97,7 @@ class Processor:
             Problem: unknown or declined: it will never be posted.
             LedgerError: not now.
         """
-        return self._told(self._post(self._approved(transaction_id)))
+        return self._told(self._post(self._approved(transaction_id)), may_deliver)
 
     def _approved(self, transaction_id: str) -> PaymentRequest:
         payment = self._history.find_request(transaction_id)
@@ -108,7 +119,10 @@ class Processor:
             currency=payment.currency,
         )
 
-    def _told(self, entry: Entry) -> Entry:
+    def _told(self, entry: Entry, may_deliver: Callable[[], bool]) -> Entry:
         """The entry is committed: its event follows now, or with the next sweep."""
-        deliver(entry.undelivered, self._ledger, self._history)
+        if entry.undelivered and not may_deliver():
+            logger.warning("the history is told by the next sweep")
+        else:
+            deliver(entry.undelivered, self._ledger, self._history)
         return entry

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from payment_validator.decision import decline_reasons
+from payments import metrics
 from payments.history import APPROVED, DECLINED, PaymentRequest
 from payments.identifiers import fingerprint, transaction_id
 from payments.moments import to_rfc3339
@@ -34,24 +35,33 @@ def validate(
     """
     reasons = decline_reasons(request["amount"], request["currency"])
     mark = fingerprint(request)
-    stored = store.record_request(
-        PaymentRequest(
-            **request,
-            transaction_id=transaction_id(request["merchant_id"], request["idempotency_key"]),
-            fingerprint=mark,
-            state=DECLINED if reasons else APPROVED,
-            reasons=reasons,
-            decided_at=to_rfc3339(now),
-            expires_at=to_rfc3339(now + validity),
-        )
+    asked = PaymentRequest(
+        **request,
+        transaction_id=transaction_id(request["merchant_id"], request["idempotency_key"]),
+        fingerprint=mark,
+        state=DECLINED if reasons else APPROVED,
+        reasons=reasons,
+        decided_at=to_rfc3339(now),
+        expires_at=to_rfc3339(now + validity),
     )
+    stored = store.record_request(asked)
     if stored.fingerprint != mark:
         raise Problem(
             HTTPStatus.CONFLICT,
             "idempotency_key_reused",
             "This idempotency key belongs to a request with other content.",
         )
+    if stored is asked:
+        _count(stored)
     return stored
+
+
+def _count(decided: PaymentRequest) -> None:
+    """Each decision is counted once, however often it is asked for."""
+    if decided.state == APPROVED:
+        metrics.count("PaymentsApproved")
+    for reason in decided.reasons:
+        metrics.count("PaymentsDeclined", reason=reason)
 
 
 def response(payment: PaymentRequest) -> dict[str, Any]:

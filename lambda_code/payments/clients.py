@@ -1,19 +1,30 @@
-"""AWS clients with time limits that fit into a function of 30 seconds."""
+"""AWS clients with time limits that fit into a function of 30 seconds.
+
+They are botocore's: boto3 would add nothing but the import of its transfer manager, a fifth of a
+cold start's CPU time (docs/decisions/0005-driver-validation-and-tracing.md).
+"""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-import boto3
 from botocore.config import Config
+from botocore.session import Session
+
+# Seconds that a call of `client` may take: two tries of 1 s to connect and 2 s for the answer, and
+# up to a second in between (botocore's standard retries).
+LONGEST_CALL = 7.0
+
+
+@cache
+def session() -> Session:
+    """The sandbox's one session: credentials and region from the environment."""
+    return Session()
 
 
 def client(service: str) -> Any:
-    """A client for work: two tries of at most 3 s each.
-
-    A /process that meets every fault at once reads the table, waits for the ledger and writes to
-    the queue: 6 + 12 + 6 s.
-    """
+    """A client for work: two tries, LONGEST_CALL at worst."""
     return _client(service, timeout=2, tries=2)
 
 
@@ -28,5 +39,4 @@ def _client(service: str, *, timeout: int, tries: int) -> Any:
         read_timeout=timeout,
         retries={"mode": "standard", "total_max_attempts": tries},
     )
-    # boto3's stubs know a type for each service name; this one is any of them.
-    return boto3.client(service, config=config)  # type: ignore[call-overload]
+    return session().create_client(service, config=config)

@@ -11,15 +11,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 REQUEST_TIMESTAMP = 0
 APPROVED = "approved"
 DECLINED = "declined"
-
-_serializer = TypeSerializer()
-_deserializer = TypeDeserializer()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +68,20 @@ class History:
         )
         if "Item" not in answer:
             return None
-        item = {name: _deserializer.deserialize(value) for name, value in answer["Item"].items()}
+        item = {name: _value(attribute) for name, attribute in answer["Item"].items()}
         del item["timestamp"]
-        return PaymentRequest(**item | {"amount": int(item["amount"])})
+        return PaymentRequest(**item)
 
-    def record_event(self, transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> None:
+    def record_event(self, transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> bool:
         """Add a later state; delivered again, with the same timestamp, it adds nothing.
+
+        Returns whether it was added.
 
         Args:
             timestamp: microseconds since 1970, the same in every delivery of the event.
             event: the item's other attributes, `state` among them.
         """
-        self._add(transaction_id, timestamp, event)
+        return self._add(transaction_id, timestamp, event)
 
     def probe(self) -> None:
         """Read a key that no payment has: it proves that the table can be reached and read."""
@@ -108,4 +106,39 @@ class History:
 
 
 def _item(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _serializer.serialize(value) for name, value in attributes.items()}
+    return {name: _attribute(value) for name, value in attributes.items()}
+
+
+# The types that JSON and our items have; boto3's converters for all of DynamoDB's would bring the
+# whole of boto3 along.
+
+
+def _attribute(value: Any) -> dict[str, Any]:
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int():
+            return {"N": str(value)}
+        case list():
+            return {"L": [_attribute(element) for element in value]}
+        case Mapping():
+            return {"M": _item(value)}
+    raise TypeError(f"{type(value).__name__} is no type of an item")
+
+
+def _value(attribute: Mapping[str, Any]) -> Any:
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "N":
+            return int(value)
+        case "L":
+            return [_value(element) for element in value]
+        case "M":
+            return {name: _value(element) for name, element in value.items()}
+        case "NULL":
+            return None
+    return value

@@ -59,6 +59,7 @@ class PaymentsApi(Construct):
                 logging_level=apigateway.MethodLoggingLevel.INFO,
                 data_trace_enabled=False,  # payloads stay out of the logs
                 metrics_enabled=True,
+                tracing_enabled=True,
                 throttling_rate_limit=throttling.rate_limit,
                 throttling_burst_limit=throttling.burst_limit,
             ),

@@ -38,6 +38,7 @@ class AuditLogger(PythonFunction):
             log_key=network.application_key,
             network=network.functions,
             reserved_concurrency=config.audit_logger_concurrency,
+            tracing=True,
             environment={"AUDIT_BUCKET": bucket.bucket_name},
             statements=[
                 iam.PolicyStatement(
@@ -59,12 +60,21 @@ class AuditLogger(PythonFunction):
                     "dynamodb", network.application_key, ["kms:Decrypt"], sid="UseTheStreamsKey"
                 ),
                 iam.PolicyStatement(
-                    sid="AddAuditObjects",
-                    actions=["s3:PutObject"],
+                    sid="ReadAndAddAuditObjects",
+                    # It reads those at the trail's end: the chain, and what was stored before.
+                    actions=["s3:GetObject", "s3:PutObject"],
                     resources=[bucket.arn_for_objects("year=*")],
                 ),
+                iam.PolicyStatement(
+                    sid="FindTheTrailsEnd",
+                    actions=["s3:ListBucket"],
+                    resources=[bucket.bucket_arn],
+                ),
                 use_key_through(
-                    "s3", data.audit_key, ["kms:GenerateDataKey"], sid="UseTheBucketsKey"
+                    "s3",
+                    data.audit_key,
+                    ["kms:Decrypt", "kms:GenerateDataKey"],
+                    sid="UseTheBucketsKey",
                 ),
                 iam.PolicyStatement(
                     sid="SetAsideFailedBatches",
@@ -87,12 +97,14 @@ class AuditLogger(PythonFunction):
             function_name=self.function.function_arn,
             event_source_arn=stream_arn,
             starting_position="TRIM_HORIZON",
-            batch_size=100,
+            # One object a batch; larger ones catch up sooner after an outage.
+            batch_size=500,
             maximum_batching_window_in_seconds=1,
             bisect_batch_on_function_error=True,
             function_response_types=["ReportBatchItemFailures"],
-            # A stream keeps a record for a day; what keeps failing is set aside before that.
-            maximum_retry_attempts=10,
+            # A stream keeps a record for a day. What keeps failing is tried for half of that,
+            # however often, and then set aside.
+            maximum_retry_attempts=-1,
             maximum_record_age_in_seconds=12 * 60 * 60,
             destination_config=lambda_.CfnEventSourceMapping.DestinationConfigProperty(
                 on_failure=lambda_.CfnEventSourceMapping.OnFailureProperty(

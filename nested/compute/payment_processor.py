@@ -47,6 +47,7 @@ class PaymentProcessor(PythonFunction):
             log_key=network.application_key,
             network=network.ledger_clients,
             reserved_concurrency=config.processor_concurrency,
+            tracing=True,
             environment={
                 "TRANSACTIONS_TABLE": table.table_name,
                 "RETRY_QUEUE_URL": queue.queue_url,
@@ -54,6 +55,9 @@ class PaymentProcessor(PythonFunction):
                 "LEDGER_PORT": ledger.instance.db_instance_endpoint_port,
                 "LEDGER_DATABASE": ledger.DATABASE_NAME,
                 "LEDGER_USER": self.LEDGER_USER,
+                # resolv.conf(5). glibc's own limits, two tries of 5 s, would take a third of the
+                # function's time when the ledger's name cannot be resolved.
+                "RES_OPTIONS": "timeout:1 attempts:2",
             },
             statements=[
                 iam.PolicyStatement(
@@ -96,7 +100,10 @@ class PaymentProcessor(PythonFunction):
             target=self.function,
             event_source_arn=queue.queue_arn,
             batch_size=10,
-            # Leaves the other executions, and their database connections, to the API.
+            # Leaves the other executions, and their database connections, to the API. Without it,
+            # SQS's pollers would take up to 1,000 messages' batches, meet the reserved concurrency,
+            # and each refusal would count as a delivery (AWS Lambda developer guide,
+            # "Configuring maximum concurrency for Amazon SQS event sources").
             max_concurrency=config.retry_concurrency,
             report_batch_item_failures=True,
         )

@@ -35,6 +35,7 @@ class PaymentValidator(PythonFunction):
             log_key=network.application_key,
             network=network.functions,
             reserved_concurrency=config.validator_concurrency,
+            tracing=True,
             environment={
                 "TRANSACTIONS_TABLE": table.table_name,
                 "APPROVAL_VALIDITY_SECONDS": str(config.approval_validity_seconds),

@@ -9,9 +9,14 @@ from constructs import Construct
 
 from config import FUNCTION_TIMEOUT_SECONDS, RETRY_MESSAGE_RETENTION_DAYS
 
-MAX_RECEIVES = 10
-"""Deliveries of a message before it goes to the dead-letter queue. At a visibility of three
-minutes the last one comes half an hour after the first: longer than a Multi-AZ failover."""
+MAX_RECEIVES = 14
+"""Deliveries of a message before it goes to the dead-letter queue.
+
+payment-processor hides a failed message for longer each time (its ``retries.py``), so that the last
+delivery comes 20 to 40 minutes after the first: twice an outage of ten minutes at least, and ten
+times a Multi-AZ failover of 60 to 120 seconds. Where it cannot tell SQS, or Lambda has no execution
+left for it, a message comes again after the queue's visibility timeout: 13 * 180 s = 39 minutes.
+"""
 
 
 class Queues(Construct):

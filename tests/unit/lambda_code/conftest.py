@@ -12,6 +12,7 @@ import payment_validator.handler
 import pytest
 
 Logs = Callable[[], list[dict[str, Any]]]
+Metrics = Callable[[], list[tuple[str, float, str | None]]]
 
 
 @pytest.fixture
@@ -23,3 +24,24 @@ def logs() -> Iterator[Logs]:
     before = handler.setStream(written)
     yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
     handler.setStream(before)
+
+
+@pytest.fixture
+def metrics(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Metrics:
+    """Reads the metrics written so far: name, value, and the dimension beside `service`."""
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "function")
+
+    def read() -> list[tuple[str, float, str | None]]:
+        found = []
+        for line in capsys.readouterr().out.splitlines():
+            if not line.startswith("{") or "_aws" not in (blob := json.loads(line)):
+                continue
+            (directive,) = blob["_aws"]["CloudWatchMetrics"]
+            ((metric,), (dimensions,)) = directive["Metrics"], directive["Dimensions"]
+            assert directive["Namespace"] == "Payments"
+            assert blob["service"] == "function"
+            (further,) = set(dimensions) - {"service"} or {""}
+            found.append((metric["Name"], blob[metric["Name"]][0], blob.get(further)))
+        return found
+
+    return read

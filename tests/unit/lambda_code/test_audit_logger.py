@@ -1,23 +1,19 @@
-"""Audit objects: everything the stream tells, under a name that a redelivery finds again."""
+"""Audit records: everything that the stream tells, each change once."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 from typing import Any
 
 import audit_logger.handler
-import boto3
 import pytest
-from audit_logger.bucket import AuditBucket
-from audit_logger.records import AuditObject, audit_object, audit_record
+from audit_logger.records import audit_record, content, sequence_numbers
+from audit_logger.trail import AuditTrail
 from botocore.exceptions import ClientError
-from botocore.stub import ANY, Stubber
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.unit.lambda_code.conftest import Logs
+from tests.unit.lambda_code.bucket_in_memory import BucketInMemory, client_error
+from tests.unit.lambda_code.conftest import Logs, Metrics
 from tests.unit.lambda_code.lambda_context import CONTEXT
 
 STREAM = (
@@ -51,8 +47,8 @@ def record(number: int = 1, **change: Any) -> dict[str, Any]:
     } | change
 
 
-def lines(made: AuditObject) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in gzip.decompress(made.content).decode().splitlines()]
+def lines(stored: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in gzip.decompress(stored).decode().splitlines()]
 
 
 def test_a_record_is_the_item_as_plain_json_with_its_place_in_the_stream() -> None:
@@ -89,7 +85,7 @@ def test_every_attribute_type_can_be_recorded() -> None:
         "m": {"M": {"l": {"L": [{"NULL": True}, {"BOOL": False}]}}},
         "big": {"N": "9" * 38},
     }
-    (plain,) = lines(audit_object([change], None))
+    (plain,) = lines(content([change]))
     assert plain["item"] == {
         "b": "AAE=",
         "bs": ["AAE="],
@@ -101,103 +97,67 @@ def test_every_attribute_type_can_be_recorded() -> None:
     }
 
 
-def test_the_name_tells_hour_stream_and_sequence_numbers() -> None:
-    made = audit_object([record(3), record(4)], None)
-    assert made.key == (
-        "year=2026/month=01/day=31/hour=08/"
-        "2026-01-01T000000.000-000000000000000000003-000000000000000000004.ndjson.gz"
-    )
-
-
-def test_the_hour_is_that_of_the_first_record() -> None:
-    late = record(2)
-    late["dynamodb"]["ApproximateCreationDateTime"] += 3600
-    assert "/hour=08/" in audit_object([record(1), late], None).key
-
-
-def test_the_name_tells_the_shard_where_it_is_known() -> None:
-    made = audit_object([record(1)], "shardId-1")
-    assert "-shardId-1-0000" in made.key
-    assert made.metadata["shard-id"] == "shardId-1"
-
-
-@given(st.lists(st.integers(1, 3599), min_size=1, unique=True))
-def test_a_redelivered_batch_makes_the_same_object(numbers: list[int]) -> None:
-    first, again = (audit_object([record(n) for n in sorted(numbers)], None) for _ in range(2))
-    assert first == again
-    assert len(lines(first)) == len(numbers)
-
-
-def test_the_objects_content_does_not_hold_the_time_of_compression() -> None:
-    assert audit_object([record()], None).content[4:8] == bytes(4)  # MTIME, RFC 1952
-
-
-def test_the_metadata_describe_the_content() -> None:
-    made = audit_object([record(1), record(2)], None)
-    assert made.metadata == {
-        "content-sha256": hashlib.sha256(made.content).hexdigest(),
-        "first-sequence-number": "000000000000000000001",
-        "last-sequence-number": "000000000000000000002",
-        "record-count": "2",
-    }
+def test_the_same_records_make_the_same_content_at_any_time() -> None:
+    assert content([record()])[4:8] == bytes(4)  # MTIME, RFC 1952
+    assert sequence_numbers(content([record(1), record(2)])) == {f"{1:021}", f"{2:021}"}
 
 
 @pytest.fixture
-def client() -> Any:
-    return boto3.client(
-        "s3", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="s"
-    )
+def bucket(monkeypatch: pytest.MonkeyPatch) -> BucketInMemory:
+    bucket = BucketInMemory()
+    trail = AuditTrail(bucket, "audit")
+    monkeypatch.setattr(audit_logger.handler, "_trail", lambda: trail)
+    return bucket
 
 
-@pytest.fixture
-def stub(client: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(audit_logger.handler, "_bucket", lambda: AuditBucket(client, "audit"))
-    with Stubber(client) as stubber:
-        yield stubber
+def handle(*records: dict[str, Any]) -> dict[str, Any]:
+    return audit_logger.handler.handle({"Records": list(records)}, CONTEXT)
 
 
-MADE = audit_object([record()], None)
-PUT = {
-    "Bucket": "audit",
-    "Key": MADE.key,
-    "Body": MADE.content,
-    "ContentType": "application/x-ndjson",
-    "ContentEncoding": "gzip",
-    "ChecksumAlgorithm": "SHA256",
-    "Metadata": MADE.metadata,
-    "IfNoneMatch": "*",
-}
+def test_a_batch_is_audited_once(bucket: BucketInMemory, logs: Logs) -> None:
+    assert handle(record(1), record(2)) == {"batchItemFailures": []}
+    before = bucket.keys
+    assert handle(record(1), record(2)) == {"batchItemFailures": []}
+    assert bucket.keys == before
+    assert [line["message"] for line in logs()] == [
+        "records audited",
+        "records were audited before",
+    ]
 
 
-def test_an_object_is_created_only_if_there_is_none(client: Any, stub: Any) -> None:
-    stub.add_response("put_object", {}, PUT)
-    assert AuditBucket(client, "audit").create(MADE)
+def test_a_batch_that_cannot_be_stored_fails_the_function(
+    bucket: BucketInMemory, logs: Logs
+) -> None:
+    """An error counts in the function's metrics; a list of failed items would not."""
+
+    def slow_down() -> None:
+        raise client_error(503, "SlowDown")
+
+    bucket.before_put = slow_down
+    with pytest.raises(ClientError, match="SlowDown"):
+        handle(record(5), record(6))
+    assert logs()[-1]["message"] == "records not audited"
 
 
-def test_an_object_that_is_there_is_left_alone(client: Any, stub: Any) -> None:
-    stub.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
-    assert not AuditBucket(client, "audit").create(MADE)
+def test_an_empty_batch_stores_nothing(bucket: BucketInMemory) -> None:
+    assert handle() == {"batchItemFailures": []}
+    assert bucket.keys == []
 
 
-def test_any_other_error_of_the_bucket_passes_through(client: Any, stub: Any) -> None:
-    stub.add_client_error("put_object", "AccessDenied", http_status_code=403)
-    with pytest.raises(ClientError, match="AccessDenied"):
-        AuditBucket(client, "audit").create(MADE)
+@pytest.mark.usefixtures("bucket")
+def test_logs_carry_the_first_events_id_and_the_objects_witness(logs: Logs) -> None:
+    handle(record(7))
+    (line,) = logs()
+    assert line["correlation_id"] == "event7"
+    assert line["first_sequence_number"] == f"{7:021}"
+    assert len(line["link_sha256"]) == 64
+    assert "1050" not in json.dumps(line)
 
 
-def test_a_stored_batch_is_done(stub: Any) -> None:
-    stub.add_response("put_object", {}, PUT)
-    answer = audit_logger.handler.handle({"Records": [record()]}, CONTEXT)
-    assert answer == {"batchItemFailures": []}
-
-
-def test_a_batch_that_cannot_be_stored_comes_again_from_its_first_record(stub: Any) -> None:
-    stub.add_client_error("put_object", "SlowDown", http_status_code=503)
-    answer = audit_logger.handler.handle({"Records": [record(5), record(6)]}, CONTEXT)
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "000000000000000000005"}]}
-
-
-def test_a_change_of_history_is_logged_as_critical(stub: Any, logs: Logs) -> None:
-    stub.add_response("put_object", {}, PUT | {"Body": ANY, "Metadata": ANY})
-    audit_logger.handler.handle({"Records": [record(eventName="REMOVE")]}, CONTEXT)
+@pytest.mark.usefixtures("bucket")
+def test_a_change_of_history_is_logged_as_critical_and_counted(
+    logs: Logs, metrics: Metrics
+) -> None:
+    handle(record(1), record(2, eventName="REMOVE"))
     assert "CRITICAL" in [line["level"] for line in logs()]
+    assert metrics() == [("RecordsAudited", 2, None), ("HistoryChanged", 1, None)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -84,8 +85,12 @@ class Queue:
     def __init__(self) -> None:
         self.sent: list[str] = []
 
-    def send(self, transaction_id: str) -> None:
+    def send(self, transaction_id: str, correlation_id: str) -> None:
+        assert correlation_id == "gateway-request"
         self.sent.append(transaction_id)
+
+    def delay(self, waits: Mapping[str, int]) -> None:
+        self.waits = waits
 
 
 def validate(body: object) -> dict[str, Any]:
@@ -212,9 +217,10 @@ def test_no_other_address_is_served(method: str, resource: str) -> None:
 
 
 def test_a_batch_of_the_retry_queue_is_processed(queue: list[str], ledger: FakeLedger) -> None:
+    fields = {"receiptHandle": "r", "attributes": {"ApproximateReceiveCount": "1"}}
     records = [
-        {"messageId": "m1", "body": json.dumps({"transaction_id": TRANSACTION})},
-        {"messageId": "m2", "body": "?"},
+        {"messageId": "m1", "body": json.dumps({"transaction_id": TRANSACTION}), **fields},
+        {"messageId": "m2", "body": "?", **fields},
     ]
     answer = payment_processor.handler.handle({"Records": records}, CONTEXT)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m2"}]}
@@ -233,9 +239,9 @@ def test_the_schedules_event_sweeps_the_outbox(ledger: FakeLedger) -> None:
 @pytest.mark.parametrize(
     ("function", "unwanted"),
     [
-        ("payment_validator", {"pydantic", "pg8000", "scramp", "audit_logger"}),
-        ("payment_processor", {"pydantic", "audit_logger", "ledger_schema"}),
-        ("audit_logger", {"pydantic", "pg8000", "fastjsonschema"}),
+        ("payment_validator", {"boto3", "pydantic", "pg8000", "scramp", "audit_logger"}),
+        ("payment_processor", {"boto3", "pydantic", "audit_logger", "ledger_schema"}),
+        ("audit_logger", {"boto3", "pydantic", "pg8000", "fastjsonschema"}),
     ],
 )
 def test_a_function_imports_only_what_it_uses(function: str, unwanted: set[str]) -> None:

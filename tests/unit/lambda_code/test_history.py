@@ -7,10 +7,13 @@ from typing import Any
 
 import boto3
 import pytest
+from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
+from hypothesis import given
+from hypothesis import strategies as st
 
-from payments.history import APPROVED, History, PaymentRequest
+from payments.history import APPROVED, History, PaymentRequest, _attribute, _value
 
 TABLE = "payment-transactions"
 REQUEST = PaymentRequest(
@@ -102,7 +105,7 @@ def test_an_event_is_an_item_of_its_own_time(history: History, stub: Any) -> Non
         "amount": {"N": "5"},
     }
     stub.add_response("put_item", {}, put(item))
-    history.record_event("t1", 1795401628964443, {"state": "posted", "amount": 5})
+    assert history.record_event("t1", 1795401628964443, {"state": "posted", "amount": 5})
 
 
 def test_an_event_cannot_name_another_item(history: History, stub: Any) -> None:
@@ -113,10 +116,28 @@ def test_an_event_cannot_name_another_item(history: History, stub: Any) -> None:
 
 def test_an_event_delivered_again_adds_nothing(history: History, stub: Any) -> None:
     refuse_put(stub)
-    history.record_event("t1", 7, {"state": "posted"})
+    assert not history.record_event("t1", 7, {"state": "posted"})
 
 
 def test_any_other_error_of_the_table_passes_through(history: History, stub: Any) -> None:
     stub.add_client_error("put_item", "AccessDeniedException", http_status_code=400)
     with pytest.raises(ClientError, match="AccessDenied"):
         history.record_event("t1", 7, {"state": "posted"})
+
+
+ITEMS = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**37), 10**37) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(min_size=1), inner),
+)
+
+
+@given(st.dictionaries(st.text(min_size=1), ITEMS))
+def test_items_are_written_as_boto3_would_and_read_as_they_were(item: dict[str, Any]) -> None:
+    written = {name: _attribute(value) for name, value in item.items()}
+    assert written == {name: TypeSerializer().serialize(value) for name, value in item.items()}
+    assert {name: _value(attribute) for name, attribute in written.items()} == item
+
+
+def test_a_number_that_is_not_whole_is_not_written() -> None:
+    with pytest.raises(TypeError, match="float"):
+        _attribute(0.1)

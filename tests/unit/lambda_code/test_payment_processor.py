@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from payment_processor.logic import Processor
-from payment_processor.outbox import sweep
-from payment_processor.retries import process_batch
+from payment_processor.outbox import measure, sweep
 
-from ledger.posting import Entry, OutboxEvent
+from ledger.posting import Backlog, Entry, OutboxEvent
 from ledger.session import LedgerRefusedError, LedgerUnavailableError
 from payments.history import DECLINED, PaymentRequest
 from payments.problems import Problem
+from tests.unit.lambda_code.conftest import Metrics
 from tests.unit.lambda_code.test_history import REQUEST
 
 BEFORE_EXPIRY = datetime(2026, 1, 31, 8, 14, 59, tzinfo=UTC)
@@ -37,7 +37,8 @@ class FakeLedger:
         self._check()
         if transaction_id not in self.entries:
             number = len(self.entries) + 1
-            self.outbox[number] = OutboxEvent(number, transaction_id, number, {"state": "posted"})
+            event = {"state": "posted", "amount": amount, "currency": currency}
+            self.outbox[number] = OutboxEvent(number, transaction_id, number, event)
             terms = [{"merchant": merchant_id, "amount": amount, "currency": currency}]
             self.entries[transaction_id] = Entry(f"e{number}", "now", terms, [])
         return self._seen(transaction_id)
@@ -45,6 +46,11 @@ class FakeLedger:
     def find(self, transaction_id: str) -> Entry | None:
         self._check()
         return self._seen(transaction_id) if transaction_id in self.entries else None
+
+    def backlog(self) -> Backlog:
+        self._check()
+        oldest = min((event.timestamp for event in self.outbox.values()), default=None)
+        return Backlog(len(self.outbox), oldest)
 
     def undelivered(self, after: int, limit: int) -> list[OutboxEvent]:
         self._check()
@@ -75,10 +81,12 @@ class FakeHistory:
     def find_request(self, transaction_id: str) -> PaymentRequest | None:
         return self.requests.get(transaction_id)
 
-    def record_event(self, transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> None:
+    def record_event(self, transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> bool:
         if self.error:
             raise self.error
+        is_new = (transaction_id, timestamp) not in self.events
         self.events.setdefault((transaction_id, timestamp), event)
+        return is_new
 
 
 @pytest.fixture
@@ -122,7 +130,7 @@ def test_the_history_is_told_and_the_outbox_emptied(
     processor: Processor, ledger: FakeLedger, history: FakeHistory
 ) -> None:
     posted(processor)
-    assert history.events == {("t1", 1): {"state": "posted"}}
+    assert history.events == {("t1", 1): {"state": "posted", "amount": 1050, "currency": "EUR"}}
     assert ledger.outbox == {}
 
 
@@ -204,10 +212,10 @@ def test_a_sweep_goes_past_events_that_cannot_be_delivered(
         ledger.post(transaction_id=f"x{number}", merchant_id="m", amount=1, currency="EUR")
     record = history.record_event
 
-    def choosy(transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> None:
+    def choosy(transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> bool:
         if timestamp <= 100:
             raise UNREACHABLE
-        record(transaction_id, timestamp, event)
+        return record(transaction_id, timestamp, event)
 
     monkeypatch.setattr(history, "record_event", choosy)
     assert sweep(ledger, history, lambda: True) == 150
@@ -221,54 +229,39 @@ def test_a_sweep_stops_when_its_time_is_up(ledger: FakeLedger, history: FakeHist
     assert len(ledger.outbox) == 130
 
 
-def messages(*bodies: str) -> list[Mapping[str, Any]]:
-    return [{"messageId": f"m{n}", "body": body} for n, body in enumerate(bodies, 1)]
-
-
-def failed(response: dict[str, list[dict[str, str]]]) -> list[str]:
-    return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
-
-
-def test_a_queued_payment_is_posted_though_its_approval_has_expired(
-    processor: Processor, ledger: FakeLedger
+def test_a_payment_is_counted_once_however_often_its_event_is_delivered(
+    processor: Processor,
+    ledger: FakeLedger,
+    history: FakeHistory,
+    metrics: Metrics,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The fixtures' approvals expired on 2026-01-31; whoever got a 202 keeps it."""
-    assert (
-        failed(process_batch(messages('{"transaction_id": "t1"}'), processor.process_queued)) == []
-    )
-    assert set(ledger.entries) == {"t1"}
-
-
-@pytest.mark.parametrize(
-    "body", ['{"transaction_id": "t0"}', '{"transaction_id": "t2"}', "{}", "[]", "no JSON"]
-)
-def test_only_a_message_that_can_never_be_posted_stays_on_the_queue(
-    processor: Processor, ledger: FakeLedger, body: str
-) -> None:
-    batch = messages('{"transaction_id": "t1"}', body, '{"transaction_id": "t3"}')
-    assert failed(process_batch(batch, processor.process_queued)) == ["m2"]
-    assert set(ledger.entries) == {"t1", "t3"}
-
-
-def test_a_refused_posting_does_not_hold_up_the_others(
-    processor: Processor, ledger: FakeLedger
-) -> None:
-    def process(transaction_id: str) -> None:
-        ledger.error = LedgerRefusedError() if transaction_id == "t1" else None
-        processor.process_queued(transaction_id)
-
-    batch = messages('{"transaction_id": "t1"}', '{"transaction_id": "t3"}')
-    assert failed(process_batch(batch, process)) == ["m1"]
-
-
-def test_without_the_ledger_a_batch_waits_after_one_try() -> None:
-    """Ten tries of several seconds would outlast the function."""
-    tried = []
-
-    def process(transaction_id: str) -> None:
-        tried.append(transaction_id)
+    def died(_: Iterable[int]) -> None:
         raise LedgerUnavailableError
 
-    batch = messages(*['{"transaction_id": "t1"}'] * 10)
-    assert failed(process_batch(batch, process)) == [f"m{n}" for n in range(1, 11)]
-    assert tried == ["t1"]
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "mark_delivered", died)
+        posted(processor)
+        posted(processor)
+    sweep(ledger, history, lambda: True)
+    assert metrics() == [("PaymentsProcessed", 1, None), ("AmountProcessed", 1050, "EUR")]
+
+
+def test_a_posted_payment_is_answered_even_without_time_to_tell_its_history(
+    processor: Processor, ledger: FakeLedger, history: FakeHistory
+) -> None:
+    entry = processor.process("t1", BEFORE_EXPIRY, pytest.fail, lambda: False)
+    assert entry is not None
+    assert (len(ledger.outbox), history.events) == (1, {})
+
+
+def test_the_sweep_reports_how_far_the_history_is_behind(
+    ledger: FakeLedger, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("payment_processor.outbox.time", lambda: 61.0)
+    measure(ledger)
+    assert metrics() == [("OutboxBacklog", 0, None), ("OutboxAge", 0, None)]
+    for number in range(3):
+        ledger.post(transaction_id=f"x{number}", merchant_id="m", amount=1, currency="EUR")
+    measure(ledger)
+    assert metrics() == [("OutboxBacklog", 3, None), ("OutboxAge", 60, None)]

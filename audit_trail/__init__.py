@@ -1,0 +1,1 @@
+"""Verifies the audit trail: `python -m audit_trail verify --bucket BUCKET`."""

@@ -1,0 +1,91 @@
+"""The command line. Exit codes: 0 the trail is intact, 1 it is broken, 2 that cannot be told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import boto3
+import typer
+from audit_logger.link import hour_of
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.markup import escape
+
+from audit_trail.verification import Report, Verifier
+
+INTACT, BROKEN, CANNOT_TELL = 0, 1, 2
+_TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H", "%Y-%m-%dT%H:%M:%SZ"]
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich")
+
+
+@app.callback()
+def main() -> None:
+    """The audit trail of PaymentsProd."""
+
+
+@app.command()
+def verify(
+    bucket: Annotated[str, typer.Option(help="The stack's output AuditBucketName.")],
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=_TIMES, help="First hour (UTC).")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=_TIMES, help="Last hour (UTC).")
+    ] = None,
+    witness: Annotated[
+        str,
+        typer.Option(help="A link_sha256 that must occur: of an earlier verification, or a log."),
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Walk the hash chain, and name the first object that is missing, altered or forged.
+
+    Credentials, region and endpoint are those of any AWS tool. Exit code 0: intact, 1: broken,
+    2: cannot be told.
+    """
+    hours = [hour_of(moment.replace(tzinfo=UTC)) if moment else "" for moment in (first, last)]
+    outcome: dict[str, Any]
+    try:
+        report = Verifier(boto3.client("s3"), bucket).verify(
+            first=hours[0], last=hours[1], witness=witness
+        )
+    except (BotoCoreError, ClientError) as error:
+        code, outcome = CANNOT_TELL, {"error": str(error)}
+    else:
+        code, outcome = _exit_code(report), asdict(report)
+    result = {INTACT: "intact", BROKEN: "broken", CANNOT_TELL: "unknown"}[code]
+    if as_json:
+        typer.echo(json.dumps({"result": result, **outcome}))
+    else:
+        _show(result, outcome)
+    raise typer.Exit(code)
+
+
+def _exit_code(report: Report) -> int:
+    if report.finding:
+        return BROKEN
+    return INTACT if report.objects else CANNOT_TELL
+
+
+def _show(result: str, outcome: dict[str, Any]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    finding = outcome.get("finding")
+    if "error" in outcome:
+        console.print(f"[yellow]Cannot tell:[/] {escape(outcome['error'])}")
+    elif finding:
+        console.print(f"[red]Broken:[/] {finding['fault']}: {escape(finding['key'])}")
+        console.print(f"  {escape(finding['detail'])}")
+        console.print(f"  {outcome['objects']} objects before it are good.")
+    elif result == "unknown":
+        console.print("[yellow]Cannot tell:[/] there is no object.")
+    else:
+        console.print(
+            f"[green]Intact:[/] {outcome['objects']} objects, {outcome['records']} records"
+            + (f", {outcome['archived']} objects archived" if outcome["archived"] else "")
+        )
+        console.print(f"  ends with {outcome['last_key']}")
+        console.print(f"  link_sha256 {outcome['last_sha256']}")

@@ -1,0 +1,15 @@
+"""An emulator for what the functions ask of AWS, without a deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.environment import Environment, serving
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    with serving(tmp_path_factory.mktemp("functions")) as environment:
+        yield environment

@@ -1,0 +1,131 @@
+"""`python -m audit_trail verify` on a bucket of the emulator: it names what was tampered with."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from audit_logger.trail import AuditTrail
+
+from local import aws
+from tests.environment import PROJECT, Environment
+from tests.unit.lambda_code.test_audit_logger import record
+
+START = datetime(2026, 1, 31, 8, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def client(environment: Environment) -> Any:
+    return environment.client("s3")
+
+
+@pytest.fixture
+def bucket(client: Any) -> str:
+    """A versioned bucket with records in two hours: six objects."""
+    name = f"audit-{uuid.uuid4().hex}"
+    client.create_bucket(Bucket=name)
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    for number in range(1, 5):
+        moment = START + timedelta(hours=number // 3)
+        AuditTrail(client, name, lambda moment=moment: moment).append(  # type: ignore[misc]
+            [record(number)], lambda: True
+        )
+    return name
+
+
+def keys(client: Any, bucket: str) -> list[str]:
+    return [found["Key"] for found in client.list_objects_v2(Bucket=bucket)["Contents"]]
+
+
+def verify(environment: Environment, bucket: str, *options: str) -> tuple[int, dict[str, Any]]:
+    """Exit code and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "audit_trail", "verify", "--bucket", bucket, "--json", *options],
+        cwd=PROJECT,
+        env={**os.environ, **aws.environment(environment.endpoint)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    report: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, report
+
+
+def finding(environment: Environment, bucket: str, *options: str) -> tuple[str, str]:
+    code, report = verify(environment, bucket, *options)
+    assert (code, report["result"]) == (1, "broken")
+    return report["finding"]["fault"], report["finding"]["key"]
+
+
+def test_a_good_trail_is_intact(environment: Environment, client: Any, bucket: str) -> None:
+    code, report = verify(environment, bucket)
+    assert (code, report["result"]) == (0, "intact")
+    assert (report["objects"], report["records"]) == (6, 4)
+    assert report["last_key"] == keys(client, bucket)[-1]
+
+
+def test_a_deleted_object_is_named(environment: Environment, client: Any, bucket: str) -> None:
+    key = keys(client, bucket)[2]
+    client.delete_object(Bucket=bucket, Key=key)
+    assert finding(environment, bucket) == ("deleted", key)
+
+
+def test_an_erased_object_is_named(environment: Environment, client: Any, bucket: str) -> None:
+    key = keys(client, bucket)[2]
+    version = client.head_object(Bucket=bucket, Key=key)["VersionId"]
+    client.delete_object(Bucket=bucket, Key=key, VersionId=version)
+    assert finding(environment, bucket) == ("missing", key)
+
+
+def test_an_overwritten_object_is_named(environment: Environment, client: Any, bucket: str) -> None:
+    key = keys(client, bucket)[2]
+    now = client.get_object(Bucket=bucket, Key=key)
+    client.put_object(Bucket=bucket, Key=key, Body=now["Body"].read(), Metadata=now["Metadata"])
+    assert finding(environment, bucket) == ("overwritten", key)
+
+
+def test_an_object_replaced_without_leaving_a_version_is_named(
+    environment: Environment, client: Any, bucket: str
+) -> None:
+    key = keys(client, bucket)[2]
+    now = client.get_object(Bucket=bucket, Key=key)
+    client.delete_object(Bucket=bucket, Key=key, VersionId=now["VersionId"])
+    client.put_object(Bucket=bucket, Key=key, Body=b"other", Metadata=now["Metadata"])
+    assert finding(environment, bucket) == ("altered", key)
+
+
+def test_an_inserted_object_is_named(environment: Environment, client: Any, bucket: str) -> None:
+    forged = "year=2026/month=01/day=31/hour=08/forged"
+    client.put_object(Bucket=bucket, Key=forged, Body=b"x")
+    assert finding(environment, bucket) == ("forged", forged)
+
+
+def test_a_cut_off_end_is_found_with_a_witness(
+    environment: Environment, client: Any, bucket: str
+) -> None:
+    _, before = verify(environment, bucket)
+    key, version = before["last_key"], None
+    version = client.head_object(Bucket=bucket, Key=key)["VersionId"]
+    client.delete_object(Bucket=bucket, Key=key, VersionId=version)
+    assert verify(environment, bucket)[0] == 0
+    witness = ("--witness", before["last_sha256"])
+    assert finding(environment, bucket, *witness) == ("truncated", key)
+
+
+def test_a_part_can_be_verified(environment: Environment, bucket: str) -> None:
+    code, report = verify(environment, bucket, "--from", "2026-01-31T09", "--to", "2026-01-31T09")
+    assert (code, report["objects"]) == (0, 2)
+
+
+def test_what_cannot_be_read_cannot_be_told(environment: Environment, bucket: str) -> None:
+    code, report = verify(environment, "no-such-bucket")
+    assert (code, report["result"]) == (2, "unknown")
+    assert "NoSuchBucket" in report["error"]
+    assert verify(environment, bucket, "--from", "2030-01-01")[0] == 2

@@ -1,0 +1,101 @@
+"""A versioned S3 bucket in memory: what the audit trail's writer and verifier ask of S3."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+
+def client_error(status: int, code: str) -> ClientError:
+    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "PutObject")
+
+
+class BucketInMemory:
+    """An S3 client of one bucket; versions of a key stand newest last, None is a delete marker.
+
+    before_put: called before each conditional write, to let another writer in between.
+    """
+
+    def __init__(self) -> None:
+        self.versions: dict[str, list[dict[str, Any] | None]] = {}
+        self.before_put: Callable[[], None] = lambda: None
+        self.reads: list[str] = []
+        self._lock = threading.Lock()
+
+    @property
+    def keys(self) -> list[str]:
+        return sorted(key for key, versions in self.versions.items() if versions[-1])
+
+    def put_object(self, **request: Any) -> dict[str, Any]:
+        self.before_put()
+        with self._lock:
+            versions = self.versions.setdefault(request["Key"], [])
+            if request.get("IfNoneMatch") == "*" and versions and versions[-1]:
+                raise client_error(412, "PreconditionFailed")
+            versions.append({"Metadata": request["Metadata"], "Content": request["Body"]})
+        return {}
+
+    def delete(self, key: str) -> None:
+        """With a delete marker, as a DeleteObject without a version does."""
+        self.versions[key].append(None)
+
+    def erase(self, key: str) -> None:
+        """With all versions, as somebody may who can lift the lock."""
+        del self.versions[key]
+
+    def alter(self, key: str, **changes: Any) -> None:
+        """As if storage itself had been changed: no new version tells of it."""
+        version = self.versions[key][-1]
+        assert version is not None
+        version.update(changes)
+
+    def get_object(self, Key: str, VersionId: str = "-1", **_: Any) -> dict[str, Any]:  # noqa: N803
+        self.reads.append(Key)
+        version = self.versions[Key][int(VersionId)]
+        assert version is not None
+        if version.get("Archived"):
+            raise client_error(403, "InvalidObjectState")
+        return {"Metadata": version["Metadata"], "Body": io.BytesIO(version["Content"])}
+
+    def head_object(self, Key: str, VersionId: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        version = self.versions[Key][int(VersionId)]
+        assert version is not None
+        digest = hashlib.sha256(version["Content"]).digest()
+        return {
+            "Metadata": version["Metadata"],
+            "ChecksumSHA256": base64.b64encode(digest).decode(),
+        }
+
+    def get_paginator(self, operation: str) -> Any:
+        return {
+            "list_objects_v2": _Pages(self._objects),
+            "list_object_versions": _Pages(self._versions),
+        }[operation]
+
+    def _objects(self, StartAfter: str, **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
+        after = [key for key in self.keys if key > StartAfter]
+        for start in range(0, len(after), 3):
+            yield {"Contents": [{"Key": key} for key in after[start : start + 3]]}
+
+    def _versions(self, KeyMarker: str = "", **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
+        for key in sorted(key for key in self.versions if key > KeyMarker):
+            page: dict[str, Any] = {"Versions": [], "DeleteMarkers": []}
+            for number, version in enumerate(self.versions[key]):
+                entry = {"Key": key, "VersionId": str(number)}
+                if version is None:
+                    page["DeleteMarkers"].append(entry)
+                else:
+                    page["Versions"].append({**entry, "ETag": "e"})
+            yield page
+
+
+class _Pages:
+    def __init__(self, pages: Callable[..., Iterator[dict[str, Any]]]) -> None:
+        self.paginate = pages
