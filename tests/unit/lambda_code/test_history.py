@@ -127,11 +127,14 @@ def test_any_other_error_of_the_table_passes_through(history: History, stub: Any
 
 ITEMS = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**37), 10**37) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(min_size=1), inner),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(min_size=1), inner, max_size=4)
+    ),
+    max_leaves=8,
 )
 
 
-@given(st.dictionaries(st.text(min_size=1), ITEMS))
+@given(st.dictionaries(st.text(min_size=1), ITEMS, max_size=5))
 def test_items_are_written_as_boto3_would_and_read_as_they_were(item: dict[str, Any]) -> None:
     written = {name: _attribute(value) for name, value in item.items()}
     assert written == {name: TypeSerializer().serialize(value) for name, value in item.items()}
