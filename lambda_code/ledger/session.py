@@ -32,7 +32,7 @@ _UNAVAILABLE = frozenset({"08", "25", "28", "40", "53", "55", "57", "58"})
 # one that takes longer leads nowhere, and so may the next one: there is no second try.
 RETRY_WITHIN = 1.0
 # A connection that took longer to open is kept for the next statement, but starts none.
-OPENED_WITHIN = 6.0
+OPENED_WITHIN = 5.0
 # A connection unused for longer is not trusted: what lies between may have forgotten it without
 # telling (network load balancers and NAT do after 350 s), which would cost a time limit to notice.
 IDLE_LIMIT = 300.0

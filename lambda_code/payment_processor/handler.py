@@ -106,12 +106,17 @@ def _status() -> ProxyResponse:
 
 @cache
 def _processor() -> Processor:
-    return Processor(_history(), _ledger())
+    return Processor(_history(), _ledger(), _impatient_history())
 
 
 @cache
 def _history() -> History:
     return History(client("dynamodb"), os.environ["TRANSACTIONS_TABLE"])
+
+
+@cache
+def _impatient_history() -> History:
+    return History(impatient_client("dynamodb"), os.environ["TRANSACTIONS_TABLE"])
 
 
 @cache
@@ -126,7 +131,7 @@ def _ledger() -> Ledger:
 
 @cache
 def _status_reporter() -> StatusReporter:
-    history = History(impatient_client("dynamodb"), os.environ["TRANSACTIONS_TABLE"])
+    history = _impatient_history()
     queue = RetryQueue(impatient_client("sqs"), os.environ["RETRY_QUEUE_URL"])
     return StatusReporter(
         {

@@ -13,7 +13,7 @@ from ledger.posting import Entry
 from ledger.session import LedgerError
 from payment_processor.outbox import EventStore, Outbox, deliver
 from payments.history import APPROVED, PaymentRequest
-from payments.moments import from_rfc3339
+from payments.moments import from_rfc3339, to_rfc3339
 from payments.problems import Problem
 
 logger = Logger(child=True)
@@ -34,6 +34,13 @@ class PaymentHistory(EventStore, Protocol):
     def find_request(self, transaction_id: str) -> PaymentRequest | None: ...
 
 
+class Acceptances(Protocol):
+    """What is needed of payments.history.History, with a client that does not wait long."""
+
+    def record_acceptance(self, transaction_id: str, accepted_at: str) -> None: ...
+    def is_accepted(self, transaction_id: str) -> bool: ...
+
+
 def _always() -> bool:
     return True
 
@@ -41,9 +48,12 @@ def _always() -> bool:
 class Processor:
     """Posts payments that were approved."""
 
-    def __init__(self, history: PaymentHistory, ledger: PaymentLedger) -> None:
+    def __init__(
+        self, history: PaymentHistory, ledger: PaymentLedger, acceptances: Acceptances
+    ) -> None:
         self._history = history
         self._ledger = ledger
+        self._acceptances = acceptances
 
     def process(
         self,
@@ -54,7 +64,8 @@ class Processor:
     ) -> Entry | None:
         """Post on a client's demand; return the entry, or None if the payment was queued.
 
-        An expired approval is refused, unless it was posted while it held.
+        An expired approval is refused, unless the payment was posted or queued while it held:
+        a client who is told "expired" may start over, so the queue must not hold the payment.
 
         Args:
             enqueue: puts a transaction on the retry queue; what it raises passes through.
@@ -65,12 +76,15 @@ class Processor:
                 whether it was posted.
         """
         payment = self._approved(transaction_id)
-        expired = now >= from_rfc3339(payment.expires_at)
+        in_time = now < from_rfc3339(payment.expires_at)
+        may_post = in_time or self._acceptances.is_accepted(transaction_id)
         try:
-            entry = self._ledger.find(transaction_id) if expired else self._post(payment)
+            entry = self._post(payment) if may_post else self._ledger.find(transaction_id)
         except LedgerError as error:
             logger.exception("the ledger did not post")
-            if not expired:
+            if may_post:
+                if in_time:
+                    self._acceptances.record_acceptance(transaction_id, to_rfc3339(now))
                 enqueue(transaction_id)
                 return None
             raise Problem(

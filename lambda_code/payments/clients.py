@@ -15,6 +15,8 @@ from botocore.session import Session
 # Seconds that a call of `client` may take: two tries of 1 s to connect and 2 s for the answer, and
 # up to a second in between (botocore's standard retries).
 LONGEST_CALL = 7.0
+# The same of `impatient_client`: 1 s to connect, 1 s for the answer.
+LONGEST_IMPATIENT_CALL = 2.0
 
 
 @cache
@@ -29,7 +31,7 @@ def client(service: str) -> Any:
 
 
 def impatient_client(service: str) -> Any:
-    """A client for /status: one try of at most 2 s."""
+    """A client that tries once: LONGEST_IMPATIENT_CALL at worst."""
     return _client(service, timeout=1, tries=1)
 
 

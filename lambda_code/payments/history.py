@@ -1,8 +1,8 @@
 """The payment's history in DynamoDB: items are added, never updated or deleted.
 
 Table keys: transaction_id (S), timestamp (N). Item 0 is the request with its decision; every
-later state is one item more, timestamp in microseconds since 1970. Attribute `state` tells which:
-approved, declined, posted.
+later state is one item more, timestamp in microseconds since 1970; only the acceptance of a queued
+payment has a fixed place too, 1. Attribute `state` tells which: approved, declined, queued, posted.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-REQUEST_TIMESTAMP = 0
+REQUEST_TIMESTAMP, ACCEPTANCE_TIMESTAMP = 0, 1
 APPROVED = "approved"
 DECLINED = "declined"
+QUEUED = "queued"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,24 @@ class History:
             event: the item's other attributes, `state` among them.
         """
         return self._add(transaction_id, timestamp, event)
+
+    def record_acceptance(self, transaction_id: str, accepted_at: str) -> None:
+        """Record that the payment is on its way to the retry queue; once is enough.
+
+        Args:
+            accepted_at: RFC 3339, while the approval held.
+        """
+        acceptance = {"state": QUEUED, "accepted_at": accepted_at}
+        self._add(transaction_id, ACCEPTANCE_TIMESTAMP, acceptance)
+
+    def is_accepted(self, transaction_id: str) -> bool:
+        """Whether the payment has ever been on its way to the retry queue."""
+        answer = self._client.get_item(
+            TableName=self._table,
+            Key=_item({"transaction_id": transaction_id, "timestamp": ACCEPTANCE_TIMESTAMP}),
+            ConsistentRead=True,
+        )
+        return "Item" in answer
 
     def probe(self) -> None:
         """Read a key that no payment has: it proves that the table can be reached and read."""

@@ -114,6 +114,29 @@ def test_an_event_cannot_name_another_item(history: History, stub: Any) -> None:
     history.record_event("t1", 7, {"timestamp": 0, "transaction_id": "t2"})
 
 
+def test_acceptance_is_item_1_and_noted_once(history: History, stub: Any) -> None:
+    item = {
+        "transaction_id": {"S": "t1"},
+        "timestamp": {"N": "1"},
+        "state": {"S": "queued"},
+        "accepted_at": {"S": "now"},
+    }
+    stub.add_response("put_item", {}, put(item))
+    history.record_acceptance("t1", "now")
+    refuse_put(stub)
+    history.record_acceptance("t1", "later")
+
+
+@pytest.mark.parametrize("answer", [{}, {"Item": {"state": {"S": "queued"}}}])
+def test_acceptance_is_read_consistently(
+    history: History, stub: Any, answer: dict[str, Any]
+) -> None:
+    key = {"transaction_id": {"S": "t1"}, "timestamp": {"N": "1"}}
+    wanted = {"TableName": "payment-transactions", "Key": key, "ConsistentRead": True}
+    stub.add_response("get_item", answer, wanted)
+    assert history.is_accepted("t1") is bool(answer)
+
+
 def test_an_event_delivered_again_adds_nothing(history: History, stub: Any) -> None:
     refuse_put(stub)
     assert not history.record_event("t1", 7, {"state": "posted"})

@@ -77,9 +77,16 @@ class FakeHistory:
         self.error: Exception | None = None
         self.requests = {request.transaction_id: request for request in requests}
         self.events: dict[tuple[str, int], Mapping[str, Any]] = {}
+        self.accepted: dict[str, str] = {}
 
     def find_request(self, transaction_id: str) -> PaymentRequest | None:
         return self.requests.get(transaction_id)
+
+    def record_acceptance(self, transaction_id: str, accepted_at: str) -> None:
+        self.accepted.setdefault(transaction_id, accepted_at)
+
+    def is_accepted(self, transaction_id: str) -> bool:
+        return transaction_id in self.accepted
 
     def record_event(self, transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> bool:
         if self.error:
@@ -102,7 +109,7 @@ def history() -> FakeHistory:
 
 @pytest.fixture
 def processor(history: FakeHistory, ledger: FakeLedger) -> Processor:
-    return Processor(history, ledger)
+    return Processor(history, ledger, history)
 
 
 @pytest.fixture
@@ -164,6 +171,41 @@ def test_what_the_ledger_does_not_post_is_queued(
     ledger.error = error
     assert processor.process("t1", BEFORE_EXPIRY, queue.append) is None
     assert queue == ["t1"]
+
+
+def test_acceptance_is_noted_before_the_payment_is_on_the_queue(
+    processor: Processor, ledger: FakeLedger, history: FakeHistory
+) -> None:
+    ledger.error = LedgerUnavailableError()
+    noted: list[dict[str, str]] = []
+    processor.process("t1", BEFORE_EXPIRY, lambda _: noted.append(dict(history.accepted)))
+    assert noted == [{"t1": "2026-01-31T08:14:59.000000Z"}]
+
+
+def test_a_payment_that_was_queued_in_time_is_never_called_expired(
+    processor: Processor, ledger: FakeLedger, queue: list[str]
+) -> None:
+    ledger.error = LedgerUnavailableError()
+    processor.process("t1", BEFORE_EXPIRY, queue.append)
+    later = EXPIRY + timedelta(days=1)
+    assert processor.process("t1", later, queue.append) is None
+    assert queue == ["t1", "t1"]
+    ledger.error = None
+    assert posted(processor, later).entry_id == "e1"
+    assert processor.process_queued("t1").entry_id == "e1"
+
+
+def test_a_payment_whose_way_to_the_queue_was_cut_short_is_not_called_expired_either(
+    processor: Processor, ledger: FakeLedger
+) -> None:
+    def unreachable(_: str) -> None:
+        raise UNREACHABLE
+
+    ledger.error = LedgerUnavailableError()
+    with pytest.raises(EndpointConnectionError):
+        processor.process("t1", BEFORE_EXPIRY, unreachable)
+    ledger.error = None
+    assert posted(processor, EXPIRY).entry_id == "e1"
 
 
 def test_without_the_queue_nothing_is_accepted(processor: Processor, ledger: FakeLedger) -> None:
