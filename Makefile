@@ -11,7 +11,7 @@ export NPM_CONFIG_UPDATE_NOTIFIER := false
 REQUIREMENTS := requirements.txt requirements-dev.txt $(wildcard lambda_code/*/requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local test check unit integration e2e synth snapshots docs deploy clean
+.PHONY: help setup local test check unit integration e2e soak synth snapshots docs deploy clean
 
 help: ## Explain the targets
 	@echo "Payments production on AWS. Targets:"
@@ -40,6 +40,9 @@ integration: setup ## Pass the tests against PostgreSQL and the emulator
 
 e2e: setup ## Pass the tests against a deployed PaymentsProd
 	@python -m pytest tests/e2e $(ARGS)
+
+soak: setup ## Try the money's invariants for much longer: SOAK=n times as much
+	@SOAK=$${SOAK:-10} python -m pytest tests/integration/money tests/e2e/test_money_concurrency.py $(ARGS)
 
 synth: setup ## Write the CloudFormation templates to cdk.out/
 	@cdk synth PaymentsProd --quiet $(ARGS)

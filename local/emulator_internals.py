@@ -115,6 +115,21 @@ def db_instance(identifier: str) -> dict[str, Any] | None:
     return cast("dict[str, Any] | None", rds._instances.get(identifier))
 
 
+def after_db_instance_action(action: str, then: Callable[[str], None]) -> None:
+    """Call `then` with the instance's identifier when a request of this RDS action succeeded."""
+    from ministack.services import rds
+
+    by_itself = rds._ACTION_MAP[action]
+
+    def both(parameters: Any) -> Any:
+        answer = by_itself(parameters)
+        if answer[0] == 200:
+            then(rds._p(parameters, "DBInstanceIdentifier"))
+        return answer
+
+    rds._ACTION_MAP[action] = both
+
+
 def stack_record(name_or_id: str) -> dict[str, Any] | None:
     """The record behind DescribeStacks, to be changed in place."""
     from ministack.services.cloudformation import handlers

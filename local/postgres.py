@@ -133,7 +133,13 @@ class PostgresServer:
 
     def connect(self, user: str = "postgres", database: str = "postgres") -> Connection:
         """Connect over the Unix socket as any role, without a password."""
-        return Connection(user, database=database, unix_sock=str(self.socket_path), timeout=10)
+        return Connection(
+            user,
+            database=database,
+            unix_sock=str(self.socket_path),
+            timeout=10,
+            ssl_context=False,  # or it reads the system's certificates, for nothing
+        )
 
     def create_ledger_database(
         self,

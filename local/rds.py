@@ -45,6 +45,8 @@ class DbInstances:
         self._tls = tls
         self._record = emulator_internals.built_in(TYPE)
         self._running: dict[str, Running] = {}
+        emulator_internals.after_db_instance_action("StopDBInstance", self._stop_server)
+        emulator_internals.after_db_instance_action("StartDBInstance", self._start_server)
 
     def server(self, identifier: str) -> PostgresServer:
         """The PostgreSQL behind an instance (raises KeyError)."""
@@ -105,6 +107,15 @@ class DbInstances:
             running.front.stop()
             running.server.stop()
         self._running.clear()
+
+    def _stop_server(self, identifier: str) -> None:
+        """The door stays, and leads nowhere until the instance is started again."""
+        if identifier in self._running:
+            self._running[identifier].server.stop()
+
+    def _start_server(self, identifier: str) -> None:
+        if identifier in self._running:
+            self._running[identifier].server.start()
 
     def _start(self, identifier: str, properties: Properties) -> dict[str, str]:
         record = _existing(identifier)

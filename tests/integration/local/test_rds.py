@@ -208,6 +208,18 @@ def test_the_database_is_described_with_its_real_address(instance: Instance) -> 
     assert (found["Endpoint"]["Address"], found["Endpoint"]["Port"]) == instance.address
 
 
+def test_a_stopped_instance_keeps_its_data_and_its_address(instance: Instance) -> None:
+    rds, password = instance.environment.client("rds"), instance.secret()["password"]
+    instance.run("ledger_admin", password, "CREATE TABLE kept AS SELECT 1 AS value")
+    rds.stop_db_instance(DBInstanceIdentifier="test-ledger")
+    try:
+        with pytest.raises(InterfaceError, match="network error"):
+            instance.connect("ledger_admin", password)
+    finally:
+        rds.start_db_instance(DBInstanceIdentifier="test-ledger")
+    assert instance.run("ledger_admin", password, "SELECT value FROM kept") == [[1]]
+
+
 # -- IAM authentication -----------------------------------------------------------------------
 
 
