@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Aws, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -41,3 +41,18 @@ class CustomerManagedKey(kms.Key):
         )
         for statement in service_statements:
             self.add_to_resource_policy(statement)
+
+
+def use_key_through(
+    service: str, key: kms.IKey, actions: Sequence[str], *, sid: str
+) -> iam.PolicyStatement:
+    """Lets a function's key use happen only inside calls to one AWS service.
+
+    :param service: the service's endpoint prefix, such as ``dynamodb``.
+    """
+    return iam.PolicyStatement(
+        sid=sid,
+        actions=list(actions),
+        resources=[key.key_arn],
+        conditions={"StringEquals": {"kms:ViaService": f"{service}.{Aws.REGION}.amazonaws.com"}},
+    )

@@ -8,8 +8,9 @@ from constructs import Construct
 
 from building_blocks.bundle import FunctionCode
 from building_blocks.function import PythonFunction
+from building_blocks.key import use_key_through
 from config import ProductionConfig
-from nested.compute.permissions import deny_what_no_function_does, use_key_through
+from nested.compute.permissions import deny_what_no_function_does, use_queue_key
 from nested.data import DataOutputs
 from nested.network import NetworkOutputs
 
@@ -81,12 +82,7 @@ class AuditLogger(PythonFunction):
                     actions=["sqs:SendMessage"],
                     resources=[failures.queue_arn],
                 ),
-                use_key_through(
-                    "sqs",
-                    network.application_key,
-                    ["kms:Decrypt", "kms:GenerateDataKey"],
-                    sid="UseTheFailureQueuesKey",
-                ),
+                use_queue_key(network.application_key),
                 *deny_what_no_function_does(data),
             ],
         )

@@ -14,7 +14,7 @@ from building_blocks.function import PythonFunction
 from config import ProductionConfig
 from nested.compute.permissions import (
     deny_what_no_function_does,
-    use_key_through,
+    use_queue_key,
     use_table_key,
 )
 from nested.data import DataOutputs
@@ -77,12 +77,7 @@ class PaymentProcessor(PythonFunction):
                     ],
                     resources=[queue.queue_arn],
                 ),
-                use_key_through(
-                    "sqs",
-                    network.application_key,
-                    ["kms:Decrypt", "kms:GenerateDataKey"],
-                    sid="UseTheQueuesKey",
-                ),
+                use_queue_key(network.application_key),
                 iam.PolicyStatement(
                     sid="LogInToLedger",
                     actions=["rds-db:connect"],

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
+from building_blocks.key import use_key_through
 from nested.data import DataOutputs
-
-
-def use_key_through(
-    service: str, key: kms.IKey, actions: Sequence[str], *, sid: str
-) -> iam.PolicyStatement:
-    """Lets a function's key use happen only inside calls to one AWS service.
-
-    :param service: the service's endpoint prefix, such as ``dynamodb``.
-    """
-    return iam.PolicyStatement(
-        sid=sid,
-        actions=list(actions),
-        resources=[key.key_arn],
-        conditions={"StringEquals": {"kms:ViaService": f"{service}.{Aws.REGION}.amazonaws.com"}},
-    )
 
 
 def use_table_key(key: kms.IKey) -> iam.PolicyStatement:
@@ -41,6 +24,14 @@ def use_table_key(key: kms.IKey) -> iam.PolicyStatement:
             "kms:ReEncryptTo",
         ],
         sid="UseTheTablesKey",
+    )
+
+
+def use_queue_key(key: kms.IKey) -> iam.PolicyStatement:
+    """SQS asks for these of whoever sends to or receives from an encrypted queue (SQS developer
+    guide, "Key management")."""
+    return use_key_through(
+        "sqs", key, ["kms:Decrypt", "kms:GenerateDataKey"], sid="UseTheQueuesKey"
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from aws_cdk import NestedStack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
 from config import ProductionConfig
@@ -29,11 +28,6 @@ class ComputeOutputs:
     payment_validator: lambda_.Function
     payment_processor: lambda_.Function
     audit_logger: lambda_.Function
-    web_acl: wafv2.CfnWebACL
-
-    @property
-    def functions(self) -> tuple[lambda_.Function, ...]:
-        return self.payment_validator, self.payment_processor, self.audit_logger
 
 
 class ComputeNestedStack(NestedStack):
@@ -68,7 +62,7 @@ class ComputeNestedStack(NestedStack):
             validator=validator.function,
             processor=processor.function,
         )
-        firewall = WebFirewall(
+        WebFirewall(
             self,
             "Firewall",
             api=api.rest_api,
@@ -81,5 +75,4 @@ class ComputeNestedStack(NestedStack):
             payment_validator=validator.function,
             payment_processor=processor.function,
             audit_logger=audit_logger.function,
-            web_acl=firewall.web_acl,
         )

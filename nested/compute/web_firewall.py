@@ -63,7 +63,7 @@ class WebFirewall(Construct):
                 visibility_config=_visible_as("RatePerAddress"),
             )
         )
-        self.web_acl = wafv2.CfnWebACL(
+        web_acl = wafv2.CfnWebACL(
             self,
             "WebAcl",
             name="payments",
@@ -77,7 +77,7 @@ class WebFirewall(Construct):
             self,
             "Association",
             resource_arn=api.deployment_stage.stage_arn,
-            web_acl_arn=self.web_acl.attr_arn,
+            web_acl_arn=web_acl.attr_arn,
         )
         # WAF writes to no group whose name starts differently.
         name = "aws-waf-logs-payments"
@@ -85,7 +85,7 @@ class WebFirewall(Construct):
         logging = wafv2.CfnLoggingConfiguration(
             self,
             "Logging",
-            resource_arn=self.web_acl.attr_arn,
+            resource_arn=web_acl.attr_arn,
             # Without the ":*" that a log group's own ARN ends in, which WAF refuses.
             log_destination_configs=[
                 Stack.of(self).format_arn(

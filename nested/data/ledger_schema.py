@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from aws_cdk import CustomResource, Duration, Stack
+from aws_cdk import CustomResource, Duration
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from building_blocks.bundle import SOURCES, FunctionCode
 from building_blocks.function import PythonFunction
+from building_blocks.key import use_key_through
 from nested.data.ledger_database import LedgerDatabase
 from nested.network import NetworkOutputs
 
@@ -61,17 +62,8 @@ class LedgerSchema(Construct):
                     actions=["secretsmanager:GetSecretValue"],
                     resources=[ledger.master_secret_arn],
                 ),
-                iam.PolicyStatement(
-                    sid="DecryptMasterSecret",
-                    actions=["kms:Decrypt"],
-                    resources=[ledger.key.key_arn],
-                    conditions={
-                        "StringEquals": {
-                            "kms:ViaService": (
-                                f"secretsmanager.{Stack.of(self).region}.amazonaws.com"
-                            )
-                        }
-                    },
+                use_key_through(
+                    "secretsmanager", ledger.key, ["kms:Decrypt"], sid="DecryptMasterSecret"
                 ),
             ],
         )
