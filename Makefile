@@ -8,10 +8,11 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NPM_CONFIG_UPDATE_NOTIFIER := false
 
-REQUIREMENTS := requirements.txt requirements-dev.txt $(wildcard lambda_code/*/requirements.txt)
+REQUIREMENTS := requirements.txt requirements-dev.txt $(wildcard lambda_code/*/requirements.in)
+LOCKS := $(wildcard lambda_code/*/requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local test check unit integration e2e soak synth snapshots docs deploy clean
+.PHONY: help setup local test check unit integration e2e soak synth snapshots docs lock audit deploy clean
 
 help: ## Explain the targets
 	@echo "Payments production on AWS. Targets:"
@@ -42,7 +43,7 @@ e2e: setup ## Pass the tests against a deployed PaymentsProd
 	@python -m pytest tests/e2e $(ARGS)
 
 soak: setup ## Try the money's invariants for much longer: SOAK=n times as much
-	@SOAK=$${SOAK:-10} python -m pytest tests/integration/money tests/e2e/test_money_concurrency.py $(ARGS)
+	@SOAK=$${SOAK:-10} python -m pytest tests/integration/money $(ARGS)
 
 synth: setup ## Write the CloudFormation templates to cdk.out/
 	@cdk synth PaymentsProd --quiet $(ARGS)
@@ -51,8 +52,24 @@ synth: setup ## Write the CloudFormation templates to cdk.out/
 snapshots: setup ## Accept the templates as they are now (review the diff of snapshots/)
 	@python -m pytest tests/unit/test_snapshots.py --snapshot-update --quiet $(ARGS)
 
-docs: setup ## Write docs/openapi.yaml and the tables of docs/payments.md
+docs: setup ## Write the pages of docs/ that are made from code
 	@PYTHONPATH=lambda_code python -m contract
+	@python -m compliance
+	@python -m permissions
+
+lock: .venv/.ready ## Write the hashes of what ships in the functions (needs the network)
+	@for file in lambda_code/*/requirements.in; do \
+		uv pip compile --quiet --generate-hashes --only-binary :all: --no-annotate \
+			--python-version 3.14 --python-platform aarch64-manylinux_2_28 \
+			--custom-compile-command "make lock" --output-file "$${file%.in}.txt" "$$file" || exit 1; \
+	done
+
+audit: setup ## Look for known vulnerabilities in what ships and in the tools (needs the network)
+	@for file in $(LOCKS); do \
+		uvx --quiet pip-audit==2.10.1 --strict --require-hashes --disable-pip \
+			--requirement "$$file" || exit 1; \
+	done
+	@npm audit
 
 deploy: setup ## Deploy PaymentsProd to the AWS account of your credentials
 	@cdk deploy PaymentsProd --require-approval destructive $(ARGS)
@@ -78,7 +95,7 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.build/.ready: .venv/.ready node_modules/.ready building_blocks/bundle.py
+.build/.ready: .venv/.ready node_modules/.ready building_blocks/bundle.py $(LOCKS)
 	@echo "Fetching the functions' dependencies for Lambda ..."
 	@python -m building_blocks.bundle
 	@touch $@

@@ -7,13 +7,16 @@ import sys
 from aws_cdk import App, Tags
 
 from building_blocks.bundle import BundleError
+from compliance.packs import AcknowledgementError, check
 from config import ConfigurationError, ProductionConfig
 from root_stack import PaymentsProd
 
 
 def build(app: App) -> PaymentsProd:
-    """Adds PaymentsProd, with its tags on every resource, to a CDK app.
+    """Adds PaymentsProd, with its tags on every resource, to a CDK app, whose synthesis fails on
+    any finding of the policy packs that is not acknowledged.
 
+    :raises AcknowledgementError: when an acknowledgement names no resource.
     :raises ConfigurationError: when the app's context holds values that it must not be built with.
     :raises BundleError: when a function's package cannot be built.
     """
@@ -21,13 +24,19 @@ def build(app: App) -> PaymentsProd:
     stack = PaymentsProd(app, "PaymentsProd", config=config)
     for key, value in config.tags.items():
         Tags.of(stack).add(key, value)
+    check(app)
     return stack
 
 
-if __name__ == "__main__":
-    application = App(analytics_reporting=False)
+def main() -> None:
+    """What the CDK command line runs; it reports the findings of the policy packs."""
+    app = App(analytics_reporting=False)
     try:
-        build(application)
-    except (BundleError, ConfigurationError) as error:
+        build(app)
+    except (AcknowledgementError, BundleError, ConfigurationError) as error:
         sys.exit(str(error))
-    application.synth()
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from aws_cdk import CfnOutput, CfnResource, Environment, NestedStack, Stack
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from building_blocks.dependencies import depend_only_on
@@ -33,6 +34,7 @@ class PaymentsProd(Stack):
             tags=config.tags,
         )
         network = _layer(NetworkNestedStack(self, "NetworkNestedStack", config=config))
+        iam.PermissionsBoundary.of(self).apply(network.layer.permissions_boundary)
         data = _layer(
             DataNestedStack(self, "DataNestedStack", config=config, network=network.layer)
         )

@@ -13,6 +13,7 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -31,7 +32,9 @@ def cpu_seconds(program: str) -> float:
     """User and system time of a new interpreter that runs the program."""
     variables = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(PROJECT / "lambda_code"),
+        "PYTHONPATH": os.pathsep.join(
+            [str(PROJECT / "lambda_code"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        ),
         "AWS_DEFAULT_REGION": "us-east-1",
         "POWERTOOLS_SERVICE_NAME": "benchmark",
     }
@@ -45,9 +48,8 @@ def cpu_seconds(program: str) -> float:
     return float(done.stdout.splitlines()[-1])
 
 
-def measure(runs: int) -> dict[str, list[float]]:
-    programs = {"bare": BARE, "boto3 + client": YARDSTICK}
-    programs |= {handler: f"import {handler}.handler" for handler in HANDLERS}
+def in_turns(programs: Mapping[str, str], runs: int) -> dict[str, list[float]]:
+    """CPU seconds of every run of each program."""
     for program in programs.values():
         cpu_seconds(program)  # writes the bytecode
     found: dict[str, list[float]] = {name: [] for name in programs}
@@ -57,10 +59,18 @@ def measure(runs: int) -> dict[str, list[float]]:
     return found
 
 
+def least_cpu(programs: Mapping[str, str], *, base: str, runs: int) -> dict[str, float]:
+    """Least CPU seconds that each program needs beyond those of `base`."""
+    found = in_turns({"base": base, **programs}, runs)
+    return {name: min(found[name]) - min(found["base"]) for name in programs}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=11)
-    found = measure(parser.parse_args().runs)
+    programs = {"bare": BARE, "boto3 + client": YARDSTICK}
+    programs |= {handler: f"import {handler}.handler" for handler in HANDLERS}
+    found = in_turns(programs, parser.parse_args().runs)
     bare = median(found.pop("bare"))
     yardstick = median(found["boto3 + client"]) - bare
     print(f"{'':20} {'median ms':>10} {'min ms':>8} {'ratio':>6}   target: {TARGET}")  # noqa: T201

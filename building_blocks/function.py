@@ -10,11 +10,15 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from building_blocks.bundle import FunctionCode
+from building_blocks.denials import deny_what_no_function_does
 from building_blocks.dependencies import depend_only_on
 from building_blocks.logs import EncryptedLogGroup
+from building_blocks.queue import use_queue_key
+from building_blocks.role import ServiceRole
 from config import FUNCTION_MEMORY_MB, FUNCTION_TIMEOUT_SECONDS
 
 
@@ -29,8 +33,8 @@ class FunctionNetwork:
 class PythonFunction(Construct):
     """A Lambda function with a role of its own, a declared log group and bundled code.
 
-    The role may write the function's own log, own its network interfaces, and do what
-    ``statements`` say; nothing else.
+    The role has one policy of its own: it may write the function's log and traces, own its
+    network interfaces, and do what ``statements`` say; what no function does is denied.
     """
 
     def __init__(
@@ -41,39 +45,37 @@ class PythonFunction(Construct):
         name: str,
         description: str,
         code: FunctionCode,
-        log_key: kms.IKey,
+        key: kms.IKey,
         environment: Mapping[str, str],
         statements: Sequence[iam.PolicyStatement],
         network: FunctionNetwork | None = None,
-        reserved_concurrency: int | None = None,
-        tracing: bool = False,
+        dead_letter_queue: sqs.IQueue | None = None,
+        reserved_concurrency: int = 1,
         memory_mb: int = FUNCTION_MEMORY_MB,
         timeout_seconds: int = FUNCTION_TIMEOUT_SECONDS,
     ) -> None:
         """
         :param name: physical name, known beforehand so that log group and policies can name it.
+        :param key: of the function's log group, and of the dead-letter queue.
         :param network: none for a function that must work where there is no network yet.
-        :param reserved_concurrency: executions kept for it; none takes from the account's pool.
-        :param tracing: whether Lambda sends X-Ray a trace of each invocation.
+        :param dead_letter_queue: for asynchronous invocations that failed.
+        :param reserved_concurrency: executions kept for it, and the most that it can have. One
+            is what a custom resource needs.
         """
         super().__init__(scope, construct_id)
-        log_group = EncryptedLogGroup(self, "LogGroup", name=f"/aws/lambda/{name}", key=log_key)
+        log_group = EncryptedLogGroup(self, "LogGroup", name=f"/aws/lambda/{name}", key=key)
         arn = Stack.of(self).format_arn(
             service="lambda",
             resource="function",
             resource_name=name,
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        self.role = iam.Role(
+        self.role = ServiceRole(
             self,
             "Role",
-            description=f"What {name} may do",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-        )
-        policy = iam.Policy(
-            self,
-            "Policy",
-            roles=[self.role],
+            service="lambda.amazonaws.com",
+            purpose=f"What {name} may do",
+            for_own_account_only=False,
             statements=[
                 iam.PolicyStatement(
                     sid="WriteOwnLog",
@@ -81,8 +83,10 @@ class PythonFunction(Construct):
                     resources=[log_group.log_group_arn],
                 ),
                 *(_interface_statements(arn) if network else ()),
-                *((_WRITE_TRACES,) if tracing else ()),
+                _WRITE_TRACES,
+                *(_set_aside_statements(dead_letter_queue, key) if dead_letter_queue else ()),
                 *statements,
+                *deny_what_no_function_does(),
             ],
         )
         self.function = lambda_.Function(
@@ -109,14 +113,17 @@ class PythonFunction(Construct):
             vpc_subnets=_PRIVATE_SUBNETS if network else None,
             security_groups=[network.security_group] if network else None,
         )
-        if tracing:
-            # CDK's own option would add a policy beside this function's one.
-            resource = self.function.node.default_child
-            assert isinstance(resource, lambda_.CfnFunction)
-            resource.tracing_config = lambda_.CfnFunction.TracingConfigProperty(mode="Active")
+        # CDK's own options would each add a policy beside this function's one.
+        resource = self.function.node.default_child
+        assert isinstance(resource, lambda_.CfnFunction)
+        resource.tracing_config = lambda_.CfnFunction.TracingConfigProperty(mode="Active")
+        if dead_letter_queue:
+            resource.dead_letter_config = lambda_.CfnFunction.DeadLetterConfigProperty(
+                target_arn=dead_letter_queue.queue_arn
+            )
         # Lambda tests the role's rights to network interfaces when it creates the function, so
         # the policy must be there; it brings the role, which CDK would name here again.
-        depend_only_on(self.function, policy)
+        depend_only_on(self.function, self.role.policy)
 
 
 _PRIVATE_SUBNETS = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
@@ -154,4 +161,15 @@ def _interface_statements(function_arn: str) -> list[iam.PolicyStatement]:
             resources=["*"],
             conditions={"ArnEquals": {"lambda:SourceFunctionArn": function_arn}},
         ),
+    ]
+
+
+def _set_aside_statements(queue: sqs.IQueue, key: kms.IKey) -> list[iam.PolicyStatement]:
+    return [
+        iam.PolicyStatement(
+            sid="SetAsideFailedInvocations",
+            actions=["sqs:SendMessage"],
+            resources=[queue.queue_arn],
+        ),
+        use_queue_key(key),
     ]

@@ -9,9 +9,48 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from building_blocks.resource_policies import deny_foreign_accounts, deny_plain_http
+
+_USE = (
+    "kms:Decrypt",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
+
+_ADMINISTER = (
+    "kms:CancelKeyDeletion",
+    "kms:CreateAlias",
+    "kms:DeleteAlias",
+    "kms:DescribeKey",
+    "kms:DisableKey",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListGrants",
+    "kms:ListKeyPolicies",
+    "kms:ListKeyRotations",
+    "kms:ListResourceTags",
+    "kms:PutKeyPolicy",
+    "kms:RevokeGrant",
+    "kms:RotateKeyOnDemand",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
+)
+
 
 class CustomerManagedKey(kms.Key):
     """A symmetric key that is rotated every year and survives its stack.
+
+    The account's administrators administer it, but nobody, they included, can use it other than
+    through the services that hold what it encrypts; that is also how AWS's own keys are guarded.
+    Who may use it through them is for the policies of roles to say.
 
     Losing the key is losing what it encrypts, so it stays when the stack is deleted; only a
     first creation that fails takes it along.
@@ -24,13 +63,56 @@ class CustomerManagedKey(kms.Key):
         *,
         alias: str,
         description: str,
+        through: Sequence[str],
+        keeps_grants: bool,
         service_statements: Sequence[iam.PolicyStatement] = (),
     ) -> None:
         """
         :param alias: without the ``alias/`` prefix.
-        :param service_statements: which AWS services may use the key, and for what. The
-            account's administrators come in addition; functions are admitted by their roles.
+        :param through: endpoint prefixes of the services through which this account's principals
+            may use the key, such as ``dynamodb``.
+        :param keeps_grants: whether those services keep using the key by a grant, as tables and
+            databases do.
+        :param service_statements: what AWS services may do on their own account, without a
+            principal of ours behind them.
         """
+        own_principals_through_services = {
+            "kms:CallerAccount": Aws.ACCOUNT_ID,
+            "kms:ViaService": [_endpoint(service) for service in through],
+        }
+        statements = [
+            iam.PolicyStatement(
+                sid="AccountAdministersKey",
+                principals=[iam.AccountRootPrincipal()],
+                actions=list(_ADMINISTER),
+                resources=["*"],
+            ),
+            iam.PolicyStatement(
+                sid="AccountUsesKeyThroughServices",
+                principals=[iam.AccountRootPrincipal()],
+                actions=list(_USE),
+                resources=["*"],
+                conditions={"StringEquals": own_principals_through_services},
+            ),
+        ]
+        if keeps_grants:
+            statements.append(
+                iam.PolicyStatement(
+                    sid="ServicesKeepGrants",
+                    principals=[iam.AccountRootPrincipal()],
+                    actions=["kms:CreateGrant"],
+                    resources=["*"],
+                    conditions={
+                        "Bool": {"kms:GrantIsForAWSResource": "true"},
+                        "StringEquals": own_principals_through_services,
+                    },
+                )
+            )
+        statements += [
+            *service_statements,
+            deny_plain_http(["kms:*"], ["*"]),
+            deny_foreign_accounts(["kms:*"], ["*"]),
+        ]
         super().__init__(
             scope,
             construct_id,
@@ -38,9 +120,8 @@ class CustomerManagedKey(kms.Key):
             description=description,
             enable_key_rotation=True,
             removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+            policy=iam.PolicyDocument(statements=statements),
         )
-        for statement in service_statements:
-            self.add_to_resource_policy(statement)
 
 
 def use_key_through(
@@ -54,5 +135,9 @@ def use_key_through(
         sid=sid,
         actions=list(actions),
         resources=[key.key_arn],
-        conditions={"StringEquals": {"kms:ViaService": f"{service}.{Aws.REGION}.amazonaws.com"}},
+        conditions={"StringEquals": {"kms:ViaService": _endpoint(service)}},
     )
+
+
+def _endpoint(service: str) -> str:
+    return f"{service}.{Aws.REGION}.amazonaws.com"

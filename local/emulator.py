@@ -79,6 +79,8 @@ class Emulator:
                 rds.TYPE: self._databases,
             }
         )
+        emulator_internals.complete_condition_keys()
+        emulator_internals.authorize_batches_as_single_actions()
         emulator_internals.hide_from_functions(self._settings())
         self._thread = threading.Thread(
             target=self._serve, args=[application], name="emulator", daemon=True

@@ -17,6 +17,9 @@ from typing import Any, Protocol, cast
 
 MINISTACK_VERSION = "1.5.33"
 
+# The headers of PutObject that are condition keys under the same names after `s3:`.
+WRITE_HEADERS = ("x-amz-server-side-encryption-aws-kms-key-id", "if-none-match")
+
 Properties = Mapping[str, Any]
 # A resource's physical id and its `Fn::GetAtt` attributes.
 Provisioned = tuple[str, dict[str, str]]
@@ -179,6 +182,58 @@ def allows(access_key_id: str, action: str, resource: str, account: str, region:
             principal_keys=principal.keys,
         )
         return bool(evaluate(context, principal.policies, *principal.limits).decision == "Allow")
+
+
+def complete_condition_keys() -> None:
+    """Give requests the condition keys of our resource policies that the emulator leaves out.
+
+    Those of a request that writes an object: what its headers ask for, and whether it makes the
+    object (the beginning and the parts of a multipart upload do not). Those of any request:
+    whether a service makes it of itself, and for KMS, the account that it is made from.
+    """
+    from ministack.core import iam_actions, iam_evaluator
+
+    s3_by_itself = iam_actions.s3_service_context
+    any_by_itself = iam_evaluator._resolve_condition_key
+
+    def of_s3(action: str, query: Any, path: str = "", headers: Any = None) -> dict[str, Any]:
+        found = cast("dict[str, Any]", s3_by_itself(action, query, path, headers))
+        if action == "s3:PutObject":
+            for name in WRITE_HEADERS:
+                if value := (headers or {}).get(name):
+                    found[f"s3:{name}"] = value
+            begins_or_continues = "uploads" in (query or {}) or "partNumber" in (query or {})
+            found["s3:ObjectCreationOperation"] = str(not begins_or_continues).lower()
+        return found
+
+    def of_any(key: str, context: Any) -> Any:
+        match key.lower():
+            case "aws:principalisawsservice":
+                return str(context.principal_type == "Service").lower()
+            case "kms:calleraccount" if context.action.startswith("kms:"):
+                return context.principal_account
+        return any_by_itself(key, context)
+
+    iam_actions.s3_service_context = of_s3
+    iam_evaluator._resolve_condition_key = of_any
+
+
+def authorize_batches_as_single_actions() -> None:
+    """Ask for the permission of the single action when SQS gets a batch.
+
+    IAM has no actions of their own for SendMessageBatch, DeleteMessageBatch and
+    ChangeMessageVisibilityBatch (service authorization reference, "Amazon SQS"); the emulator
+    asks for them.
+    """
+    from ministack.core import iam_actions
+
+    by_itself = iam_actions.extract_iam_action
+
+    def action(*arguments: Any) -> str | None:
+        found = cast("str | None", by_itself(*arguments))
+        return found.removesuffix("Batch") if found and found.startswith("sqs:") else found
+
+    iam_actions.extract_iam_action = action
 
 
 def hide_from_functions(names: Container[str]) -> None:

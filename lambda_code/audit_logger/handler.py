@@ -1,6 +1,6 @@
 """audit-logger: every change of payment-transactions becomes a line in the audit bucket.
 
-Environment: AUDIT_BUCKET.
+Environment: AUDIT_BUCKET, AUDIT_KEY_ARN.
 """
 
 from __future__ import annotations
@@ -57,4 +57,4 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 @cache
 def _trail() -> AuditTrail:
-    return AuditTrail(client("s3"), os.environ["AUDIT_BUCKET"])
+    return AuditTrail(client("s3"), os.environ["AUDIT_BUCKET"], os.environ["AUDIT_KEY_ARN"])

@@ -56,10 +56,17 @@ class AuditTrail:
     or none, since an object and its place in the chain are one write.
     """
 
-    def __init__(self, client: Any, bucket: str, clock: Callable[[], datetime] = now) -> None:
-        """Nothing is read yet."""
+    def __init__(
+        self, client: Any, bucket: str, key_arn: str, clock: Callable[[], datetime] = now
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            key_arn: of the KMS key that every object is put under; the bucket refuses others.
+        """
         self._client = client
         self._bucket = bucket
+        self._key_arn = key_arn
         self._clock = clock
         self._end: deque[_Stored] = deque()  # consecutive objects, oldest first
 
@@ -116,6 +123,8 @@ class AuditTrail:
                 ContentType="application/x-ndjson",
                 ContentEncoding="gzip",
                 ChecksumAlgorithm="SHA256",
+                ServerSideEncryption="aws:kms",
+                SSEKMSKeyId=self._key_arn,
                 Metadata=dict(link.metadata),
                 IfNoneMatch="*",
             )

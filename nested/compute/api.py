@@ -14,11 +14,23 @@ from constructs import Construct
 
 from building_blocks.bundle import SOURCES
 from building_blocks.logs import EncryptedLogGroup
+from building_blocks.role import ServiceRole
 from config import ProductionConfig
 
 SCHEMAS = SOURCES / "payments" / "schemas"
 CODES = SOURCES / "payments" / "codes.json"
 STAGE = "prod"
+
+# Monitors ask for the status every few seconds; nobody needs more, and each answer may ask the
+# ledger, the table and the queue.
+_STATUS_RATE_LIMIT = 20
+
+# A method that has settings of its own has none of the stage's.
+_METHOD_SETTINGS: dict[str, Any] = {
+    "logging_level": apigateway.MethodLoggingLevel.INFO,
+    "data_trace_enabled": False,  # payloads stay out of the logs
+    "metrics_enabled": True,
+}
 
 
 class PaymentsApi(Construct):
@@ -56,20 +68,37 @@ class PaymentsApi(Construct):
                 stage_name=STAGE,
                 access_log_destination=apigateway.LogGroupLogDestination(access_log),
                 access_log_format=_ACCESS_LOG_FORMAT,
-                logging_level=apigateway.MethodLoggingLevel.INFO,
-                data_trace_enabled=False,  # payloads stay out of the logs
-                metrics_enabled=True,
                 tracing_enabled=True,
+                **_METHOD_SETTINGS,
                 throttling_rate_limit=throttling.rate_limit,
                 throttling_burst_limit=throttling.burst_limit,
+                method_options={
+                    "/status/GET": apigateway.MethodDeploymentOptions(
+                        **_METHOD_SETTINGS,
+                        throttling_rate_limit=_STATUS_RATE_LIMIT,
+                        throttling_burst_limit=_STATUS_RATE_LIMIT,
+                    )
+                },
             ),
+        )
+        resource = self.rest_api.node.default_child
+        assert isinstance(resource, apigateway.CfnRestApi)
+        # TLS 1.2 or 1.3, forward secrecy only. BASIC checks no more than that; STRICT would also
+        # refuse clients whose SNI differs from their Host header.
+        resource.security_policy = "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09"
+        resource.endpoint_access_mode = "BASIC"
+        self._validator = self.rest_api.add_request_validator(
+            "Validator", validate_request_body=True, validate_request_parameters=True
         )
         self._let_stage_log(log_key)
         self._describe_errors()
         self._add_post("validate", validator, "validate_request")
         self._add_post("process", processor, "process_request")
         self.rest_api.root.add_resource("status").add_method(
-            "GET", _integration(processor), api_key_required=True
+            "GET",
+            _integration(processor),
+            api_key_required=True,
+            request_validator=self._validator,
         )
 
         self.key = self.rest_api.add_api_key(
@@ -112,9 +141,7 @@ class PaymentsApi(Construct):
                     self, f"{path.capitalize()}Model", model.ref
                 )
             },
-            request_validator_options=apigateway.RequestValidatorOptions(
-                validate_request_body=True
-            ),
+            request_validator=self._validator,
         )
 
     def _let_stage_log(self, log_key: kms.IKey) -> None:
@@ -136,41 +163,41 @@ class PaymentsApi(Construct):
         welcome_log = EncryptedLogGroup(
             self, "WelcomeLogGroup", name="/aws/apigateway/welcome", key=log_key
         )
-        log_groups = stack.format_arn(
-            service="logs",
-            resource="log-group",
-            resource_name="*",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
-        role = iam.Role(
+        role = ServiceRole(
             self,
             "LoggingRole",
-            description="Lets API Gateway write the logs of the APIs in this account and region",
-            assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
-            inline_policies={
-                "WriteLogs": iam.PolicyDocument(
-                    statements=[
-                        iam.PolicyStatement(
-                            sid="WriteLogs",
-                            actions=[
-                                "logs:CreateLogGroup",
-                                "logs:CreateLogStream",
-                                "logs:DescribeLogGroups",
-                                "logs:DescribeLogStreams",
-                                "logs:FilterLogEvents",
-                                "logs:GetLogEvents",
-                                "logs:PutLogEvents",
-                            ],
-                            resources=[log_groups],
+            service="apigateway.amazonaws.com",
+            purpose="Lets API Gateway write the logs of the APIs in this account and region",
+            for_own_account_only=False,
+            statements=[
+                iam.PolicyStatement(
+                    sid="WriteLogs",
+                    actions=[
+                        "logs:CreateLogGroup",
+                        "logs:CreateLogStream",
+                        "logs:DescribeLogGroups",
+                        "logs:DescribeLogStreams",
+                        "logs:FilterLogEvents",
+                        "logs:GetLogEvents",
+                        "logs:PutLogEvents",
+                    ],
+                    resources=[
+                        stack.format_arn(
+                            service="logs",
+                            resource="log-group",
+                            resource_name="*",
+                            arn_format=ArnFormat.COLON_RESOURCE_NAME,
                         )
-                    ]
+                    ],
                 )
-            },
+            ],
         )
-        role.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+        for kept in (role, role.policy):
+            kept.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         account = apigateway.CfnAccount(self, "Account", cloud_watch_role_arn=role.role_arn)
         account.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
-        account.node.add_dependency(welcome_log)
+        # API Gateway tries the role when it is given it.
+        account.node.add_dependency(welcome_log, role.policy)
         self.rest_api.deployment_stage.node.add_dependency(account, execution_log)
 
     def _describe_errors(self) -> None:

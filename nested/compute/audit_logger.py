@@ -10,7 +10,6 @@ from building_blocks.bundle import FunctionCode
 from building_blocks.function import PythonFunction
 from building_blocks.key import use_key_through
 from config import ProductionConfig
-from nested.compute.permissions import deny_what_no_function_does, use_queue_key
 from nested.data import DataOutputs
 from nested.network import NetworkOutputs
 
@@ -36,11 +35,14 @@ class AuditLogger(PythonFunction):
             name="audit-logger",
             description="Logs all payment activity to the audit bucket",
             code=FunctionCode(package="audit_logger", shared_packages=("payments",)),
-            log_key=network.application_key,
+            key=network.application_key,
+            dead_letter_queue=data.failed_invocations_queue,
             network=network.functions,
             reserved_concurrency=config.audit_logger_concurrency,
-            tracing=True,
-            environment={"AUDIT_BUCKET": bucket.bucket_name},
+            environment={
+                "AUDIT_BUCKET": bucket.bucket_name,
+                "AUDIT_KEY_ARN": data.audit_key.key_arn,
+            },
             statements=[
                 iam.PolicyStatement(
                     sid="ReadTheTablesStream",
@@ -82,8 +84,6 @@ class AuditLogger(PythonFunction):
                     actions=["sqs:SendMessage"],
                     resources=[failures.queue_arn],
                 ),
-                use_queue_key(network.application_key),
-                *deny_what_no_function_does(data),
             ],
         )
         # The construct of this name would add grants of its own for the destination.

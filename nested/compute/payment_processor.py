@@ -7,16 +7,13 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from building_blocks.bundle import FunctionCode
 from building_blocks.function import PythonFunction
 from config import ProductionConfig
-from nested.compute.permissions import (
-    deny_what_no_function_does,
-    use_queue_key,
-    use_table_key,
-)
+from nested.compute.permissions import use_table_key
 from nested.data import DataOutputs
 from nested.network import NetworkOutputs
 
@@ -44,10 +41,10 @@ class PaymentProcessor(PythonFunction):
             name="payment-processor",
             description="Posts approved payments to the ledger (POST /process, GET /status)",
             code=FunctionCode(package="payment_processor", shared_packages=("payments", "ledger")),
-            log_key=network.application_key,
+            key=network.application_key,
+            dead_letter_queue=data.failed_invocations_queue,
             network=network.ledger_clients,
             reserved_concurrency=config.processor_concurrency,
-            tracing=True,
             environment={
                 "TRANSACTIONS_TABLE": table.table_name,
                 "RETRY_QUEUE_URL": queue.queue_url,
@@ -77,7 +74,6 @@ class PaymentProcessor(PythonFunction):
                     ],
                     resources=[queue.queue_arn],
                 ),
-                use_queue_key(network.application_key),
                 iam.PolicyStatement(
                     sid="LogInToLedger",
                     actions=["rds-db:connect"],
@@ -86,7 +82,6 @@ class PaymentProcessor(PythonFunction):
                         f"{ledger.resource_id}/{self.LEDGER_USER}"
                     ],
                 ),
-                *deny_what_no_function_does(data),
             ],
         )
         lambda_.EventSourceMapping(
@@ -112,6 +107,10 @@ class PaymentProcessor(PythonFunction):
                     self.function,
                     event=events.RuleTargetInput.from_object({"task": "sweep-outbox"}),
                     retry_attempts=0,
+                    # By its ARN: the queue, in another stack, has its policy there already.
+                    dead_letter_queue=sqs.Queue.from_queue_arn(
+                        self, "FailedInvocations", data.failed_invocations_queue.queue_arn
+                    ),
                 )
             ],
         )

@@ -8,7 +8,7 @@ from constructs import Construct
 from building_blocks.bundle import FunctionCode
 from building_blocks.function import PythonFunction
 from config import ProductionConfig
-from nested.compute.permissions import deny_what_no_function_does, use_table_key
+from nested.compute.permissions import use_table_key
 from nested.data import DataOutputs
 from nested.network import NetworkOutputs
 
@@ -32,10 +32,10 @@ class PaymentValidator(PythonFunction):
             name="payment-validator",
             description="Validates incoming payment requests (POST /validate)",
             code=FunctionCode(package="payment_validator", shared_packages=("payments",)),
-            log_key=network.application_key,
+            key=network.application_key,
+            dead_letter_queue=data.failed_invocations_queue,
             network=network.functions,
             reserved_concurrency=config.validator_concurrency,
-            tracing=True,
             environment={
                 "TRANSACTIONS_TABLE": table.table_name,
                 "APPROVAL_VALIDITY_SECONDS": str(config.approval_validity_seconds),
@@ -47,6 +47,5 @@ class PaymentValidator(PythonFunction):
                     resources=[table.table_arn],
                 ),
                 use_table_key(network.application_key),
-                *deny_what_no_function_does(data),
             ],
         )

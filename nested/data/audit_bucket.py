@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from building_blocks.key import CustomerManagedKey
+from building_blocks.resource_policies import deny_foreign_accounts
 from config import GLACIER_TRANSITION_DAYS
+from nested.data.access_log_bucket import AccessLogBucket
 
 
 class AuditBucket(Construct):
     """Versioned, locked against deletion, under a key of its own (R18), in Glacier after 90 days.
+    Who reads or writes it is logged in a bucket of its own.
 
     The lock is in governance mode: nobody in the app may lift it, but the account's owner can,
     as the answer to an erasure order.
@@ -23,7 +27,12 @@ class AuditBucket(Construct):
         """
         super().__init__(scope, construct_id)
         self.key = CustomerManagedKey(
-            self, "Key", alias="payments/audit", description="Payments production: audit bucket"
+            self,
+            "Key",
+            alias="payments/audit",
+            description="Payments production: audit bucket",
+            through=["s3"],
+            keeps_grants=False,
         )
         self.bucket = s3.Bucket(
             self,
@@ -35,6 +44,10 @@ class AuditBucket(Construct):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             enforce_ssl=True,
             minimum_tls_version=1.2,
+            server_access_logs_bucket=AccessLogBucket(
+                self, "AccessLogs", retention_days=retention_days
+            ),
+            server_access_logs_prefix="audit/",
             versioned=True,
             object_lock_enabled=True,
             object_lock_default_retention=s3.ObjectLockRetention.governance(
@@ -64,3 +77,48 @@ class AuditBucket(Construct):
             ],
             removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
+        for statement in self._guards():
+            self.bucket.add_to_resource_policy(statement)
+
+    def _guards(self) -> list[iam.PolicyStatement]:
+        """Who writes must ask for this key, and can neither overwrite nor delete."""
+        objects = [self.bucket.arn_for_objects("*")]
+        put = ["s3:PutObject"]
+        return [
+            deny_foreign_accounts(["s3:*"], [self.bucket.bucket_arn, *objects]),
+            _deny(
+                "DenyUnencryptedObjects",
+                put,
+                objects,
+                {"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}},
+            ),
+            _deny(
+                "DenyObjectsUnderOtherKeys",
+                put,
+                objects,
+                {
+                    "StringNotEquals": {
+                        "s3:x-amz-server-side-encryption-aws-kms-key-id": self.key.key_arn
+                    }
+                },
+            ),
+            _deny("DenyOverwriting", put, objects, {"Null": {"s3:if-none-match": "true"}}),
+            # Versions are locked, but a delete marker would hide an object from those who list.
+            _deny("DenyDeleting", ["s3:DeleteObject", "s3:DeleteObjectVersion"], objects),
+        ]
+
+
+def _deny(
+    sid: str,
+    actions: list[str],
+    resources: list[str],
+    conditions: dict[str, object] | None = None,
+) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        sid=sid,
+        effect=iam.Effect.DENY,
+        principals=[iam.AnyPrincipal()],
+        actions=actions,
+        resources=resources,
+        conditions=conditions,
+    )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_rds as rds
 from constructs import Construct
 
 from building_blocks.key import CustomerManagedKey
 from building_blocks.logs import EncryptedLogGroup
+from building_blocks.role import ServiceRole
 from config import DATABASE_MAX_CONNECTIONS, ProductionConfig
 from nested.network import NetworkOutputs
 
@@ -39,6 +41,8 @@ class LedgerDatabase(Construct):
             "Key",
             alias="payments/ledger-database",
             description="Payments production: ledger database and its master secret",
+            through=["rds", "secretsmanager"],
+            keeps_grants=True,
         )
         private = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
         survives = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
@@ -65,6 +69,10 @@ class LedgerDatabase(Construct):
                 "log_lock_waits": "1",
                 "log_min_duration_statement": "1000",
                 "log_statement": "ddl",
+                # Who changed the schema, and who was given which rights. Rows are append-only,
+                # and carry their own time: statements that add them are not logged again.
+                "shared_preload_libraries": "pg_stat_statements,pgaudit",
+                "pgaudit.log": "ddl,role",
                 # A function that dies within a transaction must not hold its locks for long.
                 "idle_in_transaction_session_timeout": "60000",
             },
@@ -80,6 +88,27 @@ class LedgerDatabase(Construct):
             )
             for log in exported_logs
         ]
+        monitoring_log = EncryptedLogGroup(
+            self, "MonitoringLogGroup", name="RDSOSMetrics", key=network.application_key
+        )
+        monitoring_role = ServiceRole(
+            self,
+            "MonitoringRole",
+            service="monitoring.rds.amazonaws.com",
+            purpose="Lets RDS report on the operating system of the ledger's database",
+            statements=[
+                iam.PolicyStatement(
+                    sid="WriteMonitoringLog",
+                    actions=[
+                        "logs:CreateLogStream",
+                        "logs:DescribeLogStreams",
+                        "logs:GetLogEvents",
+                        "logs:PutLogEvents",
+                    ],
+                    resources=[monitoring_log.log_group_arn],
+                )
+            ],
+        )
         self.instance = rds.DatabaseInstance(
             self,
             "Instance",
@@ -112,6 +141,11 @@ class LedgerDatabase(Construct):
             auto_minor_version_upgrade=True,
             ca_certificate=rds.CaCertificate.RDS_CA_RSA2048_G1,
             cloudwatch_logs_exports=exported_logs,
+            # Every 30 s, memory, swap and file systems too, which CloudWatch's metrics leave out.
+            monitoring_interval=Duration.seconds(30),
+            monitoring_role=monitoring_role,
+            # The advanced mode is for larger classes than a t3's.
+            database_insights_mode=rds.DatabaseInsightsMode.STANDARD,
             enable_performance_insights=True,
             performance_insight_encryption_key=self.key,
             performance_insight_retention=rds.PerformanceInsightRetention.DEFAULT,
@@ -119,7 +153,7 @@ class LedgerDatabase(Construct):
             removal_policy=survives,
         )
         # RDS would create the groups itself, to be kept for ever.
-        self.instance.node.add_dependency(*log_groups)
+        self.instance.node.add_dependency(*log_groups, monitoring_role.policy)
         resource = self.instance.node.default_child
         assert isinstance(resource, rds.CfnDBInstance)
         self.master_secret_arn = resource.attr_master_user_secret_secret_arn

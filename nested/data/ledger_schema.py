@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aws_cdk import CustomResource, Duration
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from building_blocks.bundle import SOURCES, FunctionCode
@@ -36,6 +37,7 @@ class LedgerSchema(Construct):
         *,
         ledger: LedgerDatabase,
         network: NetworkOutputs,
+        dead_letter_queue: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)
         instance = ledger.instance
@@ -47,8 +49,9 @@ class LedgerSchema(Construct):
             code=FunctionCode(
                 package="ledger_schema", shared_packages=("ledger", "custom_resource")
             ),
-            log_key=network.application_key,
+            key=network.application_key,
             network=network.ledger_clients,
+            dead_letter_queue=dead_letter_queue,
             timeout_seconds=MIGRATION_TIMEOUT_SECONDS,
             environment={
                 "LEDGER_HOST": instance.db_instance_endpoint_address,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from config import FUNCTION_TIMEOUT_SECONDS, RETRY_MESSAGE_RETENTION_DAYS
+from building_blocks.queue import EncryptedQueue
+from config import FUNCTION_TIMEOUT_SECONDS
 
 MAX_RECEIVES = 14
 """Deliveries of a message before it goes to the dead-letter queue.
@@ -20,15 +22,16 @@ left for it, a message comes again after the queue's visibility timeout: 13 * 18
 
 
 class Queues(Construct):
-    """Payments to retry (R11), those given up for a person to decide, and stream records that
-    could not be audited."""
+    """Payments to retry (R11), those given up for a person to decide, stream records that could
+    not be audited, and asynchronous invocations that failed."""
 
     def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey) -> None:
         super().__init__(scope, construct_id)
-        self._key = key
-        self.retry_dead_letter = self._queue("RetryDeadLetterQueue")
-        self.retry = self._queue(
+        self.retry_dead_letter = EncryptedQueue(self, "RetryDeadLetterQueue", key=key)
+        self.retry = EncryptedQueue(
+            self,
             "RetryQueue",
+            key=key,
             # At least six times the consumer's timeout, or SQS delivers a message again while
             # it is being processed (AWS Lambda developer guide, "Using Lambda with SQS").
             visibility_timeout=Duration.seconds(6 * FUNCTION_TIMEOUT_SECONDS),
@@ -36,23 +39,20 @@ class Queues(Construct):
                 queue=self.retry_dead_letter, max_receive_count=MAX_RECEIVES
             ),
         )
-        self.audit_failure = self._queue("AuditFailureQueue")
-
-    def _queue(
-        self,
-        construct_id: str,
-        *,
-        visibility_timeout: Duration | None = None,
-        dead_letter_queue: sqs.DeadLetterQueue | None = None,
-    ) -> sqs.Queue:
-        return sqs.Queue(
-            self,
-            construct_id,
-            retention_period=Duration.days(RETRY_MESSAGE_RETENTION_DAYS),
-            encryption=sqs.QueueEncryption.KMS,
-            encryption_master_key=self._key,
-            enforce_ssl=True,
-            visibility_timeout=visibility_timeout,
-            dead_letter_queue=dead_letter_queue,
-            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        self.audit_failure = EncryptedQueue(self, "AuditFailureQueue", key=key)
+        self.failed_invocations = EncryptedQueue(self, "FailedInvocationsQueue", key=key)
+        self.failed_invocations.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="EventsThatReachedNoFunction",
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[self.failed_invocations.queue_arn],
+                conditions={
+                    "ArnLike": {
+                        "aws:SourceArn": (
+                            f"arn:{Aws.PARTITION}:events:{Aws.REGION}:{Aws.ACCOUNT_ID}:rule/*"
+                        )
+                    }
+                },
+            )
         )

@@ -31,6 +31,8 @@ class DataOutputs:
     retry_queue: sqs.IQueue
     retry_dead_letter_queue: sqs.IQueue
     audit_failure_queue: sqs.IQueue
+    failed_invocations_queue: sqs.IQueue
+    """Of asynchronous invocations: nobody waits for their answer."""
 
 
 class DataNestedStack(NestedStack):
@@ -51,10 +53,16 @@ class DataNestedStack(NestedStack):
             description="Payments production, data: ledger, history, audit trail, queues",
         )
         ledger = LedgerDatabase(self, "LedgerDatabase", config=config, network=network)
-        LedgerSchema(self, "LedgerSchema", ledger=ledger, network=network)
+        queues = Queues(self, "Queues", key=network.application_key)
+        LedgerSchema(
+            self,
+            "LedgerSchema",
+            ledger=ledger,
+            network=network,
+            dead_letter_queue=queues.failed_invocations,
+        )
         table = TransactionsTable(self, "TransactionsTable", key=network.application_key)
         audit = AuditBucket(self, "AuditBucket", retention_days=config.audit_retention_days)
-        queues = Queues(self, "Queues", key=network.application_key)
         self.layer = DataOutputs(
             ledger=ledger,
             transactions_table=table,
@@ -63,4 +71,5 @@ class DataNestedStack(NestedStack):
             retry_queue=queues.retry,
             retry_dead_letter_queue=queues.retry_dead_letter,
             audit_failure_queue=queues.audit_failure,
+            failed_invocations_queue=queues.failed_invocations,
         )

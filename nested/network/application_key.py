@@ -8,7 +8,7 @@ from constructs import Construct
 
 from building_blocks.key import CustomerManagedKey
 
-_USE = ["kms:Decrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"]
+_READ_AND_WRITE = ["kms:Decrypt", "kms:GenerateDataKey"]
 
 
 class ApplicationKey(CustomerManagedKey):
@@ -18,20 +18,22 @@ class ApplicationKey(CustomerManagedKey):
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
-        own_account = {"aws:SourceAccount": Aws.ACCOUNT_ID}
         super().__init__(
             scope,
             construct_id,
             alias="payments/application",
             description="Payments production: transactions table, queues, alerts topic, logs",
+            through=["dynamodb", "sqs"],
+            keeps_grants=True,
             service_statements=[
                 iam.PolicyStatement(
                     sid="LogGroupsOfThisAccount",
                     principals=[iam.ServicePrincipal(f"logs.{Aws.REGION}.amazonaws.com")],
                     actions=[
-                        *_USE,
+                        *_READ_AND_WRITE,
                         "kms:DescribeKey",
                         "kms:Encrypt",
+                        "kms:GenerateDataKeyWithoutPlaintext",
                         "kms:ReEncryptFrom",
                         "kms:ReEncryptTo",
                     ],
@@ -46,12 +48,20 @@ class ApplicationKey(CustomerManagedKey):
                 ),
                 # Without this, CloudWatch cannot publish to the encrypted topic, and every
                 # alarm mail is lost without a word (aws/aws-cdk#11121).
-                iam.PolicyStatement(
-                    sid="AlarmsToEncryptedTopic",
-                    principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-                    actions=_USE[:2],
-                    resources=["*"],
-                    conditions={"StringEquals": own_account},
-                ),
+                _admit("AlarmsToEncryptedTopic", "cloudwatch.amazonaws.com"),
+                # The same holds for what EventBridge and SNS set aside in encrypted queues.
+                _admit("UndeliveredEventsToEncryptedQueue", "events.amazonaws.com"),
+                _admit("UndeliveredAlertsToEncryptedQueue", "sns.amazonaws.com"),
             ],
         )
+
+
+def _admit(sid: str, service: str) -> iam.PolicyStatement:
+    """Lets an AWS service write into what is encrypted, on this account's behalf."""
+    return iam.PolicyStatement(
+        sid=sid,
+        principals=[iam.ServicePrincipal(service)],
+        actions=_READ_AND_WRITE,
+        resources=["*"],
+        conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+    )

@@ -20,9 +20,7 @@ class EmptyDefaultSecurityGroup(Construct):
     not there yet when it runs.
     """
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, vpc: ec2.Vpc, log_key: kms.IKey
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, vpc: ec2.Vpc, key: kms.IKey) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
         group = stack.format_arn(
@@ -39,7 +37,7 @@ class EmptyDefaultSecurityGroup(Construct):
             code=FunctionCode(
                 package="default_security_group", shared_packages=("custom_resource",)
             ),
-            log_key=log_key,
+            key=key,
             environment={},
             statements=[
                 iam.PolicyStatement(

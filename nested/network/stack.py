@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aws_cdk import NestedStack
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
@@ -13,6 +14,7 @@ from building_blocks.function import FunctionNetwork
 from config import ProductionConfig
 from nested.network.application_key import ApplicationKey
 from nested.network.default_security_group import EmptyDefaultSecurityGroup
+from nested.network.permissions_boundary import PermissionsBoundary
 from nested.network.security_groups import SecurityGroups
 from nested.network.vpc import PaymentsVpc
 
@@ -22,6 +24,8 @@ class NetworkOutputs:
     """What the network layer hands on."""
 
     vpc: ec2.IVpc
+    permissions_boundary: iam.IManagedPolicy
+    """What any role of the app may do at the most."""
     application_key: kms.IKey
     """Encrypts the table, the queues, the topic and every log group."""
     ledger_clients: FunctionNetwork
@@ -34,7 +38,8 @@ class NetworkOutputs:
 
 
 class NetworkNestedStack(NestedStack):
-    """The VPC, its security groups and rules, its flow logs, and the application's key."""
+    """The VPC, its security groups and rules, its flow logs, the permissions boundary, and the
+    application's key."""
 
     def __init__(self, scope: Construct, construct_id: str, *, config: ProductionConfig) -> None:
         super().__init__(
@@ -42,6 +47,7 @@ class NetworkNestedStack(NestedStack):
             construct_id,
             description="Payments production, network: VPC, subnets, NAT, security groups",
         )
+        boundary = PermissionsBoundary(self, "PermissionsBoundary")
         key = ApplicationKey(self, "ApplicationKey")
         network = PaymentsVpc(
             self,
@@ -51,9 +57,10 @@ class NetworkNestedStack(NestedStack):
             log_key=key,
         )
         groups = SecurityGroups(self, "SecurityGroups", vpc=network.vpc)
-        EmptyDefaultSecurityGroup(self, "DefaultSecurityGroup", vpc=network.vpc, log_key=key)
+        EmptyDefaultSecurityGroup(self, "DefaultSecurityGroup", vpc=network.vpc, key=key)
         self.layer = NetworkOutputs(
             vpc=network.vpc,
+            permissions_boundary=boundary,
             application_key=key,
             ledger_clients=FunctionNetwork(vpc=network.vpc, security_group=groups.ledger_clients),
             functions=FunctionNetwork(vpc=network.vpc, security_group=groups.functions),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Aws, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from building_blocks.logs import EncryptedLogGroup
+from building_blocks.role import ServiceRole
 
 
 class PaymentsVpc(Construct):
@@ -72,19 +72,33 @@ class PaymentsVpc(Construct):
         log_group = EncryptedLogGroup(
             self, "FlowLogGroup", name="/payments/vpc-flow-logs", key=log_key
         )
-        role = iam.Role(
+        role = ServiceRole(
             self,
             "FlowLogRole",
-            description="Lets the VPC write its flow logs",
-            assumed_by=iam.ServicePrincipal(
-                "vpc-flow-logs.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
-            ),
+            service="vpc-flow-logs.amazonaws.com",
+            purpose="Lets the VPC write its flow logs",
+            statements=[
+                iam.PolicyStatement(
+                    sid="WriteFlowLogs",
+                    actions=[
+                        "logs:CreateLogStream",
+                        "logs:DescribeLogStreams",
+                        "logs:PutLogEvents",
+                    ],
+                    resources=[log_group.log_group_arn],
+                )
+            ],
         )
-        flow_log = self.vpc.add_flow_log(
+        # The construct of this name would add a second policy to the role.
+        flow_log = ec2.CfnFlowLog(
+            self,
             "FlowLog",
-            destination=ec2.FlowLogDestination.to_cloud_watch_logs(log_group, role),
-            traffic_type=ec2.FlowLogTrafficType.ALL,
-            max_aggregation_interval=ec2.FlowLogMaxAggregationInterval.ONE_MINUTE,
+            resource_type="VPC",
+            resource_id=self.vpc.vpc_id,
+            traffic_type="ALL",
+            max_aggregation_interval=60,
+            log_destination_type="cloud-watch-logs",
+            log_group_name=log_group.log_group_name,
+            deliver_logs_permission_arn=role.role_arn,
         )
-        flow_log.apply_removal_policy(RemovalPolicy.DESTROY)
+        flow_log.node.add_dependency(role.policy)

@@ -9,6 +9,9 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from building_blocks.queue import EncryptedQueue
+from building_blocks.resource_policies import deny_foreign_accounts
+
 
 class AlertsTopic(sns.Topic):
     """An encrypted topic that CloudWatch may publish to, with the operators' mail address.
@@ -40,4 +43,20 @@ class AlertsTopic(sns.Topic):
                 },
             )
         )
-        self.add_subscription(subscriptions.EmailSubscription(email))
+        undelivered = EncryptedQueue(self, "DeadLetterQueue", key=key)
+        self.add_subscription(subscriptions.EmailSubscription(email, dead_letter_queue=undelivered))
+        self.add_to_resource_policy(
+            deny_foreign_accounts(
+                [
+                    "sns:AddPermission",
+                    "sns:DeleteTopic",
+                    "sns:GetTopicAttributes",
+                    "sns:ListSubscriptionsByTopic",
+                    "sns:Publish",
+                    "sns:RemovePermission",
+                    "sns:SetTopicAttributes",
+                    "sns:Subscribe",
+                ],
+                [self.topic_arn],
+            )
+        )

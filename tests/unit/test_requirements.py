@@ -5,6 +5,7 @@ The numbers S1 to S6 and R1 to R19 are the user's; a test's name starts with the
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from importlib import metadata
@@ -16,6 +17,7 @@ from nested.compute import ComputeNestedStack
 from nested.data import DataNestedStack
 from nested.network import NetworkNestedStack
 from nested.observability import ObservabilityNestedStack
+from permissions.templates import Templates
 from tests.unit.conftest import LAYERS, ROOT, Synthesized
 
 PAYMENT_FUNCTIONS = ("payment-validator", "payment-processor", "audit-logger")
@@ -96,7 +98,7 @@ def test_s6_layers_hold_their_own_kind_of_resource(synthesized: Synthesized) -> 
         "AWS::RDS::": {"data"},
         "AWS::DynamoDB::": {"data"},
         "AWS::S3::": {"data"},
-        "AWS::SQS::": {"data"},
+        "AWS::SQS::": {"data", "observability"},  # there, of alerts that reached nobody
         "AWS::ApiGateway::": {"compute"},
         "AWS::CloudWatch::": {"observability"},
         "AWS::SNS::": {"observability"},
@@ -278,9 +280,19 @@ def test_r8_every_method_requires_an_api_key(synthesized: Synthesized) -> None:
 
 
 def test_r8_stage_and_usage_plan_throttle(synthesized: Synthesized) -> None:
-    (settings,) = synthesized.only("AWS::ApiGateway::Stage")["MethodSettings"]
-    assert (settings["HttpMethod"], settings["ResourcePath"]) == ("*", "/*")
-    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (100, 200)
+    settings = {
+        (method["HttpMethod"], method["ResourcePath"]): method
+        for method in synthesized.only("AWS::ApiGateway::Stage")["MethodSettings"]
+    }
+    assert {
+        method: (setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"])
+        for method, setting in settings.items()
+    } == {("*", "/*"): (100, 200), ("GET", "/~1status"): (20, 20)}
+    # A method with settings of its own has none of the stage's.
+    assert {
+        (setting["LoggingLevel"], setting["DataTraceEnabled"], setting["MetricsEnabled"])
+        for setting in settings.values()
+    } == {("INFO", False, True)}
     plan = synthesized.only("AWS::ApiGateway::UsagePlan")
     assert plan["Throttle"] == {"RateLimit": 100, "BurstLimit": 200}
     assert plan["Quota"] == {"Limit": 1_000_000, "Period": "DAY"}
@@ -301,7 +313,7 @@ def test_r9_transactions_table_has_its_keys_and_recovery(synthesized: Synthesize
 
 
 def audit_bucket(synthesized: Synthesized) -> dict[str, Any]:
-    return synthesized.only("AWS::S3::Bucket")
+    return synthesized.only("AWS::S3::Bucket", ObjectLockEnabled=True)
 
 
 def test_r10_audit_objects_move_to_glacier_after_90_days(synthesized: Synthesized) -> None:
@@ -336,7 +348,7 @@ def encryption_key(bucket: dict[str, Any]) -> str:
 
 def test_r11_queues_keep_failed_payments_for_14_days(synthesized: Synthesized) -> None:
     queues = synthesized.properties("AWS::SQS::Queue")
-    assert len(queues) == 3
+    assert len(queues) == 5
     assert {queue["MessageRetentionPeriod"] for queue in queues} == {14 * 24 * 60 * 60}
 
 
@@ -516,15 +528,35 @@ def test_r17_each_function_has_a_role_of_its_own(synthesized: Synthesized) -> No
     assert len(roles) == len(set(roles)) == 5
 
 
-def test_r17_no_managed_policy_and_no_wildcard_action_is_granted(
-    synthesized: Synthesized,
-) -> None:
-    for _, logical_id, role in synthesized.resources("AWS::IAM::Role"):
-        assert "ManagedPolicyArns" not in role["Properties"], logical_id
-    for _, logical_id, policy in synthesized.resources("AWS::IAM::Policy"):
+def test_r17_each_role_has_one_policy_that_is_written_for_it(synthesized: Synthesized) -> None:
+    """No managed policy of AWS's, none that is shared, none inline."""
+    policies = list(synthesized.resources("AWS::IAM::ManagedPolicy"))
+    for layer, logical_id, role in synthesized.resources("AWS::IAM::Role"):
+        assert not {"ManagedPolicyArns", "Policies"} & role["Properties"].keys(), logical_id
+        of_role = [
+            policy["Properties"]["Roles"]
+            for policy_layer, _, policy in policies
+            if policy_layer == layer
+            and {"Ref": logical_id} in policy["Properties"].get("Roles", [])
+        ]
+        assert of_role == [[{"Ref": logical_id}]], logical_id
+    assert not list(synthesized.resources("AWS::IAM::Policy"))
+
+
+def test_r17_no_wildcard_action_is_granted(synthesized: Synthesized) -> None:
+    for _, logical_id, policy in synthesized.resources("AWS::IAM::ManagedPolicy"):
         for statement in statements(policy["Properties"]):
-            for action in as_list(statement["Action"]):
-                assert "*" not in action, f"{logical_id}: {action}"
+            if statement["Effect"] == "Allow":
+                for action in as_list(statement["Action"]):
+                    assert "*" not in action, f"{logical_id}: {action}"
+
+
+def test_r17_policies_fit_into_what_iam_stores(synthesized: Synthesized) -> None:
+    """6,144 characters without white space (IAM user guide, "IAM and AWS STS quotas")."""
+    templates = Templates.of(synthesized.folder)
+    for policy in templates.resources("AWS::IAM::ManagedPolicy"):
+        document = templates.resolved(policy.properties["PolicyDocument"], policy.stack)
+        assert len(json.dumps(document, separators=(",", ":"))) < 6_144, policy.logical_id
 
 
 @pytest.mark.parametrize("name", PAYMENT_FUNCTIONS)
@@ -532,8 +564,8 @@ def test_r17_payment_function_is_explicitly_denied(synthesized: Synthesized, nam
     role = function(synthesized, name)["Role"]["Fn::GetAtt"][0]
     (policy,) = (
         policy
-        for policy in synthesized.properties("AWS::IAM::Policy")
-        if policy["Roles"] == [{"Ref": role}]
+        for policy in synthesized.properties("AWS::IAM::ManagedPolicy")
+        if policy.get("Roles") == [{"Ref": role}]
     )
     denied = {
         action
@@ -547,7 +579,7 @@ def test_r17_payment_function_is_explicitly_denied(synthesized: Synthesized, nam
         "s3:DeleteObjectVersion",
         "s3:BypassGovernanceRetention",
         "kms:ScheduleKeyDeletion",
-        "iam:PassRole",
+        "iam:*",
     } <= denied
 
 

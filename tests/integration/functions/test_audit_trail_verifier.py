@@ -15,6 +15,7 @@ from audit_logger.trail import AuditTrail
 
 from local import aws
 from tests.environment import PROJECT, Environment
+from tests.unit.lambda_code.bucket_in_memory import KEY
 from tests.unit.lambda_code.test_audit_logger import record
 
 START = datetime(2026, 1, 31, 8, 30, tzinfo=UTC)
@@ -33,7 +34,7 @@ def bucket(client: Any) -> str:
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     for number in range(1, 5):
         moment = START + timedelta(hours=number // 3)
-        AuditTrail(client, name, lambda moment=moment: moment).append(  # type: ignore[misc]
+        AuditTrail(client, name, KEY, lambda moment=moment: moment).append(  # type: ignore[misc]
             [record(number)], lambda: True
         )
     return name

@@ -24,6 +24,7 @@ from tests.integration.money.sandboxes import sandbox_source
 
 MASTER = "ledger_admin"
 TEMPLATE = "migrated"
+AUDIT_KEY = f"arn:aws:kms:{aws.REGION}:{aws.ACCOUNT}:key/audit"
 MAX_RECEIVES = 14  # of a message, before it goes to the dead-letter queue
 
 _numbers = count(1)
@@ -48,6 +49,7 @@ class Names:
             "TRANSACTIONS_TABLE": self.table,
             "RETRY_QUEUE_URL": self.queue,
             "AUDIT_BUCKET": self.bucket,
+            "AUDIT_KEY_ARN": AUDIT_KEY,
         }
 
 

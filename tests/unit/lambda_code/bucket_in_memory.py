@@ -11,6 +11,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+KEY = "arn:aws:kms:us-east-1:123456789012:key/audit"
+
 
 def client_error(status: int, code: str) -> ClientError:
     answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
@@ -39,7 +41,10 @@ class BucketInMemory:
             versions = self.versions.setdefault(request["Key"], [])
             if request.get("IfNoneMatch") == "*" and versions and versions[-1]:
                 raise client_error(412, "PreconditionFailed")
-            versions.append({"Metadata": request["Metadata"], "Content": request["Body"]})
+            key = (request.get("ServerSideEncryption"), request.get("SSEKMSKeyId"))
+            versions.append(
+                {"Metadata": request["Metadata"], "Content": request["Body"], "Key": key}
+            )
         return {}
 
     def delete(self, key: str) -> None:

@@ -12,7 +12,7 @@ from audit_logger.records import audit_record, content, sequence_numbers
 from audit_logger.trail import AuditTrail
 from botocore.exceptions import ClientError
 
-from tests.unit.lambda_code.bucket_in_memory import BucketInMemory, client_error
+from tests.unit.lambda_code.bucket_in_memory import KEY, BucketInMemory, client_error
 from tests.unit.lambda_code.conftest import Logs, Metrics
 from tests.unit.lambda_code.lambda_context import CONTEXT
 
@@ -105,7 +105,7 @@ def test_the_same_records_make_the_same_content_at_any_time() -> None:
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> BucketInMemory:
     bucket = BucketInMemory()
-    trail = AuditTrail(bucket, "audit")
+    trail = AuditTrail(bucket, "audit", KEY)
     monkeypatch.setattr(audit_logger.handler, "_trail", lambda: trail)
     return bucket
 

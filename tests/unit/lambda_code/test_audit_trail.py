@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_trail.verification import Finding, Verifier
-from tests.unit.lambda_code.bucket_in_memory import BucketInMemory, client_error
+from tests.unit.lambda_code.bucket_in_memory import KEY, BucketInMemory, client_error
 from tests.unit.lambda_code.test_audit_logger import record
 
 # After the creation of every record that the tests make.
@@ -47,7 +47,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def trail(bucket: BucketInMemory, clock: Clock) -> AuditTrail:
-    return AuditTrail(bucket, "audit", clock)
+    return AuditTrail(bucket, "audit", KEY, clock)
 
 
 def stored(bucket: BucketInMemory) -> list[int]:
@@ -110,7 +110,7 @@ def test_a_new_sandbox_goes_on_where_the_last_one_ended(bucket: BucketInMemory) 
     for number, age in enumerate((0, 1, 30, 24 * 40), 1):
         clock = Clock()
         clock.now += timedelta(hours=age)
-        AuditTrail(bucket, "audit", clock).append([record(number)], always)
+        AuditTrail(bucket, "audit", KEY, clock).append([record(number)], always)
     assert stored(bucket) == [1, 2, 3, 4]
     assert finding(bucket) is None
 
@@ -122,7 +122,7 @@ def test_a_redelivery_adds_only_what_is_new(
 ) -> None:
     for numbers in ([1, 2], [3]):
         trail.append([record(number) for number in numbers], always)
-    writer = trail if same_sandbox else AuditTrail(bucket, "audit", clock)
+    writer = trail if same_sandbox else AuditTrail(bucket, "audit", KEY, clock)
     writer.append([record(number) for number in again], always)
     assert stored(bucket) == sorted({1, 2, 3, *again})
 
@@ -138,7 +138,7 @@ def test_a_late_redelivery_is_found_far_back(
         if number == 2:
             second = change
     assert trail.append([second], always) is None
-    assert AuditTrail(bucket, "audit", clock).append([second], always) is None
+    assert AuditTrail(bucket, "audit", KEY, clock).append([second], always) is None
 
 
 def test_only_objects_that_can_hold_a_record_are_searched_for_it(
@@ -151,7 +151,7 @@ def test_only_objects_that_can_hold_a_record_are_searched_for_it(
         trail.append([change], always)
     bucket.reads.clear()
     change["dynamodb"]["SequenceNumber"] = f"{20:021}"
-    AuditTrail(bucket, "audit", clock).append([change], always)
+    AuditTrail(bucket, "audit", KEY, clock).append([change], always)
     assert len(bucket.reads) == 2
 
 
@@ -183,9 +183,18 @@ def test_a_writer_that_dies_before_it_stored_leaves_no_trace(
     with pytest.raises(SystemExit):
         trail.append([record(2)], always)
     bucket.before_put = lambda: None
-    AuditTrail(bucket, "audit", clock).append([record(2), record(3)], always)
+    AuditTrail(bucket, "audit", KEY, clock).append([record(2), record(3)], always)
     assert stored(bucket) == [1, 2, 3]
     assert finding(bucket) is None
+
+
+def test_each_object_is_put_under_the_trails_key(bucket: BucketInMemory, trail: AuditTrail) -> None:
+    """The bucket's policy refuses those that do not ask for it."""
+    trail.append([record(1)], always)
+    trail.append([record(2)], always)
+    objects = [version for versions in bucket.versions.values() for version in versions if version]
+    assert len(objects) >= 2
+    assert {version["Key"] for version in objects} == {("aws:kms", KEY)}
 
 
 def test_a_conflict_is_tried_again(bucket: BucketInMemory, trail: AuditTrail) -> None:
@@ -219,7 +228,7 @@ def test_a_writer_that_others_overtook_goes_on_after_them(
 ) -> None:
     trail.append([record(1)], always)
     for number in range(2, 2 + others):
-        AuditTrail(bucket, "audit", clock).append([record(number)], always)
+        AuditTrail(bucket, "audit", KEY, clock).append([record(number)], always)
     trail.append([record(2), record(100)], always)
     assert stored(bucket) == [*range(1, 2 + others), 100]
     assert finding(bucket) is None
@@ -229,7 +238,7 @@ def test_a_writer_far_behind_needs_no_more_than_two_tries(
     bucket: BucketInMemory, trail: AuditTrail, clock: Clock
 ) -> None:
     trail.append([record(1)], always)
-    other = AuditTrail(bucket, "audit", clock)
+    other = AuditTrail(bucket, "audit", KEY, clock)
     for number in range(2, 100):
         other.append([record(number)], always)
     clock.now += timedelta(minutes=1)
@@ -259,7 +268,7 @@ def test_parallel_writers_make_one_chain_with_every_record_once(
     failures: list[BaseException] = []
 
     def shard(first: int) -> None:
-        writer = AuditTrail(bucket, "audit", clock)
+        writer = AuditTrail(bucket, "audit", KEY, clock)
         start.wait()
         try:
             for number in range(first, first + 20):
@@ -296,7 +305,7 @@ def test_any_deliveries_with_any_deaths_give_one_chain_with_every_record_once(
     deliveries: list[tuple[int, int, int, str, int]],
 ) -> None:
     bucket, clock = BucketInMemory(), Clock()
-    sandboxes = [AuditTrail(bucket, "audit", clock) for _ in range(3)]
+    sandboxes = [AuditTrail(bucket, "audit", KEY, clock) for _ in range(3)]
     delivered: set[int] = set()
     for sandbox, first, length, fate, minutes in deliveries:
         numbers = range(first, first + length)
@@ -311,7 +320,7 @@ def test_any_deliveries_with_any_deaths_give_one_chain_with_every_record_once(
         except SystemExit:
             pass
         if fate != "stored":
-            sandboxes[sandbox] = AuditTrail(bucket, "audit", clock)
+            sandboxes[sandbox] = AuditTrail(bucket, "audit", KEY, clock)
         clock.now += timedelta(minutes=minutes)
     assert sorted(stored(bucket)) == sorted(delivered)
     assert not bucket.keys or finding(bucket) is None
@@ -402,7 +411,7 @@ def test_an_object_rewritten_with_its_own_chain_breaks_the_next_one(
     forgery = BucketInMemory()
     for key in keys[:2]:
         forgery.versions[key] = bucket.versions[key]
-    AuditTrail(forgery, "audit", lambda: START).append([record(77)], always)
+    AuditTrail(forgery, "audit", KEY, lambda: START).append([record(77)], always)
     bucket.versions[keys[2]] = forgery.versions[keys[2]]
     assert found(bucket) == ("out_of_order", keys[3])
 
@@ -437,7 +446,7 @@ def test_a_trail_cut_off_at_its_end_needs_a_witness(
 def test_a_trail_written_anew_needs_a_witness(bucket: BucketInMemory, keys: list[str]) -> None:
     witness = sha256(bucket, keys[5])
     forgery = BucketInMemory()
-    AuditTrail(forgery, "audit", lambda: START).append([record(77)], always)
+    AuditTrail(forgery, "audit", KEY, lambda: START).append([record(77)], always)
     assert finding(forgery) is None
     assert found(forgery, witness=witness)[0] == "truncated"
 

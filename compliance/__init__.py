@@ -1,0 +1,1 @@
+"""What every synthesis is checked for: four policy packs, and the app's own rules."""

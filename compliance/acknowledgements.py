@@ -1,0 +1,229 @@
+"""Findings of the policy packs that are accepted: on one resource each, with the reason.
+
+What is listed here is not reported by a synthesis; a test fails when an entry matches no finding
+any more. ``docs/acknowledgements.md`` is made from it (``make docs``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Acknowledgement:
+    """One accepted finding.
+
+    Attributes:
+        resource: path of its construct.
+        rule: the finding's name; where a rule finds several things on a resource, what it found
+            stands in brackets.
+    """
+
+    resource: str
+    rule: str
+    reason: str
+
+
+_NETWORK = "PaymentsProd/NetworkNestedStack"
+_DATA = "PaymentsProd/DataNestedStack"
+_COMPUTE = "PaymentsProd/ComputeNestedStack"
+_OBSERVABILITY = "PaymentsProd/ObservabilityNestedStack"
+
+_DATABASE = f"{_DATA}/LedgerDatabase/Instance/Resource"
+_AUDIT_BUCKET = f"{_DATA}/AuditBucket/Bucket/Resource"
+_ACCESS_LOGS = f"{_DATA}/AuditBucket/AccessLogs/Resource"
+_STAGE = f"{_COMPUTE}/Api/RestApi/DeploymentStage.prod/Resource"
+_DEFAULT_GROUP_FUNCTION = f"{_NETWORK}/DefaultSecurityGroup/Provider/Function/Resource"
+_DEFAULT_GROUP_POLICY = f"{_NETWORK}/DefaultSecurityGroup/Provider/Role/Policy/Resource"
+_METHODS = [
+    f"{_COMPUTE}/Api/RestApi/Default/{method}/Resource"
+    for method in ("validate/POST", "process/POST", "status/GET")
+]
+_POLICIES_OF_FUNCTIONS_IN_VPC = [
+    f"{_DATA}/LedgerSchema/Provider/Role/Policy/Resource",
+    *(
+        f"{_COMPUTE}/{function}/Role/Policy/Resource"
+        for function in ("PaymentValidator", "PaymentProcessor", "AuditLogger")
+    ),
+]
+
+
+def _accept(
+    resources: Sequence[str] | str, rules: Sequence[str] | str, reason: str
+) -> list[Acknowledgement]:
+    return [
+        Acknowledgement(resource, rule, reason)
+        for resource in ([resources] if isinstance(resources, str) else resources)
+        for rule in ([rules] if isinstance(rules, str) else rules)
+    ]
+
+
+ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
+    # Network
+    *_accept(
+        [f"{_NETWORK}/Network/Vpc/PublicSubnet{n}/DefaultRoute" for n in (1, 2, 3)],
+        [
+            "NIST.800.53.R5-VPCNoUnrestrictedRouteToIGW",
+            "PCI.DSS.321-VPCNoUnrestrictedRouteToIGW",
+        ],
+        "The NAT gateways, which alone stand in the public subnets, need this route: it is the "
+        "private subnets' only way out (R2). No public subnet gives addresses to instances.",
+    ),
+    *_accept(
+        f"{_NETWORK}/Network/Vpc/Resource",
+        [
+            "NIST.800.53.R5-VPCDefaultSecurityGroupClosed",
+            "PCI.DSS.321-VPCDefaultSecurityGroupClosed",
+        ],
+        "A template cannot say that the default group is empty, so the packs warn about every "
+        "VPC. Custom::DefaultSecurityGroup takes its rules out in the same deployment (R3).",
+    ),
+    *_accept(
+        _DEFAULT_GROUP_FUNCTION,
+        ["NIST.800.53.R5-LambdaInsideVPC", "PCI.DSS.321-LambdaInsideVPC"],
+        "It empties the default security group through the EC2 API, before the VPC has a way "
+        "out, and reaches no data. It runs during deployments only.",
+    ),
+    *_accept(
+        _DEFAULT_GROUP_FUNCTION,
+        ["NIST.800.53.R5-LambdaDLQ", "Serverless-LambdaDLQ"],
+        "CloudFormation alone invokes it, and waits for its answer: a failed invocation fails "
+        "the deployment, visibly. The queues come in a later layer.",
+    ),
+    # Roles
+    *_accept(
+        f"{_NETWORK}/PermissionsBoundary/Resource",
+        "AwsSolutions-IAM5[Resource::*]",
+        "A boundary allows nothing by itself: the resources are named in each role's own "
+        "policy. It bounds the actions, the region and the account.",
+    ),
+    *_accept(
+        _POLICIES_OF_FUNCTIONS_IN_VPC,
+        "AwsSolutions-IAM5[Resource::*]",
+        "Lambda manages network interfaces with the role, and they do not exist beforehand; "
+        "X-Ray's actions and ec2:Describe* know no resource, nor does dynamodb:ListStreams. "
+        "The function's own code is denied the EC2 actions (lambda:SourceFunctionArn).",
+    ),
+    *_accept(
+        _DEFAULT_GROUP_POLICY,
+        "AwsSolutions-IAM5[Resource::*]",
+        "ec2:DescribeSecurityGroupRules and X-Ray's actions know no resource; what changes "
+        "something, the revoking of rules, is limited to the VPC's default group.",
+    ),
+    *_accept(
+        _DEFAULT_GROUP_POLICY,
+        "AwsSolutions-IAM5[Resource::arn:aws:ec2:us-east-1:<AWS::AccountId>:security-group-rule/*]",
+        "EC2 asks for the right to the group and to its rules, whose names AWS makes up. The "
+        "group in the same statement is the VPC's default group alone.",
+    ),
+    *_accept(
+        f"{_COMPUTE}/AuditLogger/Role/Policy/Resource",
+        "AwsSolutions-IAM5[Resource::<referencetoPaymentsProdDataNestedStackNestedStack"
+        "DataNestedStackNestedStackResourceB180D288OutputsPaymentsProdDataNestedStack"
+        "AuditBucket22130153Arn>/year=*]",
+        "The trail's objects are named by the hour and their number. Of one bucket, it may "
+        "read and add objects of the trail; it can neither overwrite nor delete any.",
+    ),
+    *_accept(
+        f"{_COMPUTE}/Api/LoggingRole/Policy/Resource",
+        "AwsSolutions-IAM5[Resource::arn:aws:logs:us-east-1:<AWS::AccountId>:log-group:*]",
+        "API Gateway's role for logs is one for the account and region; it tries the role "
+        "when it is given it, on groups of its own naming.",
+    ),
+    # Data
+    *_accept(
+        _DATABASE,
+        ["AwsSolutions-RDS10", "NIST.800.53.R5-RDSInstanceDeletionProtectionEnabled"],
+        "A protected database would keep a failed first deployment from rolling back. "
+        "Protection is switched on once the whole unit stands (docs/architecture.md), and the "
+        "instance is retained when it would be replaced or its stack deleted.",
+    ),
+    *_accept(
+        _DATABASE,
+        "AwsSolutions-RDS11",
+        "Another port hides nothing from who can scan it. The port is open to one security "
+        "group, in private subnets, over TLS, to IAM-authenticated users.",
+    ),
+    *_accept(
+        _DATABASE,
+        "NIST.800.53.R5-RDSInBackupPlan",
+        "RDS's own automated backups are kept for 30 days with point-in-time recovery (R4), "
+        "longer than AWS Backup's continuous ones could be.",
+    ),
+    *_accept(
+        f"{_DATA}/TransactionsTable/Resource",
+        "NIST.800.53.R5-DynamoDBInBackupPlan",
+        "Point-in-time recovery covers 35 days (R9), and the audit trail holds every item for "
+        "the whole retention, where nobody can delete it.",
+    ),
+    *_accept(
+        [_AUDIT_BUCKET, _ACCESS_LOGS],
+        [
+            "NIST.800.53.R5-S3BucketReplicationEnabled",
+            "PCI.DSS.321-S3BucketReplicationEnabled",
+        ],
+        "Payment data stays in us-east-1. S3 stores each object in three zones at least; the "
+        "audit bucket is versioned and locked against deletion.",
+    ),
+    *_accept(
+        _ACCESS_LOGS,
+        ["NIST.800.53.R5-S3DefaultEncryptionKMS", "PCI.DSS.321-S3DefaultEncryptionKMS"],
+        "S3 delivers server access logs only to buckets under S3's own keys (SSE-S3). The logs "
+        "name requests and objects; they hold no payment data.",
+    ),
+    *_accept(
+        [
+            f"{_DATA}/Queues/AuditFailureQueue/Resource",
+            f"{_OBSERVABILITY}/AlertsTopic/DeadLetterQueue/Resource",
+        ],
+        "AwsSolutions-SQS3",
+        "It is a dead-letter queue: of a stream's consumer, or of a subscription, where the "
+        "rule does not look.",
+    ),
+    *_accept(
+        [
+            f"{_DATA}/Queues/RetryDeadLetterQueue/Resource",
+            f"{_DATA}/Queues/AuditFailureQueue/Resource",
+            f"{_DATA}/Queues/FailedInvocationsQueue/Resource",
+            f"{_OBSERVABILITY}/AlertsTopic/DeadLetterQueue/Resource",
+        ],
+        "Serverless-SQSRedrivePolicy",
+        "It is the dead-letter queue. Nothing consumes it but people, so nothing could be "
+        "moved on from it; messages stay for 14 days, with an alarm.",
+    ),
+    # Compute
+    *_accept(
+        _METHODS,
+        ["AwsSolutions-APIG4", "AwsSolutions-COG4"],
+        "Clients are merchants' servers, which R8 asks to identify by API keys; there are no "
+        "users to sign in. The keys are required on every method, behind WAF and throttles.",
+    ),
+    *_accept(
+        _STAGE,
+        [
+            "NIST.800.53.R5-APIGWCacheEnabledAndEncrypted",
+            "PCI.DSS.321-APIGWCacheEnabledAndEncrypted",
+        ],
+        "Answers about payments must not come from a cache: the two POSTs change state, and "
+        "the status is asked for to learn what is true now. What is not cached is not stored.",
+    ),
+    *_accept(
+        _STAGE,
+        ["NIST.800.53.R5-APIGWSSLEnabled", "PCI.DSS.321-APIGWSSLEnabled"],
+        "A client certificate proves API Gateway to HTTP backends. The only backends are "
+        "Lambda functions, which are invoked over TLS with IAM authorization.",
+    ),
+    *_accept(
+        f"{_COMPUTE}/PaymentProcessor/Retries/Resource",
+        "Serverless-LambdaEventSourceMappingDestination",
+        "Lambda accepts no failure destination for SQS: the retry queue's own redrive policy "
+        "moves what keeps failing to the dead-letter queue.",
+    ),
+    *_accept(
+        f"{_COMPUTE}/PaymentProcessor/SweepOnce/Resource",
+        "Serverless-LambdaAsyncFailureDestination",
+        "The function's dead-letter queue takes failed asynchronous invocations; a destination "
+        "beside it would store each of them twice.",
+    ),
+)

@@ -1,0 +1,308 @@
+"""The app's own rules, over what CloudFormation will get: the synthesized templates.
+
+The policy packs look at constructs, so that they do not see what an override has changed in the
+template, and they know neither the app's denials nor its boundary nor its tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from compliance.templates import Resource, denies, documents, of_type, statements
+from compliance.untaggable import UNTAGGABLE_TYPES
+
+Resources = Sequence[Resource]
+
+TAGS = ("Environment", "Team", "CostCenter")
+"""R16."""
+
+LOG_RETENTION_DAYS = 90
+"""R15."""
+
+DENIED_TO_EVERY_ROLE = (
+    "dynamodb:BatchWriteItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:DeleteTable",
+    "dynamodb:UpdateItem",
+    "iam:CreateRole",
+    "iam:PassRole",
+    "kms:DisableKey",
+    "kms:PutKeyPolicy",
+    "kms:ScheduleKeyDeletion",
+    "s3:BypassGovernanceRetention",
+    "s3:DeleteObject",
+    "s3:DeleteObjectVersion",
+    "s3:PutBucketPolicy",
+    "s3:PutObjectRetention",
+    "sts:AssumeRole",
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What no resource may be.
+
+    Attributes:
+        broken_by: the resources of all templates that break it.
+    """
+
+    name: str
+    description: str
+    fix: str
+    broken_by: Callable[[Resources], Iterator[Resource]]
+
+
+def _public_buckets(resources: Resources) -> Iterator[Resource]:
+    blocks = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+    for bucket in of_type(resources, "AWS::S3::Bucket"):
+        block = bucket.properties.get("PublicAccessBlockConfiguration", {})
+        if not all(block.get(name) is True for name in blocks):
+            yield bucket
+    for policy in of_type(resources, "AWS::S3::BucketPolicy"):
+        if any(
+            statement.effect == "Allow" and statement.is_for_everybody
+            for document in documents(policy)
+            for statement in statements(document)
+        ):
+            yield policy
+
+
+def _policies_without_denials(resources: Resources) -> Iterator[Resource]:
+    for policy in of_type(resources, "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
+        roles = policy.properties.get("Roles", [])
+        is_boundary = not roles
+        is_of_function = any(
+            role.refers_to(roles) and _is_assumed_by(role, "lambda.amazonaws.com")
+            for role in of_type(resources, "AWS::IAM::Role")
+            if role.template == policy.template
+        )
+        if not (is_boundary or is_of_function):
+            continue
+        document = policy.properties["PolicyDocument"]
+        denies_other_regions = any(
+            statement.effect == "Deny" and statement.asks("aws:RequestedRegion")
+            for statement in statements(document)
+        )
+        if not denies_other_regions or not all(
+            denies(document, action) for action in DENIED_TO_EVERY_ROLE
+        ):
+            yield policy
+
+
+def _is_assumed_by(role: Resource, service: str) -> bool:
+    return any(
+        statement.principal == {"Service": service}
+        for statement in statements(role.properties["AssumeRolePolicyDocument"])
+    )
+
+
+_POLICY_TYPES = {
+    "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket"),
+    "AWS::SQS::Queue": ("AWS::SQS::QueuePolicy", "Queues"),
+    "AWS::SNS::Topic": ("AWS::SNS::TopicPolicy", "Topics"),
+}
+
+
+def _resources_that_admit_strangers(resources: Resources) -> Iterator[Resource]:
+    for resource in of_type(resources, "AWS::KMS::Key", *_POLICY_TYPES):
+        held = list(documents(resource))
+        if resource.type in _POLICY_TYPES:
+            policy_type, target = _POLICY_TYPES[resource.type]
+            held = [
+                policy.properties["PolicyDocument"]
+                for policy in of_type(resources, policy_type)
+                if policy.template == resource.template
+                and resource.refers_to(policy.properties[target])
+            ]
+        refused = [
+            statement
+            for document in held
+            for statement in statements(document)
+            if statement.effect == "Deny" and statement.is_for_everybody
+        ]
+        for key in ("aws:SecureTransport", "aws:PrincipalAccount"):
+            if not any(statement.asks(key) for statement in refused):
+                yield resource
+                break
+
+
+def _open_groups(resources: Resources) -> Iterator[Resource]:
+    everywhere = ("0.0.0.0/0", "::/0")
+    for resource in of_type(
+        resources,
+        "AWS::EC2::SecurityGroup",
+        "AWS::EC2::SecurityGroupIngress",
+        "AWS::EC2::SecurityGroupEgress",
+    ):
+        alone = [resource.properties]
+        inward = resource.properties.get("SecurityGroupIngress", [])
+        outward = resource.properties.get("SecurityGroupEgress", [])
+        if resource.type.endswith("Ingress"):
+            inward = alone
+        elif resource.type.endswith("Egress"):
+            outward = alone
+        is_open_inward = any(
+            rule.get("CidrIp") in everywhere or rule.get("CidrIpv6") in everywhere
+            for rule in inward
+        )
+        # CDK writes a rule of this protocol to 255.255.255.255/32 where nothing may go out.
+        is_open_outward = any(
+            str(rule.get("IpProtocol")) == "-1"
+            and (rule.get("CidrIp") in everywhere or rule.get("CidrIpv6") in everywhere)
+            for rule in outward
+        )
+        if is_open_inward or is_open_outward:
+            yield resource
+
+
+_KEYS = {
+    "AWS::DynamoDB::Table": lambda p: p.get("SSESpecification", {}).get("KMSMasterKeyId"),
+    "AWS::Logs::LogGroup": lambda p: p.get("KmsKeyId"),
+    "AWS::RDS::DBInstance": lambda p: p.get("StorageEncrypted") and p.get("KmsKeyId"),
+    "AWS::S3::Bucket": lambda p: p.get("BucketEncryption"),
+    "AWS::SNS::Topic": lambda p: p.get("KmsMasterKeyId"),
+    "AWS::SQS::Queue": lambda p: p.get("KmsMasterKeyId"),
+}
+
+
+def _unencrypted(resources: Resources) -> Iterator[Resource]:
+    for resource in of_type(resources, *_KEYS):
+        if not _KEYS[resource.type](resource.properties):
+            yield resource
+
+
+def _keys_without_rotation(resources: Resources) -> Iterator[Resource]:
+    for key in of_type(resources, "AWS::KMS::Key"):
+        if key.properties.get("EnableKeyRotation") is not True:
+            yield key
+
+
+def _logs_without_retention(resources: Resources) -> Iterator[Resource]:
+    for group in of_type(resources, "AWS::Logs::LogGroup"):
+        if group.properties.get("RetentionInDays") != LOG_RETENTION_DAYS:
+            yield group
+
+
+def _wildcard_actions(resources: Resources) -> Iterator[Resource]:
+    for resource in resources:
+        if any(
+            statement.effect == "Allow" and any("*" in action for action in statement.actions)
+            for document in documents(resource)
+            for statement in statements(document)
+        ):
+            yield resource
+
+
+def _tables_without_recovery(resources: Resources) -> Iterator[Resource]:
+    for table in of_type(resources, "AWS::DynamoDB::Table"):
+        recovery = table.properties.get("PointInTimeRecoverySpecification", {})
+        if recovery.get("PointInTimeRecoveryEnabled") is not True:
+            yield table
+
+
+def _untagged(resources: Resources) -> Iterator[Resource]:
+    for resource in resources:
+        if resource.type in UNTAGGABLE_TYPES or resource.type.startswith("Custom::"):
+            continue
+        tags = resource.properties.get("Tags", {})
+        if isinstance(tags, list):
+            tags = {tag["Key"]: tag["Value"] for tag in tags}
+        if not all(tags.get(name) for name in TAGS):
+            yield resource
+
+
+def _roles_without_boundary(resources: Resources) -> Iterator[Resource]:
+    boundaries = [
+        {"Ref": policy.logical_id}
+        for policy in of_type(resources, "AWS::IAM::ManagedPolicy")
+        if not policy.properties.get("Roles")
+    ]
+    for role in of_type(resources, "AWS::IAM::Role"):
+        if role.properties.get("PermissionsBoundary") not in boundaries:
+            yield role
+
+
+def _roles_with_foreign_policies(resources: Resources) -> Iterator[Resource]:
+    for role in of_type(resources, "AWS::IAM::Role"):
+        if role.properties.get("ManagedPolicyArns"):
+            yield role
+    for policy in of_type(resources, "AWS::IAM::ManagedPolicy"):
+        if len(policy.properties.get("Roles", [])) > 1:
+            yield policy
+
+
+RULES = (
+    Rule(
+        "PublicBucket",
+        "The bucket is not closed to the public.",
+        "Set all four of PublicAccessBlockConfiguration, and allow everybody nothing.",
+        _public_buckets,
+    ),
+    Rule(
+        "MissingDeny",
+        "The policy of a function, or the boundary, lacks a denial that every role must have.",
+        "Add the statements of building_blocks/denials.py.",
+        _policies_without_denials,
+    ),
+    Rule(
+        "StrangersAdmitted",
+        "The resource's policy does not deny plain HTTP, or does not deny foreign accounts.",
+        "Add deny_plain_http and deny_foreign_accounts (building_blocks/resource_policies.py).",
+        _resources_that_admit_strangers,
+    ),
+    Rule(
+        "OpenGroup",
+        "The security group admits everybody, or lets everything out.",
+        "Name the group or network that may connect, and the port (R3).",
+        _open_groups,
+    ),
+    Rule(
+        "Unencrypted",
+        "What the resource holds is not encrypted under a key.",
+        "Give it the key of its layer.",
+        _unencrypted,
+    ),
+    Rule(
+        "KeyWithoutRotation",
+        "The key is not rotated.",
+        "Use CustomerManagedKey (building_blocks/key.py).",
+        _keys_without_rotation,
+    ),
+    Rule(
+        "LogGroupWithoutRetention",
+        f"The log group does not keep its logs for {LOG_RETENTION_DAYS} days (R15).",
+        "Use EncryptedLogGroup (building_blocks/logs.py).",
+        _logs_without_retention,
+    ),
+    Rule(
+        "WildcardAction",
+        "A statement allows actions with a wildcard.",
+        "Name the actions, one by one (R17).",
+        _wildcard_actions,
+    ),
+    Rule(
+        "MissingPointInTimeRecovery",
+        "The table cannot be restored to a point in time (R9).",
+        "Set PointInTimeRecoveryEnabled.",
+        _tables_without_recovery,
+    ),
+    Rule(
+        "UntaggedResource",
+        f"The resource does not carry the tags {', '.join(TAGS)} (R16).",
+        "Make it with a construct that CDK can tag, or add it to UNTAGGABLE_TYPES if AWS cannot.",
+        _untagged,
+    ),
+    Rule(
+        "RoleWithoutBoundary",
+        "The role is not under the app's permissions boundary (R17).",
+        "Make it with ServiceRole (building_blocks/role.py), below PaymentsProd.",
+        _roles_without_boundary,
+    ),
+    Rule(
+        "SharedPolicy",
+        "The role has a policy that was not written for it alone.",
+        "Give it statements of its own with ServiceRole (building_blocks/role.py).",
+        _roles_with_foreign_policies,
+    ),
+)

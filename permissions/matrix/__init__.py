@@ -1,0 +1,29 @@
+"""The matrix: who may do what to what. Written by hand, as the specification of the policies."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from permissions.matrix import (
+    administrators,
+    deployment_functions,
+    every_role,
+    outsiders,
+    payment_functions,
+    service_roles,
+    services,
+)
+from permissions.row import Rows
+
+MATRIX: Final[Rows] = (
+    *payment_functions.ROWS,
+    *deployment_functions.ROWS,
+    *service_roles.ROWS,
+    *every_role.ROWS,
+    *administrators.ROWS,
+    *outsiders.ROWS,
+    *services.ROWS,
+)
+
+UNJUDGED: Final = deployment_functions.UNJUDGED | service_roles.UNJUDGED
+"""What roles are allowed, but the engine cannot be asked for: who, action, kind of resource."""

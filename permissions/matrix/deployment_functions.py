@@ -1,0 +1,77 @@
+"""The functions that run during a deployment."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from permissions.matrix.payment_functions import (
+    runs_in_the_vpc,
+    sets_failed_invocations_aside,
+    writes_own_log,
+)
+from permissions.resources import (
+    ANYTHING,
+    APPLICATION_KEY,
+    AUDIT_OBJECT,
+    DEFAULT_GROUP,
+    LEDGER,
+    LEDGER_GROUP,
+    LEDGER_KEY,
+    LEDGER_LOGIN,
+    MASTER_SECRET,
+    RETRY_QUEUE,
+    TABLE,
+)
+from permissions.row import As, Rows, through
+
+_SCHEMA: Final = As("payments-ledger-schema")
+_GROUP: Final = As("payments-default-security-group")
+
+UNJUDGED: Final = frozenset(
+    {
+        (_GROUP.who, f"ec2:RevokeSecurityGroup{direction}", "security-group-rule")
+        for direction in ("Egress", "Ingress")
+    }
+)
+"""What the role is allowed, but the engine cannot be asked for: who, action, kind of resource."""
+
+ROWS: Final[Rows] = (
+    *runs_in_the_vpc("payments-ledger-schema"),
+    *sets_failed_invocations_aside("payments-ledger-schema"),
+    *_SCHEMA.may("secretsmanager", "GetSecretValue", MASTER_SECRET, "migrates as the master"),
+    *_SCHEMA.may(
+        "kms", "Decrypt", LEDGER_KEY, "the secret is encrypted", through("secretsmanager")
+    ),
+    *_SCHEMA.lacks("kms", "Decrypt", LEDGER_KEY, "the key serves the secret only"),
+    *_SCHEMA.lacks("kms", "Decrypt", LEDGER_KEY, "not the database's files", through("rds")),
+    *_SCHEMA.lacks("secretsmanager", "PutSecretValue DeleteSecret", MASTER_SECRET, "RDS keeps it"),
+    *_SCHEMA.lacks("kms", "Decrypt", APPLICATION_KEY, "reads no history", through("dynamodb")),
+    *_SCHEMA.lacks("rds-db", "connect", LEDGER_LOGIN, "payment-processor's login"),
+    *_SCHEMA.lacks("rds", "ModifyDBInstance DeleteDBInstance", LEDGER, "only migrates"),
+    *_SCHEMA.lacks("dynamodb", "GetItem PutItem", TABLE, "knows the ledger only"),
+    *_SCHEMA.lacks("s3", "GetObject", AUDIT_OBJECT, "knows the ledger only"),
+    *writes_own_log("payments-default-security-group"),
+    *_GROUP.may("ec2", "DescribeSecurityGroupRules", ANYTHING, "finds the rules"),
+    *_GROUP.may(
+        "ec2",
+        "RevokeSecurityGroupEgress RevokeSecurityGroupIngress",
+        DEFAULT_GROUP,
+        "empties the default group",
+    ),
+    *_GROUP.lacks(
+        "ec2",
+        "RevokeSecurityGroupEgress RevokeSecurityGroupIngress",
+        LEDGER_GROUP,
+        "no other group",
+    ),
+    *_GROUP.lacks(
+        "ec2",
+        "AuthorizeSecurityGroupEgress AuthorizeSecurityGroupIngress DeleteSecurityGroup",
+        DEFAULT_GROUP,
+        "only takes rules away",
+    ),
+    *_GROUP.lacks("dynamodb", "GetItem PutItem", TABLE, "touches no data"),
+    *_GROUP.lacks("sqs", "SendMessage", RETRY_QUEUE, "touches no data"),
+    *_GROUP.lacks("secretsmanager", "GetSecretValue", MASTER_SECRET, "touches no data"),
+    *_GROUP.lacks("kms", "Decrypt", APPLICATION_KEY, "touches no data", through("dynamodb")),
+)

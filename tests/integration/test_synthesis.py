@@ -1,0 +1,97 @@
+"""`cdk synth`, as people run it: what a finding makes of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.environment import PROJECT
+
+# The app, with what nobody should do to it.
+SEEDED = """
+import app
+from aws_cdk import aws_dynamodb as dynamodb, aws_ec2 as ec2, aws_iam as iam, aws_kms as kms
+from aws_cdk import aws_logs as logs, aws_rds as rds, aws_s3 as s3, aws_sns as sns
+
+intact = app.build
+
+
+def l1(stack, path, kind):
+    for name in path.split("/"):
+        stack = stack.node.find_child(name)
+    assert isinstance(stack, kind), stack
+    return stack
+
+
+def build(scope):
+    stack = intact(scope)
+    data, compute, network = (f"{layer}NestedStack" for layer in ("Data", "Compute", "Network"))
+    bucket = l1(stack, f"{data}/AuditBucket/Bucket/Resource", s3.CfnBucket)
+    bucket.add_property_override("PublicAccessBlockConfiguration.BlockPublicPolicy", False)
+    policy = l1(stack, f"{compute}/PaymentValidator/Role/Policy/Resource", iam.CfnManagedPolicy)
+    read = {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "arn:aws:dynamodb:::t"}
+    policy.add_property_override("PolicyDocument.Statement", [read])
+    policy = l1(stack, f"{compute}/PaymentProcessor/Role/Policy/Resource", iam.CfnManagedPolicy)
+    policy.add_property_override("PolicyDocument.Statement.0.Action", "logs:*")
+    group = l1(stack, f"{network}/SecurityGroups/Database/Resource", ec2.CfnSecurityGroup)
+    open_to_all = {"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432}
+    group.add_property_override("SecurityGroupIngress", [open_to_all])
+    topic = l1(stack, "ObservabilityNestedStack/AlertsTopic/Resource", sns.CfnTopic)
+    topic.add_property_deletion_override("KmsMasterKeyId")
+    key = l1(stack, f"{network}/ApplicationKey/Resource", kms.CfnKey)
+    key.add_property_override("EnableKeyRotation", False)
+    group = l1(stack, f"{compute}/PaymentValidator/LogGroup/Resource", logs.CfnLogGroup)
+    group.add_property_deletion_override("RetentionInDays")
+    table = l1(stack, f"{data}/TransactionsTable/Resource", dynamodb.CfnTable)
+    table.add_property_deletion_override("PointInTimeRecoverySpecification")
+    database = l1(stack, f"{data}/LedgerDatabase/Instance/Resource", rds.CfnDBInstance)
+    database.add_property_deletion_override("Tags")
+    role = l1(stack, f"{compute}/AuditLogger/Role/Resource", iam.CfnRole)
+    iam.PermissionsBoundary.of(role).clear()
+    return stack
+
+
+app.build = build
+app.main()
+"""
+
+FINDINGS = {
+    "PublicBucket": "DataNestedStack/AuditBucket/Bucket/Resource",
+    "MissingDeny": "ComputeNestedStack/PaymentValidator/Role/Policy/Resource",
+    "WildcardAction": "ComputeNestedStack/PaymentProcessor/Role/Policy/Resource",
+    "OpenGroup": "NetworkNestedStack/SecurityGroups/Database/Resource",
+    "Unencrypted": "ObservabilityNestedStack/AlertsTopic/Resource",
+    "KeyWithoutRotation": "NetworkNestedStack/ApplicationKey/Resource",
+    "LogGroupWithoutRetention": "ComputeNestedStack/PaymentValidator/LogGroup/Resource",
+    "MissingPointInTimeRecovery": "DataNestedStack/TransactionsTable/Resource",
+    "UntaggedResource": "DataNestedStack/LedgerDatabase/Instance/Resource",
+    "RoleWithoutBoundary": "ComputeNestedStack/AuditLogger/Role/Resource",
+}
+
+
+def test_cdk_synth_fails_and_names_the_resource_of_each_of_ten_regressions(tmp_path: Path) -> None:
+    seeded = tmp_path / "seeded.py"
+    seeded.write_text(SEEDED)
+    done = subprocess.run(
+        [
+            *("npx", "--no-install", "cdk", "synth", "PaymentsProd", "--quiet"),
+            *("--app", f"{sys.executable} {seeded}", "--output", str(tmp_path / "cdk.out")),
+        ],
+        cwd=PROJECT,
+        env={"PATH": _path(), "PYTHONPATH": str(PROJECT), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    told = done.stderr.split("\n\n")
+    for rule, resource in FINDINGS.items():
+        (finding,) = (block for block in told if f"'Payments::{rule}'" in block)
+        assert f"PaymentsProd/{resource} " in finding, rule
+    assert "Traceback" not in done.stderr
+
+
+def _path() -> str:
+    folders = [Path(sys.executable).parent, PROJECT / "node_modules" / ".bin"]
+    return ":".join([*map(str, folders), "/usr/bin", "/bin"])

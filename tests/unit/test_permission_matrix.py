@@ -1,0 +1,212 @@
+"""The policies of the templates decide as the permission matrix says (R17)."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import fnmatch
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from permissions import document
+from permissions.matrix import MATRIX, UNJUDGED, service_roles
+from permissions.policies import Policies, read
+from permissions.resources import FUNCTIONS, TABLE, is_of_stranger
+from permissions.row import PLAIN_HTTP, As, Decision, Row, through
+from permissions.simulation import SimulationError, decide, run, simulation
+from permissions.templates import Templates
+from tests.unit.conftest import Synthesized
+
+Json = dict[str, Any]
+Decisions = dict[Row, Decision]
+
+PRINCIPALS = tuple(dict.fromkeys(row.who for row in MATRIX))
+EVERYTHING: Json = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+
+
+@pytest.fixture(scope="module")
+def policies(synthesized: Synthesized) -> Policies:
+    return read(Templates.of(synthesized.folder))
+
+
+@pytest.fixture(scope="module")
+def decisions(policies: Policies) -> Decisions:
+    return dict(zip(MATRIX, decide(policies, MATRIX), strict=True))
+
+
+def rows_of(who: str) -> list[Row]:
+    return [row for row in MATRIX if row.who == who]
+
+
+def with_role(policies: Policies, name: str, **changes: Any) -> Policies:
+    """The policies, with one role's changed."""
+    role = dataclasses.replace(policies.roles[name], **changes)
+    return dataclasses.replace(policies, roles={**policies.roles, name: role})
+
+
+def without_statement(policy: Json, number: int) -> Json:
+    left = copy.deepcopy(policy)
+    del left["Statement"][number]
+    return left
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize("who", PRINCIPALS)
+def test_the_policies_decide_as_the_matrix_says(decisions: Decisions, who: str) -> None:
+    wrong = [
+        f"{row.request}: {decisions[row]}, but must be {row.expected}"
+        for row in rows_of(who)
+        if decisions[row] is not row.expected
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_matrix_asks_enough_and_nothing_twice() -> None:
+    assert len(MATRIX) >= 150
+    assert len({row.request for row in MATRIX}) == len(MATRIX)
+
+
+def test_every_role_is_in_the_matrix_with_what_it_may_and_may_not(policies: Policies) -> None:
+    for name in policies.roles:
+        assert {row.expected for row in rows_of(name)} == set(Decision), name
+
+
+def test_every_role_has_the_boundary(policies: Policies) -> None:
+    boundaries = [role.boundary for role in policies.roles.values()]
+    assert boundaries[0] is not None
+    assert boundaries == boundaries[:1] * len(policies.roles)
+
+
+def allowances(policies: Policies) -> Iterator[tuple[str, str, str]]:
+    """Who, action, and resource or pattern of each thing that a role's own policy allows."""
+    for role in policies.roles.values():
+        for statement in (item for policy in role.identity for item in policy["Statement"]):
+            if statement["Effect"] == "Allow":
+                for action in as_list(statement["Action"]):
+                    for resource in as_list(statement["Resource"]):
+                        yield role.name, action, resource
+
+
+def test_whatever_a_role_is_allowed_is_a_line_of_the_matrix(policies: Policies) -> None:
+    stated = [
+        (row.who, row.action, policies.arns[row.resource])
+        for row in MATRIX
+        if row.expected is Decision.ALLOW
+    ]
+    for who, action, pattern in allowances(policies):
+        assert any(
+            (who, action) == (known, known_action) and fnmatch.fnmatchcase(arn, pattern)
+            for known, known_action, arn in stated
+        ) or any(
+            (who, action) == unjudged[:2] and f":{unjudged[2]}" in pattern for unjudged in UNJUDGED
+        ), f"{who}: {action} on {pattern}"
+
+
+def test_what_the_engine_cannot_be_asked_about_is_still_allowed(policies: Policies) -> None:
+    assert {(who, action) for who, action, _ in UNJUDGED} <= {
+        (who, action) for who, action, _ in allowances(policies)
+    }
+
+
+def guarding_statements(policies: Policies) -> Iterator[tuple[str, Policies, list[Row]]]:
+    """Each denial, and each admission of a service: its name, the policies without it, and the
+    rows that it may decide on."""
+    for arn, policy in policies.resources.items():
+        concerned = [
+            row
+            for row in MATRIX
+            if not is_of_stranger(row.resource) and policies.arns[row.resource].startswith(arn)
+        ]
+        for number, statement in enumerate(policy["Statement"]):
+            name = f"{arn} {statement.get('Sid', number)}"
+            denies = statement["Effect"] == "Deny"
+            admits = not denies and "Service" in statement["Principal"]
+            if not (denies or admits) or statement.get("Sid") == "LogGroupsOfThisAccount":
+                continue
+            decisive = Decision.EXPLICIT_DENY if denies else Decision.ALLOW
+            left = without_statement(policy, number)
+            resources = {**policies.resources, arn: left}
+            if not left["Statement"]:
+                del resources[arn]
+            yield (
+                name,
+                dataclasses.replace(policies, resources=resources),
+                [row for row in concerned if row.expected is decisive],
+            )
+    boundary = policies.roles[service_roles.FLOW_LOGS].boundary
+    assert boundary is not None
+    # A role whose own policy denies nothing shows what the boundary denies.
+    rows = [row for row in rows_of(service_roles.FLOW_LOGS) if row.expected is not Decision.ALLOW]
+    for number, statement in enumerate(boundary["Statement"]):
+        if statement["Effect"] == "Deny":
+            left = without_statement(boundary, number)
+            mutant = with_role(policies, service_roles.FLOW_LOGS, boundary=left)
+            yield f"boundary {statement['Sid']}", mutant, rows
+
+
+def test_each_guard_decides_on_a_line_of_the_matrix(policies: Policies) -> None:
+    guards = list(guarding_statements(policies))
+    assert len(guards) > 30
+    asked = [(name, row, mutant) for name, mutant, rows in guards for row in rows]
+    decided = run([simulation(row, mutant) for _, row, mutant in asked])
+    proven = {
+        name
+        for (name, row, _), decision in zip(asked, decided, strict=True)
+        if decision is not row.expected
+    }
+    assert {name for name, _, _ in guards} == proven
+
+
+def test_a_role_that_is_allowed_everything_is_held_by_the_boundary(policies: Policies) -> None:
+    name = service_roles.FLOW_LOGS
+    mutant = with_role(policies, name, identity=(EVERYTHING,))
+    rows = [row for row in rows_of(name) if row.expected is Decision.EXPLICIT_DENY]
+    assert set(decide(mutant, rows)) == {Decision.EXPLICIT_DENY}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_functions_own_denials_hold_without_the_boundary(policies: Policies, name: str) -> None:
+    mutant = with_role(policies, name, boundary=None)
+    rows = [
+        row
+        for row in rows_of(name)
+        # Only the boundary keeps data in the account.
+        if row.expected is Decision.EXPLICIT_DENY and not is_of_stranger(row.resource)
+    ]
+    assert set(decide(mutant, rows)) == {Decision.EXPLICIT_DENY}
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (As("payment-validator").may("dynamodb", "PutItems", TABLE, ""), "invalid.action"),
+        (As("payment-validator").may("sqs", "SendMessage", TABLE, ""), "no.resource.types"),
+        (As("payment-validator").may("dynamodb", "PutItem", TABLE, "", through("s3")), "kms:Via"),
+    ],
+    ids=["action", "resource", "circumstance"],
+)
+def test_what_the_engine_does_not_know_is_no_denial(
+    policies: Policies, row: tuple[Row], reason: str
+) -> None:
+    with pytest.raises(SimulationError, match=reason):
+        decide(policies, row)
+
+
+def test_a_malformed_policy_is_no_denial(policies: Policies) -> None:
+    broken = {"Version": "2012-10-17", "Statement": [{"Effect": "Maybe", "Action": "*"}]}
+    mutant = with_role(policies, "payment-validator", identity=(broken,))
+    (row,) = As("payment-validator").lacks("dynamodb", "Scan", TABLE, "", PLAIN_HTTP)
+    with pytest.raises(SimulationError, match=r"policy\.errors"):
+        decide(mutant, [row])
+
+
+def test_the_published_matrix_is_in_step() -> None:
+    assert document.PATH.read_text() == document.text(), "run `make docs`"
