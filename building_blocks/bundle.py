@@ -2,7 +2,8 @@
 
 A package holds the function's own Python package, the shared packages it uses, its pinned
 dependencies, and, for functions that talk to the ledger, the certificate authorities of RDS.
-All dependencies are fetched as wheels for Lambda's platform. They are fetched once and kept under
+All dependencies are fetched as wheels for Lambda's platform, and refused if they do not have the
+hashes in ``requirements.txt`` (docs/supply-chain.md). They are fetched once and kept under
 ``.build/``, so that a synthesis after ``make setup`` needs no network.
 """
 
@@ -70,7 +71,7 @@ class FunctionCode:
         return _once(BUILD / "functions" / f"{self.package}-{digest}", assemble)
 
 
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "requirements.txt")
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "requirements.*")
 
 
 def _digest(paths: Iterable[Path]) -> str:
@@ -114,17 +115,28 @@ def _dependencies(requirements: Path) -> Path:
             *("--no-compile", "--no-deps", "--only-binary", ":all:", "--target", str(target)),
             *("--python-version", PYTHON_VERSION, "--implementation", "cp"),
             *(f"--platform={platform}" for platform in WHEEL_PLATFORMS),
-            *("--requirement", str(requirements)),
+            *("--require-hashes", "--requirement", str(requirements)),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode != 0:
-            raise BundleError(
-                f"The dependencies in {requirements.relative_to(ROOT)} could not be fetched; "
-                f"with a connection to the package index, run `make setup`.\n{done.stderr.strip()}"
-            )
+            raise BundleError(_complaint(requirements.relative_to(ROOT), done.stderr.strip()))
         shutil.rmtree(target / "bin", ignore_errors=True)  # console scripts name this machine
 
     return _once(BUILD / "dependencies" / key.hexdigest()[:16], install)
+
+
+def _complaint(requirements: Path, error: str) -> str:
+    if "DO NOT MATCH THE HASHES" in error:
+        return (
+            f"A dependency in {requirements} is not the one that was locked: its hash differs. "
+            f"Deploy nothing before you know why (docs/supply-chain.md).\n{error}"
+        )
+    if "Hashes are required in --require-hashes mode" in error:
+        return f"A dependency in {requirements} has no hash; run `make lock`.\n{error}"
+    return (
+        f"The dependencies in {requirements} could not be fetched; "
+        f"with a connection to the package index, run `make setup`.\n{error}"
+    )
 
 
 _PRINT_AUTHORITIES = """

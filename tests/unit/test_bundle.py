@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import ssl
 import subprocess
 import sys
+import zipfile
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import boto3
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from building_blocks import bundle
-from building_blocks.bundle import SOURCES, BundleError, FunctionCode
+from building_blocks.bundle import PYTHON_VERSION, SOURCES, BundleError, FunctionCode
 from tests.unit.conftest import Synthesized
 
 FUNCTIONS = {
@@ -99,7 +106,8 @@ def test_dependency_that_cannot_be_had_is_named_with_what_to_do(
 ) -> None:
     package = tmp_path / "one_function"
     package.mkdir()
-    (package / "requirements.txt").write_text("no-such-package-of-ours==1.0\n")
+    locked = f"no-such-package-of-ours==1.0 --hash=sha256:{'0' * 64}\n"
+    (package / "requirements.txt").write_text(locked)
     monkeypatch.setattr(bundle, "ROOT", tmp_path)
     monkeypatch.setattr(bundle, "SOURCES", tmp_path)
     monkeypatch.setattr(bundle, "BUILD", tmp_path / "build")
@@ -107,6 +115,95 @@ def test_dependency_that_cannot_be_had_is_named_with_what_to_do(
     with pytest.raises(BundleError, match=r"(?s)one_function/requirements.txt.*make setup"):
         FunctionCode(package="one_function").build()
     assert not list((tmp_path / "build" / "dependencies").iterdir())
+
+
+# --- What is installed is what was locked (docs/supply-chain.md) ---
+
+PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
+
+
+def _pins(file: Path) -> dict[str, str]:
+    return dict(PIN.findall(file.read_text()))
+
+
+def _installed(code: FunctionCode) -> list[metadata.PathDistribution]:
+    return [metadata.PathDistribution(info) for info in sorted(code.build().glob("*.dist-info"))]
+
+
+def test_everything_installed_is_locked_with_a_hash(code: FunctionCode) -> None:
+    lock = SOURCES / code.package / "requirements.txt"
+    installed = {canonicalize_name(found.name): found.version for found in _installed(code)}
+    assert installed == _pins(lock)
+    for requirement in lock.read_text().replace("\\\n", " ").splitlines():
+        assert requirement.startswith("#") or " --hash=sha256:" in requirement, requirement
+
+
+def test_everything_that_a_dependency_needs_is_locked(code: FunctionCode) -> None:
+    lambda_ = {"python_version": PYTHON_VERSION, "sys_platform": "linux", "extra": ""}
+    needed = {
+        canonicalize_name(requirement.name)
+        for found in _installed(code)
+        for requirement in map(Requirement, found.requires or ())
+        if requirement.marker is None or requirement.marker.evaluate(lambda_)
+    }
+    assert needed <= set(_pins(SOURCES / code.package / "requirements.txt"))
+
+
+def test_the_lock_is_of_what_people_wrote_and_names_no_index(code: FunctionCode) -> None:
+    lock = SOURCES / code.package / "requirements.txt"
+    assert _pins(lock) == _pins(lock.with_suffix(".in"))
+    assert not [line for line in lock.read_text().splitlines() if "index" in line or "://" in line]
+
+
+def test_what_ships_is_told_in_the_documentation() -> None:
+    text = (bundle.ROOT / "docs" / "supply-chain.md").read_text()
+    told = re.findall(r"^\| ([a-z0-9-]+) \| (\d\S*) \|", text, re.MULTILINE)
+    locked = [_pins(SOURCES / name / "requirements.txt").items() for name in FUNCTIONS]
+    assert len(told) == len(set(told))
+    assert set(told) == {pin for pins in locked for pin in pins}
+
+
+@pytest.fixture
+def dependency(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A wheel that pip finds, and nothing else: the function's folder, and the wheel's hash."""
+    wheels, package = tmp_path / "wheels", tmp_path / "one_function"
+    wheels.mkdir()
+    package.mkdir()
+    (package / "handler.py").write_text("def handle(event, context): ...\n")
+    wheel = wheels / "ours-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        info = "ours-1.0.dist-info"
+        archive.writestr("ours.py", "")
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: ours\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    monkeypatch.setattr(bundle, "ROOT", tmp_path)
+    monkeypatch.setattr(bundle, "SOURCES", tmp_path)
+    monkeypatch.setattr(bundle, "BUILD", tmp_path / "build")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
+    yield package, hashlib.sha256(wheel.read_bytes()).hexdigest()
+    assert not list((tmp_path / "build" / "dependencies").glob("*.*"))  # nothing half done is left
+
+
+def test_dependency_with_its_locked_hash_is_installed(dependency: tuple[Path, str]) -> None:
+    package, digest = dependency
+    (package / "requirements.txt").write_text(f"ours==1.0 --hash=sha256:{digest}\n")
+    assert (FunctionCode(package="one_function").build() / "ours.py").is_file()
+
+
+def test_dependency_with_another_hash_is_refused(dependency: tuple[Path, str]) -> None:
+    package, digest = dependency
+    (package / "requirements.txt").write_text(f"ours==1.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(BundleError, match=rf"(?s)not the one that was locked.*{digest}"):
+        FunctionCode(package="one_function").build()
+
+
+def test_dependency_without_a_hash_is_refused(dependency: tuple[Path, str]) -> None:
+    package, _ = dependency
+    (package / "requirements.txt").write_text("ours==1.0\n")
+    with pytest.raises(BundleError, match=r"has no hash; run `make lock`"):
+        FunctionCode(package="one_function").build()
 
 
 def test_ledgers_clients_trust_the_authorities_of_rds_in_us_east_1_only() -> None:

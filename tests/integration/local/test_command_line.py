@@ -15,7 +15,7 @@ import pytest
 from local import aws
 from local.postgres import free_port
 from tests.environment import PROJECT, Environment, Stack, serving
-from tests.probe import make_probe
+from tests.probe import Probe
 
 
 def _local(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -80,8 +80,8 @@ def test_nothing_outlives_a_launcher_that_is_killed_and_it_starts_again(tmp_path
             RoleName="probe",
             AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
         )
-        _, invoke = make_probe(running, role["Role"]["Arn"])
-        invoke(None)
+        probe = Probe(running, role["Role"]["Arn"])
+        probe.variables()
         started = psutil.Process(running.process.pid).children(recursive=True)
         assert {process.name() for process in started} >= {"postgres"}
         assert any("ministack-lambda" in " ".join(process.cmdline()) for process in started)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
@@ -15,39 +14,19 @@ import pytest
 
 from local import aws
 from tests.environment import PROJECT, Environment, wait_for
-from tests.probe import Call, make_probe
+from tests.probe import Call, Probe, Statement, make_role
 
-Function = Callable[..., tuple[str, Callable[[Call], Any]]]
+Function = Callable[..., Probe]
 
 
 @pytest.fixture
 def function(environment: Environment) -> Function:
     """Make a probe with a role of these statements."""
 
-    def make(
-        *statements: dict[str, Any], boundary: list[dict[str, Any]] | None = None
-    ) -> tuple[str, Callable[[Call], Any]]:
-        name, iam = f"probe-{uuid.uuid4().hex[:8]}", environment.client("iam")
-        trust: dict[str, Any] = {"Effect": "Allow", "Action": "sts:AssumeRole"}
-        trust["Principal"] = {"Service": "lambda.amazonaws.com"}
-        options = {}
-        if boundary:
-            policy = iam.create_policy(PolicyName=name, PolicyDocument=_document(boundary))
-            options = {"PermissionsBoundary": policy["Policy"]["Arn"]}
-        role = iam.create_role(
-            RoleName=name, AssumeRolePolicyDocument=_document([trust]), **options
-        )
-        if statements:
-            iam.put_role_policy(
-                RoleName=name, PolicyName="own", PolicyDocument=_document(list(statements))
-            )
-        return make_probe(environment, role["Role"]["Arn"])
+    def make(*statements: Statement, boundary: Sequence[Statement] = ()) -> Probe:
+        return Probe(environment, make_role(environment, *statements, boundary=boundary))
 
     return make
-
-
-def _document(statements: list[dict[str, Any]]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 ALLOWED_VARIABLES = {
@@ -86,8 +65,7 @@ ALLOWED_VARIABLES = {
 
 
 def test_nothing_of_the_host_reaches_a_function(function: Function) -> None:
-    _, invoke = function()
-    seen = invoke(None)
+    seen = function().variables()
     assert set(seen) <= ALLOWED_VARIABLES
     assert (seen["OWN"], seen["AUTH"]) == ("variable", "of the function")
     assert seen["AWS_ACCESS_KEY_ID"].startswith("ASIA")
@@ -96,12 +74,12 @@ def test_nothing_of_the_host_reaches_a_function(function: Function) -> None:
 def test_what_a_function_prints_and_logs_is_in_cloudwatch_logs(
     environment: Environment, function: Function
 ) -> None:
-    name, invoke = function()
-    invoke(None)
+    probe = function()
+    probe.variables()
     logs = environment.client("logs")
 
     def messages() -> str:
-        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{probe.name}")["events"]
         return "\n".join(event["message"] for event in found)
 
     wait_for(lambda: "printed" in messages() and "warned" in messages(), seconds=10)
@@ -123,32 +101,32 @@ def _put(bucket: str, key: str = "a/1") -> Call:
 
 def test_a_role_may_do_what_its_policy_allows_and_no_more(function: Function, bucket: str) -> None:
     arn = f"arn:aws:s3:::{bucket}/a/*"
-    _, invoke = function({"Effect": "Allow", "Action": "s3:PutObject", "Resource": arn})
-    assert invoke(_put(bucket)) == "done"
-    assert "AccessDenied" in invoke(_put(bucket, "b/1"))
-    assert "AccessDenied" in invoke(["s3", "get_object", {"Bucket": bucket, "Key": "a/1"}])
-    assert "AccessDenied" in invoke(["dynamodb", "list_tables", {}])
+    probe = function({"Effect": "Allow", "Action": "s3:PutObject", "Resource": arn})
+    assert probe.attempt(_put(bucket)) == "done"
+    assert "AccessDenied" in probe.attempt(_put(bucket, "b/1"))
+    assert "AccessDenied" in probe.attempt(["s3", "get_object", {"Bucket": bucket, "Key": "a/1"}])
+    assert "AccessDenied" in probe.attempt(["dynamodb", "list_tables", {}])
 
 
 def test_a_role_without_a_policy_may_do_nothing(function: Function, bucket: str) -> None:
-    _, invoke = function()
-    assert "AccessDenied" in invoke(_put(bucket))
+    probe = function()
+    assert "AccessDenied" in probe.attempt(_put(bucket))
 
 
 def test_an_explicit_deny_wins(function: Function, bucket: str) -> None:
     allow = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
     deny = {"Effect": "Deny", "Action": "s3:Put*", "Resource": f"arn:aws:s3:::{bucket}/b/*"}
-    _, invoke = function(allow, deny)
-    assert invoke(_put(bucket)) == "done"
-    assert "AccessDenied" in invoke(_put(bucket, "b/1"))
+    probe = function(allow, deny)
+    assert probe.attempt(_put(bucket)) == "done"
+    assert "AccessDenied" in probe.attempt(_put(bucket, "b/1"))
 
 
 def test_a_permissions_boundary_limits(function: Function, bucket: str) -> None:
     allow = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
     boundary = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}
-    _, invoke = function(allow, boundary=[boundary])
-    assert invoke(_put(bucket)) == "done"
-    assert "AccessDenied" in invoke(["s3", "get_object", {"Bucket": bucket, "Key": "a/1"}])
+    probe = function(allow, boundary=[boundary])
+    assert probe.attempt(_put(bucket)) == "done"
+    assert "AccessDenied" in probe.attempt(["s3", "get_object", {"Bucket": bucket, "Key": "a/1"}])
 
 
 @pytest.mark.parametrize(
@@ -165,8 +143,8 @@ def test_conditions_are_evaluated(
     function: Function, bucket: str, condition: dict[str, Any], allowed: bool
 ) -> None:
     statement = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}
-    _, invoke = function({**statement, "Condition": condition})
-    assert (invoke(_put(bucket)) == "done") is allowed
+    probe = function({**statement, "Condition": condition})
+    assert (probe.attempt(_put(bucket)) == "done") is allowed
 
 
 def test_unknown_credentials_are_refused(environment: Environment, bucket: str) -> None:
