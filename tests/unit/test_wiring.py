@@ -6,9 +6,13 @@ import itertools
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from tests.unit.conftest import LAYERS, Synthesized
+
+# Beside the Python that runs the tests.
+LINTER = Path(sys.executable).with_name("cfn-lint")
 
 
 def stacks_named_in(value: Any) -> set[str]:
@@ -45,7 +49,7 @@ def test_cfn_lint_reports_nothing(synthesized: Synthesized) -> None:
     by_size = sorted(files, key=lambda file: file.stat().st_size)
     running = [  # on two processors
         subprocess.Popen(
-            [sys.executable, "-m", "cfnlint", "--regions", "us-east-1", "--", *map(str, part)],
+            [LINTER, "--regions", "us-east-1", "--", *map(str, part)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
