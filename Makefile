@@ -12,7 +12,7 @@ REQUIREMENTS := requirements.txt requirements-dev.txt $(wildcard lambda_code/*/r
 LOCKS := $(wildcard lambda_code/*/requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local test check unit integration e2e soak synth snapshots docs lock audit deploy clean
+.PHONY: help setup local test check unit integration e2e drills soak synth snapshots docs lock audit plan deploy clean
 
 help: ## Explain the targets
 	@echo "Payments production on AWS. Targets:"
@@ -41,6 +41,9 @@ integration: setup ## Pass the tests against PostgreSQL and the emulator
 
 e2e: setup ## Pass the tests against a deployed PaymentsProd
 	@python -m pytest tests/e2e $(ARGS)
+
+drills: setup ## Let deployments go wrong in the embedded environment, and see what is left
+	@python -m drills $(ARGS)
 
 soak: setup ## Try the money's invariants for much longer: SOAK=n times as much
 	@SOAK=$${SOAK:-10} python -m pytest tests/integration/money $(ARGS)
@@ -71,8 +74,11 @@ audit: setup ## Look for known vulnerabilities in what ships and in the tools (n
 	done
 	@npm audit
 
-deploy: setup ## Deploy PaymentsProd to the AWS account of your credentials
-	@cdk deploy PaymentsProd --require-approval destructive $(ARGS)
+plan: setup ## Show what a deployment would change, against what the account has
+	@python -m change_report plan $(ARGS)
+
+deploy: setup ## Show that, ask, and deploy PaymentsProd to the AWS account of your credentials
+	@python -m change_report deploy $(ARGS)
 
 clean: ## Remove everything that make has made
 	rm -rf .venv node_modules .build .local cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis

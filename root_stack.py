@@ -11,7 +11,7 @@ from constructs import Construct
 from building_blocks.dependencies import depend_only_on
 from config import ProductionConfig
 from nested.compute import ComputeNestedStack
-from nested.data import DataNestedStack
+from nested.data import DataNestedStack, ProductionSeal
 from nested.network import NetworkNestedStack
 from nested.observability import ObservabilityNestedStack
 
@@ -20,7 +20,8 @@ class PaymentsProd(Stack):
     """Production, as one CloudFormation unit: it goes up, or rolls back, as a whole (S1, S2).
 
     Network ──► Data ──► Compute ──► Observability: each layer is handed what it needs from the
-    layers before it, so that no later layer can be needed by an earlier one.
+    layers before it, so that no later layer can be needed by an earlier one. The seal comes last:
+    it protects the data against deletion once everything stands (docs/decisions/0007).
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, config: ProductionConfig) -> None:
@@ -57,6 +58,9 @@ class PaymentsProd(Stack):
                 compute=compute.layer,
             )
         )
+        seal = ProductionSeal(self, "ProductionSeal", provider=data.layer.seal_provider)
+        # After the data layer it is by what it refers to.
+        seal.node.add_dependency(*(_resource(layer) for layer in (network, compute, observability)))
         ledger = data.layer.ledger
         outputs = {
             "ApiUrl": (compute.layer.api.url, "Base address of the payments API"),
@@ -100,9 +104,15 @@ def _layer(stack: _Layer) -> _Layer:
 
     What it is handed from other layers already puts it after them.
     """
-    resource = stack.nested_stack_resource
-    if not isinstance(resource, CfnResource):
-        raise TypeError(f"{stack.node.path} is not nested")
+    resource = _resource(stack)
     resource.override_logical_id(stack.node.id)
     depend_only_on(resource)
     return stack
+
+
+def _resource(stack: NestedStack) -> CfnResource:
+    """The nested stack, as a resource of the root."""
+    resource = stack.nested_stack_resource
+    if not isinstance(resource, CfnResource):
+        raise TypeError(f"{stack.node.path} is not nested")
+    return resource

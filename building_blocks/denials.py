@@ -81,10 +81,19 @@ def deny_what_no_role_does() -> list[iam.PolicyStatement]:
 
 
 def deny_what_no_function_does() -> list[iam.PolicyStatement]:
-    """The same, and what only a deployment may do, in the policy of each function."""
+    """The same, and what only a deployment may do, in the policy of each function but one."""
+    return [
+        *deny_what_no_function_but_the_seal_does(),
+        _deny("DenyChangingTheTable", ["dynamodb:UpdateTable"]),
+    ]
+
+
+def deny_what_no_function_but_the_seal_does() -> list[iam.PolicyStatement]:
+    """The exception, for payments-production-seal alone: ``dynamodb:UpdateTable``, with which it
+    switches the table's protection against deletion. A test holds all others to the above."""
     return [
         *deny_what_no_role_does(),
-        _deny("DenyChangingTheTable", ["dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable"]),
+        _deny("DenyLosingBackups", ["dynamodb:UpdateContinuousBackups"]),
     ]
 
 

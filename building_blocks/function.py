@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack, Token
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -53,6 +54,7 @@ class PythonFunction(Construct):
         reserved_concurrency: int = 1,
         memory_mb: int = FUNCTION_MEMORY_MB,
         timeout_seconds: int = FUNCTION_TIMEOUT_SECONDS,
+        denials: Sequence[iam.PolicyStatement] | None = None,
     ) -> None:
         """
         :param name: physical name, known beforehand so that log group and policies can name it.
@@ -61,6 +63,8 @@ class PythonFunction(Construct):
         :param dead_letter_queue: for asynchronous invocations that failed.
         :param reserved_concurrency: executions kept for it, and the most that it can have. One
             is what a custom resource needs.
+        :param denials: for the production seal, which alone may do something that is denied to
+            all other functions.
         """
         super().__init__(scope, construct_id)
         log_group = EncryptedLogGroup(self, "LogGroup", name=f"/aws/lambda/{name}", key=key)
@@ -86,7 +90,7 @@ class PythonFunction(Construct):
                 _WRITE_TRACES,
                 *(_set_aside_statements(dead_letter_queue, key) if dead_letter_queue else ()),
                 *statements,
-                *deny_what_no_function_does(),
+                *(denials or deny_what_no_function_does()),
             ],
         )
         self.function = lambda_.Function(
@@ -109,6 +113,12 @@ class PythonFunction(Construct):
             },
             role=self.role,
             log_group=log_group,
+            current_version_options=lambda_.VersionOptions(
+                description=_handed_over(environment),
+                # A version that a failed update published goes again: Lambda would refuse to
+                # publish the same code once more.
+                removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+            ),
             vpc=network.vpc if network else None,
             vpc_subnets=_PRIVATE_SUBNETS if network else None,
             security_groups=[network.security_group] if network else None,
@@ -125,6 +135,23 @@ class PythonFunction(Construct):
         # the policy must be there; it brings the role, which CDK would name here again.
         depend_only_on(self.function, self.role.policy)
 
+    @cached_property
+    def live(self) -> lambda_.Alias:
+        """What is to be called: the version that was released last.
+
+        It is made when it is first asked for; functions that only deployments call have none.
+        """
+        return lambda_.Alias(
+            self,
+            "Live",
+            alias_name=LIVE,
+            version=self.function.current_version,
+            description="The released version",
+        )
+
+
+LIVE = "live"
+"""The alias of every function that is called by others than deployments."""
 
 _PRIVATE_SUBNETS = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
 
@@ -159,9 +186,22 @@ def _interface_statements(function_arn: str) -> list[iam.PolicyStatement]:
             effect=iam.Effect.DENY,
             actions=actions,
             resources=["*"],
-            conditions={"ArnEquals": {"lambda:SourceFunctionArn": function_arn}},
+            # Whichever version or alias is called.
+            conditions={
+                "ArnLike": {"lambda:SourceFunctionArn": [function_arn, f"{function_arn}:*"]}
+            },
         ),
     ]
+
+
+def _handed_over(environment: Mapping[str, str]) -> str | None:
+    """Describes a version by the values of its environment that other layers hand over.
+
+    A version keeps the environment that it was published with, and CDK publishes another one when
+    the text of the function's template changes, which another value in the same place does not
+    do. Another description is another version. Lambda takes 256 characters.
+    """
+    return " ".join(v for v in environment.values() if Token.is_unresolved(v)) or None
 
 
 def _set_aside_statements(queue: sqs.IQueue, key: kms.IKey) -> list[iam.PolicyStatement]:

@@ -38,6 +38,9 @@ class EncryptedQueue(sqs.Queue):
             removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         self.add_to_resource_policy(deny_foreign_accounts(["sqs:*"], [self.queue_arn]))
+        policy = self.node.find_child("Policy")
+        assert isinstance(policy, sqs.QueuePolicy)
+        policy.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
 
 def use_queue_key(key: kms.IKey) -> iam.PolicyStatement:

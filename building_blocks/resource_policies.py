@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 
 def deny_plain_http(actions: Sequence[str], resources: Sequence[str]) -> iam.PolicyStatement:
     """Refuses requests that are not made over TLS."""
-    return _deny("DenyPlainHttp", actions, resources, {"Bool": {"aws:SecureTransport": "false"}})
+    return deny("DenyPlainHttp", actions, resources, {"Bool": {"aws:SecureTransport": "false"}})
 
 
 def deny_foreign_accounts(actions: Sequence[str], resources: Sequence[str]) -> iam.PolicyStatement:
@@ -19,7 +19,7 @@ def deny_foreign_accounts(actions: Sequence[str], resources: Sequence[str]) -> i
 
     The two conditions are those of AWS's data perimeter ("Establishing a data perimeter on AWS").
     """
-    return _deny(
+    return deny(
         "DenyForeignAccounts",
         actions,
         resources,
@@ -30,9 +30,13 @@ def deny_foreign_accounts(actions: Sequence[str], resources: Sequence[str]) -> i
     )
 
 
-def _deny(
-    sid: str, actions: Sequence[str], resources: Sequence[str], conditions: dict[str, object]
+def deny(
+    sid: str,
+    actions: Sequence[str],
+    resources: Sequence[str],
+    conditions: dict[str, object] | None = None,
 ) -> iam.PolicyStatement:
+    """Refuses actions to everybody."""
     return iam.PolicyStatement(
         sid=sid,
         effect=iam.Effect.DENY,

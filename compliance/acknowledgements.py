@@ -42,6 +42,7 @@ _METHODS = [
 ]
 _POLICIES_OF_FUNCTIONS_IN_VPC = [
     f"{_DATA}/LedgerSchema/Provider/Role/Policy/Resource",
+    f"{_DATA}/ProductionSeal/Provider/Role/Policy/Resource",
     *(
         f"{_COMPUTE}/{function}/Role/Policy/Resource"
         for function in ("PaymentValidator", "PaymentProcessor", "AuditLogger")
@@ -102,8 +103,9 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         _POLICIES_OF_FUNCTIONS_IN_VPC,
         "AwsSolutions-IAM5[Resource::*]",
         "Lambda manages network interfaces with the role, and they do not exist beforehand; "
-        "X-Ray's actions and ec2:Describe* know no resource, nor does dynamodb:ListStreams. "
-        "The function's own code is denied the EC2 actions (lambda:SourceFunctionArn).",
+        "X-Ray's actions and ec2:Describe* know no resource, nor does dynamodb:ListStreams, "
+        "which audit-logger alone has. The function's own code is denied the EC2 actions "
+        "(lambda:SourceFunctionArn).",
     ),
     *_accept(
         _DEFAULT_GROUP_POLICY,
@@ -131,13 +133,20 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         "API Gateway's role for logs is one for the account and region; it tries the role "
         "when it is given it, on groups of its own naming.",
     ),
+    *_accept(
+        f"{_COMPUTE}/Releases/Role/Policy/Resource",
+        "AwsSolutions-IAM5[Resource::arn:aws:cloudwatch:us-east-1:<AWS::AccountId>:alarm:*]",
+        "CloudWatch grants the reading of alarms for all of an account or for none. It tells "
+        "CodeDeploy their settings and states; it changes none, and shows no payment data.",
+    ),
     # Data
     *_accept(
         _DATABASE,
         ["AwsSolutions-RDS10", "NIST.800.53.R5-RDSInstanceDeletionProtectionEnabled"],
-        "A protected database would keep a failed first deployment from rolling back. "
-        "Protection is switched on once the whole unit stands (docs/architecture.md), and the "
-        "instance is retained when it would be replaced or its stack deleted.",
+        "A protected database would keep a failed first deployment from rolling back. So it is "
+        "protected by the unit's last resource, Custom::ProductionSeal, once all of it stands "
+        "(docs/decisions/0007-seal-outside-the-template.md); and the instance is retained when it "
+        "would be replaced or its stack deleted.",
     ),
     *_accept(
         _DATABASE,
@@ -148,23 +157,33 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
     *_accept(
         _DATABASE,
         "NIST.800.53.R5-RDSInBackupPlan",
-        "RDS's own automated backups are kept for 30 days with point-in-time recovery (R4), "
-        "longer than AWS Backup's continuous ones could be.",
+        "RDS's own automated backups are kept for 30 days with point-in-time recovery, as R4 "
+        "asks; a plan of AWS Backup would be a second copy in the same account.",
     ),
     *_accept(
         f"{_DATA}/TransactionsTable/Resource",
         "NIST.800.53.R5-DynamoDBInBackupPlan",
         "Point-in-time recovery covers 35 days (R9), and the audit trail holds every item for "
-        "the whole retention, where nobody can delete it.",
+        "the whole retention, locked in another service.",
     ),
     *_accept(
-        [_AUDIT_BUCKET, _ACCESS_LOGS],
+        _AUDIT_BUCKET,
         [
             "NIST.800.53.R5-S3BucketReplicationEnabled",
             "PCI.DSS.321-S3BucketReplicationEnabled",
         ],
-        "Payment data stays in us-east-1. S3 stores each object in three zones at least; the "
-        "audit bucket is versioned and locked against deletion.",
+        "Each object is in three zones at least, versioned, locked against deletion, and one of "
+        "a chain that shows what is missing. A copy in a second account is the account owner's "
+        "to decide: it needs that account.",
+    ),
+    *_accept(
+        _ACCESS_LOGS,
+        [
+            "NIST.800.53.R5-S3BucketReplicationEnabled",
+            "PCI.DSS.321-S3BucketReplicationEnabled",
+        ],
+        "The logs say who reached the audit trail; they are no record of payments. Each object "
+        "is in three zones at least, versioned, and the bucket's policy denies deletion.",
     ),
     *_accept(
         _ACCESS_LOGS,
@@ -196,8 +215,9 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
     *_accept(
         _METHODS,
         ["AwsSolutions-APIG4", "AwsSolutions-COG4"],
-        "Clients are merchants' servers, which R8 asks to identify by API keys; there are no "
-        "users to sign in. The keys are required on every method, behind WAF and throttles.",
+        "The owner's decision (R8): clients are the start-up's own servers and its merchants', "
+        "which are told apart by API keys, one a client, revocable; there are no users to sign "
+        "in. A key lets nobody move money by itself: a payment needs a payment-method token.",
     ),
     *_accept(
         _STAGE,
@@ -225,5 +245,24 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         "Serverless-LambdaAsyncFailureDestination",
         "The function's dead-letter queue takes failed asynchronous invocations; a destination "
         "beside it would store each of them twice.",
+    ),
+    *_accept(
+        [
+            f"{_NETWORK}/DefaultSecurityGroup/Provider/TriedOnce/Resource",
+            f"{_DATA}/LedgerSchema/Provider/TriedOnce/Resource",
+            f"{_DATA}/ProductionSeal/Provider/TriedOnce/Resource",
+        ],
+        "Serverless-LambdaAsyncFailureDestination",
+        "CloudFormation alone invokes it, and waits for its answer: a failed invocation fails "
+        "the deployment, and stands in its events and in the function's log.",
+    ),
+    *_accept(
+        [
+            f"{_COMPUTE}/Releases/{function}Errors/Resource"
+            for function in ("PaymentValidator", "PaymentProcessor")
+        ],
+        "NIST.800.53.R5-CloudWatchAlarmAction",
+        "CodeDeploy reads this alarm while it releases the version, and acts on it: it takes the "
+        "version back. People are told of the same errors by the function's own alarm.",
     ),
 )

@@ -61,7 +61,7 @@ class OwnRules:
         return [rule.name for rule in RULES]
 
     def validate(self, context: IPolicyValidationContext) -> PolicyValidationPluginReport:
-        resources = read(Path(context.template_paths[0]).parent)
+        resources = read(Path(context.template_paths[0]))
         violations = [
             PolicyViolation(
                 rule_name=rule.name,

@@ -33,14 +33,12 @@ class Resource:
         return f'"{self.logical_id}"' in text or f'"{self.logical_id}.' in text
 
 
-def read(folder: Path) -> list[Resource]:
-    """The resources of all templates in a cloud assembly, nested ones included.
+def read(root: Path) -> list[Resource]:
+    """The resources of a stack's template and of those nested in it.
 
     What a nested stack is handed as a parameter stands as the reference that its owner has.
     """
-    templates = {
-        file: json.loads(file.read_text()) for file in sorted(folder.glob("*.template.json"))
-    }
+    templates = _templates(root)
     handed_over = _handed_over(templates.values())
     return [
         Resource(
@@ -53,6 +51,14 @@ def read(folder: Path) -> list[Resource]:
         for file, template in templates.items()
         for logical_id, definition in template["Resources"].items()
     ]
+
+
+def _templates(root: Path) -> dict[Path, dict[str, Any]]:
+    """A stack's template, and those of its nested stacks, which are among its assets."""
+    assets = json.loads((root.parent / root.name.replace(".template.", ".assets.")).read_text())
+    sources = [asset["source"]["path"] for asset in assets["files"].values()]
+    nested = sorted(source for source in sources if source.endswith(".nested.template.json"))
+    return {file: json.loads(file.read_text()) for file in (root, *map(root.with_name, nested))}
 
 
 def _handed_over(templates: Collection[Mapping[str, Any]]) -> dict[str, Any]:
@@ -101,14 +107,21 @@ class Statement:
 
     @property
     def is_for_everybody(self) -> bool:
-        return self.principal == "*" or self.principal == {"AWS": "*"}
+        return self.principal in ("*", {"AWS": "*"}, {"AWS": ["*"]})
+
+    @property
+    def services(self) -> list[str]:
+        """The AWS services among the principals."""
+        principal = self.principal if isinstance(self.principal, dict) else {}
+        return _listed(principal.get("Service", []))
 
 
 def statements(document: Document | None) -> Iterator[Statement]:
     for statement in _listed((document or {}).get("Statement", [])):
         yield Statement(
             effect=statement["Effect"],
-            actions=tuple(_listed(statement.get("Action", []))),
+            # What NotAction leaves is without bounds.
+            actions=tuple(_listed(statement.get("Action", "*"))),
             resources=tuple(_listed(statement.get("Resource", []))),
             principal=statement.get("Principal"),
             conditions=statement.get("Condition", {}),
@@ -121,8 +134,6 @@ def documents(resource: Resource) -> Iterator[Document]:
     for name in ("PolicyDocument", "KeyPolicy", "AssumeRolePolicyDocument"):
         if name in properties:
             yield properties[name]
-    for policy in properties.get("Policies", []) if resource.type == "AWS::IAM::Role" else []:
-        yield policy["PolicyDocument"]
 
 
 def denies(document: Document, action: str) -> bool:

@@ -2,8 +2,9 @@
 """The CloudFormation types that PaymentsProd uses and the emulator lacks, or knows in part.
 
 Each makes real emulated state through the service's own API, so that it can be described
-afterwards. Two have no API in the emulator and are only recorded in their stack:
-`AWS::Logs::QueryDefinition` and `AWS::WAFv2::LoggingConfiguration`.
+afterwards. Some have no API in the emulator and are only recorded in their stack:
+`AWS::Logs::QueryDefinition`, `AWS::WAFv2::LoggingConfiguration`, and those of CodeDeploy, so that
+an alias moves to another version at once, whatever its `UpdatePolicy` says.
 """
 
 from __future__ import annotations
@@ -35,8 +36,12 @@ def types(client: ClientFor) -> dict[str, ResourceType]:
         "AWS::EC2::SecurityGroupEgress": SecurityGroupRule(client, "egress"),
         "AWS::IAM::Role": Role(client, "AWS::IAM::Role"),
         "AWS::Lambda::Function": Function(client, "AWS::Lambda::Function"),
+        "AWS::Lambda::Version": Version(client),
+        "AWS::DynamoDB::Table": Table(client),
         "AWS::CloudWatch::Alarm": MetricAlarm(),
         "AWS::CloudWatch::CompositeAlarm": CompositeAlarm(client),
+        "AWS::CodeDeploy::Application": Recorded(None, {}),
+        "AWS::CodeDeploy::DeploymentGroup": Recorded(None, {}),
         "AWS::WAFv2::WebACLAssociation": WebAclAssociation(client),
         "AWS::WAFv2::LoggingConfiguration": Recorded("ResourceArn", {}),
         "AWS::Logs::QueryDefinition": Recorded(None, {"QueryDefinitionId": "{id}"}),
@@ -266,6 +271,69 @@ class Function(CompletedType):
             )
         else:
             functions.delete_function_concurrency(FunctionName=physical_id)
+
+
+class Version:
+    """A published version; in a rollback of a nested stack, the one that was there before.
+
+    The emulator finishes a nested stack at once, and lets go of what it retains. Rolled back
+    because of a later sibling, that stack would publish the former code under a new number.
+    """
+
+    TYPE = "AWS::Lambda::Version"
+
+    def __init__(self, client: ClientFor) -> None:
+        self._client = client
+        self._built_in = emulator_internals.built_in(self.TYPE)
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        return self._former(logical_id, stack) or self._built_in.create(
+            logical_id, properties, stack
+        )
+
+    def update(
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
+    ) -> Provisioned:
+        return self._former(logical_id, stack, other_than=physical_id) or self._built_in.update(
+            physical_id, old, new, stack, logical_id
+        )
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        self._built_in.delete(physical_id, properties)
+
+    def _former(self, logical_id: str, stack: str, other_than: str = "") -> Provisioned | None:
+        """The version that the stack had last by this logical id, in a rollback."""
+        record = emulator_internals.stack_record(stack)
+        if record is None or not emulator_internals.belongs_to_a_rollback(record):
+            return None
+        pages = self._client("cloudformation").get_paginator("describe_stack_events")
+        for page in pages.paginate(StackName=stack):
+            for event in page["StackEvents"]:  # newest first
+                arn = event.get("PhysicalResourceId", "")
+                if event["LogicalResourceId"] == logical_id and arn not in ("", other_than):
+                    return arn, {"Version": arn.rpartition(":")[2]}
+        return None
+
+
+class Table:
+    """The emulator's own type, but for its end: it would delete a protected table."""
+
+    TYPE = "AWS::DynamoDB::Table"
+
+    def __init__(self, client: ClientFor) -> None:
+        self._client = client
+        self._built_in = emulator_internals.built_in(self.TYPE)
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        return self._built_in.create(logical_id, properties, stack)
+
+    def update(
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
+    ) -> Provisioned:
+        return self._built_in.update(physical_id, old, new, stack, logical_id)
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        _unless_gone(lambda: self._client("dynamodb").delete_table(TableName=physical_id))
 
 
 class MetricAlarm:

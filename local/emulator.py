@@ -79,6 +79,7 @@ class Emulator:
                 rds.TYPE: self._databases,
             }
         )
+        emulator_internals.keep_aliases_of_updated_mappings()
         emulator_internals.complete_condition_keys()
         emulator_internals.authorize_batches_as_single_actions()
         emulator_internals.hide_from_functions(self._settings())

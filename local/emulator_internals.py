@@ -104,6 +104,27 @@ def built_in(name: str) -> BuiltIn:
     return BuiltIn(handlers["create"], handlers["update"], handlers["delete"])
 
 
+def keep_aliases_of_updated_mappings() -> None:
+    """Feed the alias when an update gives an event source to another function or alias.
+
+    The emulator's update changes the mapping's ARN, which is what can be described, but not the
+    qualifier by which it finds what to call.
+    """
+    from ministack.services import lambda_svc
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
+    by_itself = handlers["update"]
+
+    def update(physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
+        updated, attributes = by_itself(physical_id, old, new, stack)
+        mapping = lambda_svc._esms[updated]
+        _, mapping["Qualifier"] = lambda_svc._resolve_name_and_qualifier(mapping["FunctionArn"])
+        return updated, attributes
+
+    handlers["update"] = update
+
+
 def account_and_region() -> tuple[str, str]:
     """The account and region that the running request (or stack operation) belongs to."""
     from ministack.core.responses import get_account_id, get_region
@@ -138,6 +159,12 @@ def stack_record(name_or_id: str) -> dict[str, Any] | None:
     from ministack.services.cloudformation import handlers
 
     return cast("dict[str, Any] | None", handlers._resolve_stack(name_or_id))
+
+
+def belongs_to_a_rollback(record: Mapping[str, Any]) -> bool:
+    """Whether an operation on a nested stack takes back what its parent did."""
+    parent = stack_record(record.get("ParentId") or "")
+    return parent is not None and "ROLLBACK" in parent["StackStatus"]
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,8 @@ class NestedStack:
         logical_id: str,
     ) -> Provisioned:
         cloudformation = self._client("cloudformation")
+        if record := emulator_internals.stack_record(physical_id):
+            _delete_what_is_rolled_back(record)
         try:
             before = cloudformation.describe_stack_events(StackName=physical_id)["StackEvents"]
             cloudformation.update_stack(StackName=physical_id, **_request(new))
@@ -82,13 +84,7 @@ class NestedStack:
         record = emulator_internals.stack_record(physical_id)
         if record is None or record["StackStatus"] == "DELETE_COMPLETE":
             return
-        parent = emulator_internals.stack_record(record.get("ParentId") or "")
-        if parent is not None and "ROLLBACK" in parent["StackStatus"]:
-            # A rollback deletes only what the same operation created, and that is what
-            # `RetainExceptOnCreate` excepts: resources of a finished sibling stack too.
-            for resource in record["_template"].get("Resources", {}).values():
-                if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
-                    resource["DeletionPolicy"] = "Delete"
+        _delete_what_is_rolled_back(record)
         self._delete(physical_id)
 
     def _delete(self, stack_id: str) -> None:
@@ -100,6 +96,19 @@ class NestedStack:
                 f"Embedded stack {stack_id} was not successfully deleted: "
                 f"{state.get('StackStatusReason') or state['StackStatus']}"
             )
+
+
+def _delete_what_is_rolled_back(record: dict[str, Any]) -> None:
+    """A rollback deletes only what the same operation created, and that is what
+    `RetainExceptOnCreate` excepts: resources of a sibling stack that was finished too.
+
+    The emulator rolls a finished stack back by deleting it, or by an update to its former
+    template, which would retain them.
+    """
+    if emulator_internals.belongs_to_a_rollback(record):
+        for resource in record["_template"].get("Resources", {}).values():
+            if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
+                resource["DeletionPolicy"] = "Delete"
 
 
 def _request(properties: Properties) -> dict[str, Any]:

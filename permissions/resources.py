@@ -36,6 +36,7 @@ API_LOG: Final = "API's execution log"
 DATABASE_METRICS: Final = "database's metrics log"
 BOUNDARY: Final = "permissions boundary"
 SWEEP: Final = "sweep rule"
+RELEASE_ALARM: Final = "release alarm"
 API: Final = "API"
 USER: Final = "an IAM user"
 ANYTHING: Final = "*"
@@ -45,8 +46,15 @@ FUNCTIONS: Final = (
     "payment-processor",
     "audit-logger",
     "payments-ledger-schema",
+    "payments-production-seal",
     "payments-default-security-group",
 )
+
+SEAL: Final = "payments-production-seal"
+"""The one function that may change the table and the database themselves."""
+
+RELEASED: Final = ("payment-validator", "payment-processor", "audit-logger")
+"""The functions that have an alias."""
 
 QUEUES: Final = (
     RETRY_QUEUE,
@@ -75,6 +83,11 @@ def group_of(log: str) -> str:
 
 def function(name: str) -> str:
     return f"function {name}"
+
+
+def live(name: str) -> str:
+    """What a function is called by."""
+    return f"live alias of {name}"
 
 
 def role_of(name: str) -> str:
@@ -134,6 +147,7 @@ _CONSTRUCTS: Final = {
     group_of(FLOW_LOG): ("AWS::Logs::LogGroup", "NetworkFlowLogGroup", "Arn"),
     group_of(API_LOG): ("AWS::Logs::LogGroup", "ApiExecutionLogGroup", "Arn"),
     SWEEP: ("AWS::Events::Rule", "PaymentProcessorOutboxSweep", "Arn"),
+    RELEASE_ALARM: ("AWS::CloudWatch::Alarm", "ReleasesPaymentProcessorErrors", "Arn"),
     BOUNDARY: ("AWS::IAM::ManagedPolicy", "PermissionsBoundary", "Ref"),
 }
 """Type, logical id without its hash, and the attribute that the ARN is in."""
@@ -164,6 +178,8 @@ def arns(templates: Templates, roles: dict[str, str]) -> dict[str, str]:
     api = templates.value(templates.only("AWS::ApiGateway::RestApi", "ApiRestApi"), "Ref")
     found[API] = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}"
     found[USER] = f"arn:aws:iam::{ACCOUNT}:user/somebody"
+    for name in RELEASED:
+        found[live(name)] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}:live"
     for name in FUNCTIONS:
         found[function(name)] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
         found[group_of(log_of(name))] = (

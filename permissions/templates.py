@@ -32,11 +32,13 @@ _PSEUDO: Final = {
 
 _NAMES: Final = {
     "AWS::DynamoDB::Table": "TableName",
+    "AWS::Lambda::Alias": "FunctionName",
     "AWS::Lambda::Function": "FunctionName",
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::RDS::DBInstance": "DBInstanceIdentifier",
 }
-"""The property that holds a resource's physical name; others get their logical id for one."""
+"""The property that holds a resource's physical name (of an alias, its function's); others get
+their logical id for one."""
 
 
 def _arn(service: str, resource: str) -> str:
@@ -64,6 +66,7 @@ _VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "AWS::IAM::Role": {"Ref": "{}", "Arn": f"arn:aws:iam::{ACCOUNT}:role/{{}}"},
     "AWS::KMS::Key": {"Ref": "{}", "KeyId": "{}", "Arn": _arn("kms", "key/{}")},
+    "AWS::Lambda::Alias": {"Ref": _arn("lambda", "function:{}:live")},
     "AWS::Lambda::Function": {"Ref": "{}", "Arn": _arn("lambda", "function:{}")},
     "AWS::Logs::LogGroup": {"Ref": "{}", "Arn": _arn("logs", "log-group:{}:*")},
     "AWS::RDS::DBInstance": {

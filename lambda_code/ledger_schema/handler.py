@@ -41,7 +41,7 @@ def handle(event: dict[str, Any], context: Any) -> None:
 
         connection = _connect(time_left)
         try:
-            logger.info("migrated", extra={"applied": migrate(connection, read())})
+            logger.info("migrated", extra={"applied": migrate(connection, read(), time_left)})
         finally:
             with suppress(Exception):  # the cause is not to be hidden by a dead connection
                 connection.close()
@@ -75,7 +75,7 @@ def _connect(time_left: Callable[[], float]) -> Connection:
     """As the master user, whose password RDS keeps in Secrets Manager.
 
     Args:
-        time_left: seconds that a statement, or waiting for another migrator, may take now.
+        time_left: seconds that a statement may take now.
     """
     connection = _until_reachable(lambda: _sign_in(time_left), PATIENCE)
     connection.run(f"SET statement_timeout = {round(time_left() * 1000)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
+from payments import metrics
 from payments.problems import Problem
 
 ProxyResponse = dict[str, Any]
@@ -30,6 +32,7 @@ def serve(
         return _problem(problem)
     except (BotoCoreError, ClientError):
         logger.exception("an AWS service could not be used")
+        _count_failure()
         return _problem(
             Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -39,6 +42,7 @@ def serve(
         )
     except Exception:
         logger.exception("unexpected error")
+        _count_failure()
         return _problem(
             Problem(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -46,6 +50,14 @@ def serve(
                 "We have been told. The same request may be sent again.",
             )
         )
+
+
+def _count_failure() -> None:
+    """Tells which version failed: the one that is being released is taken back.
+
+    For Lambda itself a call that was answered is none that failed.
+    """
+    metrics.count("CallsFailed", version=os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"))
 
 
 def respond(status: HTTPStatus, body: Mapping[str, Any]) -> ProxyResponse:

@@ -47,8 +47,8 @@ class PaymentsApi(Construct):
         *,
         config: ProductionConfig,
         log_key: kms.IKey,
-        validator: lambda_.Function,
-        processor: lambda_.Function,
+        validator: lambda_.Alias,
+        processor: lambda_.Alias,
     ) -> None:
         super().__init__(scope, construct_id)
         access_log = EncryptedLogGroup(
@@ -73,10 +73,15 @@ class PaymentsApi(Construct):
                 throttling_rate_limit=throttling.rate_limit,
                 throttling_burst_limit=throttling.burst_limit,
                 method_options={
-                    "/status/GET": apigateway.MethodDeploymentOptions(
+                    method: apigateway.MethodDeploymentOptions(
                         **_METHOD_SETTINGS,
-                        throttling_rate_limit=_STATUS_RATE_LIMIT,
-                        throttling_burst_limit=_STATUS_RATE_LIMIT,
+                        throttling_rate_limit=rate,
+                        throttling_burst_limit=burst,
+                    )
+                    for method, rate, burst in (
+                        ("/validate/POST", config.api_rate_limit, config.api_burst_limit),
+                        ("/process/POST", config.api_rate_limit, config.api_burst_limit),
+                        ("/status/GET", _STATUS_RATE_LIMIT, _STATUS_RATE_LIMIT),
                     )
                 },
             ),
@@ -119,7 +124,7 @@ class PaymentsApi(Construct):
         )
         plan.add_api_key(self.key)
 
-    def _add_post(self, path: str, function: lambda_.Function, schema: str) -> None:
+    def _add_post(self, path: str, function: lambda_.Alias, schema: str) -> None:
         definition = gateway_model(json.loads((SCHEMAS / f"{schema}.json").read_text()))
         model = apigateway.CfnModel(
             self,
@@ -244,7 +249,7 @@ def gateway_model(schema: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _integration(function: lambda_.Function) -> apigateway.LambdaIntegration:
+def _integration(function: lambda_.Alias) -> apigateway.LambdaIntegration:
     return apigateway.LambdaIntegration(function, allow_test_invoke=False)
 
 

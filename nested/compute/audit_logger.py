@@ -90,7 +90,7 @@ class AuditLogger(PythonFunction):
         lambda_.CfnEventSourceMapping(
             self,
             "TableStream",
-            function_name=self.function.function_arn,
+            function_name=self.live.function_arn,
             event_source_arn=stream_arn,
             starting_position="TRIM_HORIZON",
             # One object a batch; larger ones catch up sooner after an outage.

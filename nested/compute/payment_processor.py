@@ -11,7 +11,8 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from building_blocks.bundle import FunctionCode
-from building_blocks.function import PythonFunction
+from building_blocks.dependencies import depend_only_on
+from building_blocks.function import LIVE, PythonFunction
 from config import ProductionConfig
 from nested.compute.permissions import use_table_key
 from nested.data import DataOutputs
@@ -87,7 +88,7 @@ class PaymentProcessor(PythonFunction):
         lambda_.EventSourceMapping(
             self,
             "Retries",
-            target=self.function,
+            target=self.live,
             event_source_arn=queue.queue_arn,
             batch_size=10,
             # Leaves the other executions, and their database connections, to the API. Without it,
@@ -104,7 +105,7 @@ class PaymentProcessor(PythonFunction):
             schedule=events.Schedule.rate(Duration.minutes(1)),
             targets=[
                 targets.LambdaFunction(
-                    self.function,
+                    self.live,
                     event=events.RuleTargetInput.from_object({"task": "sweep-outbox"}),
                     retry_attempts=0,
                     # By its ARN: the queue, in another stack, has its policy there already.
@@ -116,10 +117,12 @@ class PaymentProcessor(PythonFunction):
         )
         # The next sweep comes in a minute; an old one has nothing to add. EventBridge's retries
         # (above) and Lambda's own are two different things.
-        lambda_.EventInvokeConfig(
+        sweep_once = lambda_.EventInvokeConfig(
             self,
             "SweepOnce",
             function=self.function,
+            qualifier=LIVE,
             retry_attempts=0,
             max_event_age=Duration.minutes(1),
         )
+        depend_only_on(sweep_once, self.live)

@@ -1,4 +1,4 @@
-"""The compute stack: the three functions, what calls them, and the API with its guards."""
+"""The compute stack: the three functions, how they are released, and the API with its guards."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from nested.compute.api import PaymentsApi
 from nested.compute.audit_logger import AuditLogger
 from nested.compute.payment_processor import PaymentProcessor
 from nested.compute.payment_validator import PaymentValidator
+from nested.compute.releases import Releases
 from nested.compute.web_firewall import WebFirewall
 from nested.data import DataOutputs
 from nested.network import NetworkOutputs
@@ -59,8 +60,17 @@ class ComputeNestedStack(NestedStack):
             "Api",
             config=config,
             log_key=network.application_key,
-            validator=validator.function,
-            processor=processor.function,
+            validator=validator.live,
+            processor=processor.live,
+        )
+        Releases(
+            self,
+            "Releases",
+            by_canary=[validator, processor],
+            # Its batches go one after the other, whichever version takes them: a version that
+            # fails one of ten would hold up the whole trail, and prove nothing. What it fails to
+            # write stays in the stream for half a day, and the operators are told.
+            at_once=[audit_logger],
         )
         WebFirewall(
             self,

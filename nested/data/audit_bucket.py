@@ -8,7 +8,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from building_blocks.key import CustomerManagedKey
-from building_blocks.resource_policies import deny_foreign_accounts
+from building_blocks.resource_policies import deny, deny_foreign_accounts
 from config import GLACIER_TRANSITION_DAYS
 from nested.data.access_log_bucket import AccessLogBucket
 
@@ -79,20 +79,27 @@ class AuditBucket(Construct):
         )
         for statement in self._guards():
             self.bucket.add_to_resource_policy(statement)
+        # The trail outlives the stack, and so do its guards.
+        assert self.bucket.policy is not None
+        self.bucket.policy.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
     def _guards(self) -> list[iam.PolicyStatement]:
-        """Who writes must ask for this key, and can neither overwrite nor delete."""
+        """Who writes must ask for this key, and can neither overwrite nor delete.
+
+        That an object must be new is asked of every write: parts of a multipart upload and copies,
+        which cannot say so, are refused. An audit object is a single, small put.
+        """
         objects = [self.bucket.arn_for_objects("*")]
         put = ["s3:PutObject"]
         return [
             deny_foreign_accounts(["s3:*"], [self.bucket.bucket_arn, *objects]),
-            _deny(
+            deny(
                 "DenyUnencryptedObjects",
                 put,
                 objects,
                 {"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}},
             ),
-            _deny(
+            deny(
                 "DenyObjectsUnderOtherKeys",
                 put,
                 objects,
@@ -102,23 +109,7 @@ class AuditBucket(Construct):
                     }
                 },
             ),
-            _deny("DenyOverwriting", put, objects, {"Null": {"s3:if-none-match": "true"}}),
+            deny("DenyOverwriting", put, objects, {"Null": {"s3:if-none-match": "true"}}),
             # Versions are locked, but a delete marker would hide an object from those who list.
-            _deny("DenyDeleting", ["s3:DeleteObject", "s3:DeleteObjectVersion"], objects),
+            deny("DenyDeleting", ["s3:DeleteObject", "s3:DeleteObjectVersion"], objects),
         ]
-
-
-def _deny(
-    sid: str,
-    actions: list[str],
-    resources: list[str],
-    conditions: dict[str, object] | None = None,
-) -> iam.PolicyStatement:
-    return iam.PolicyStatement(
-        sid=sid,
-        effect=iam.Effect.DENY,
-        principals=[iam.AnyPrincipal()],
-        actions=actions,
-        resources=resources,
-        conditions=conditions,
-    )

@@ -19,8 +19,11 @@ class LedgerDatabase(Construct):
     """PostgreSQL, Multi-AZ, in the private subnets, under a key of its own.
 
     The master password is made, stored and rotated by RDS, and nobody needs to know it: the
-    functions log in with IAM. Deletion protection is not here, because CloudFormation could then
-    not roll a first deployment back.
+    functions log in with IAM.
+
+    Deletion protection is the production seal's: CloudFormation could not roll back a first
+    deployment that protects it here. Nor may the template say "not protected", which
+    CloudFormation would send along with every later change of the instance, and so break the seal.
     """
 
     IDENTIFIER = "payments-ledger"
@@ -99,7 +102,10 @@ class LedgerDatabase(Construct):
             statements=[
                 iam.PolicyStatement(
                     sid="WriteMonitoringLog",
+                    # RDS may ask for the group again. Its retention stays ours: PutRetentionPolicy,
+                    # which AWS's own policy has here, is left out.
                     actions=[
+                        "logs:CreateLogGroup",
                         "logs:CreateLogStream",
                         "logs:DescribeLogStreams",
                         "logs:GetLogEvents",
@@ -109,6 +115,9 @@ class LedgerDatabase(Construct):
                 )
             ],
         )
+        # RDS reports with the role for as long as the instance lives.
+        for kept in (monitoring_role, monitoring_role.policy):
+            kept.apply_removal_policy(survives)
         self.instance = rds.DatabaseInstance(
             self,
             "Instance",
@@ -149,7 +158,6 @@ class LedgerDatabase(Construct):
             enable_performance_insights=True,
             performance_insight_encryption_key=self.key,
             performance_insight_retention=rds.PerformanceInsightRetention.DEFAULT,
-            deletion_protection=False,
             removal_policy=survives,
         )
         # RDS would create the groups itself, to be kept for ever.

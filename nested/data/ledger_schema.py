@@ -11,6 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from building_blocks.bundle import SOURCES, FunctionCode
+from building_blocks.custom_resource import try_once
 from building_blocks.function import PythonFunction
 from building_blocks.key import use_key_through
 from nested.data.ledger_database import LedgerDatabase
@@ -70,6 +71,7 @@ class LedgerSchema(Construct):
                 ),
             ],
         )
+        try_once(provider)
         CustomResource(
             self,
             "Schema",

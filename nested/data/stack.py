@@ -15,6 +15,7 @@ from config import ProductionConfig
 from nested.data.audit_bucket import AuditBucket
 from nested.data.ledger_database import LedgerDatabase
 from nested.data.ledger_schema import LedgerSchema
+from nested.data.production_seal import SealProvider
 from nested.data.queues import Queues
 from nested.data.transactions_table import TransactionsTable
 from nested.network import NetworkOutputs
@@ -33,11 +34,12 @@ class DataOutputs:
     audit_failure_queue: sqs.IQueue
     failed_invocations_queue: sqs.IQueue
     """Of asynchronous invocations: nobody waits for their answer."""
+    seal_provider: SealProvider
 
 
 class DataNestedStack(NestedStack):
-    """The ledger's database with its schema, the transactions table, the audit bucket and the
-    queues."""
+    """The ledger's database with its schema, the transactions table, the audit bucket, the
+    queues, and the function that protects them against deletion."""
 
     def __init__(
         self,
@@ -62,6 +64,14 @@ class DataNestedStack(NestedStack):
             dead_letter_queue=queues.failed_invocations,
         )
         table = TransactionsTable(self, "TransactionsTable", key=network.application_key)
+        seal_provider = SealProvider(
+            self,
+            "ProductionSeal",
+            ledger=ledger,
+            table=table,
+            network=network,
+            dead_letter_queue=queues.failed_invocations,
+        )
         audit = AuditBucket(self, "AuditBucket", retention_days=config.audit_retention_days)
         self.layer = DataOutputs(
             ledger=ledger,
@@ -72,4 +82,5 @@ class DataNestedStack(NestedStack):
             retry_dead_letter_queue=queues.retry_dead_letter,
             audit_failure_queue=queues.audit_failure,
             failed_invocations_queue=queues.failed_invocations,
+            seal_provider=seal_provider,
         )

@@ -9,6 +9,7 @@ from constructs import Construct
 from building_blocks.key import CustomerManagedKey
 
 _READ_AND_WRITE = ["kms:Decrypt", "kms:GenerateDataKey"]
+_OWN_ACCOUNT: dict[str, object] = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
 
 
 class ApplicationKey(CustomerManagedKey):
@@ -48,20 +49,22 @@ class ApplicationKey(CustomerManagedKey):
                 ),
                 # Without this, CloudWatch cannot publish to the encrypted topic, and every
                 # alarm mail is lost without a word (aws/aws-cdk#11121).
-                _admit("AlarmsToEncryptedTopic", "cloudwatch.amazonaws.com"),
-                # The same holds for what EventBridge and SNS set aside in encrypted queues.
-                _admit("UndeliveredEventsToEncryptedQueue", "events.amazonaws.com"),
-                _admit("UndeliveredAlertsToEncryptedQueue", "sns.amazonaws.com"),
+                _admit("AlarmsToEncryptedTopic", "cloudwatch.amazonaws.com", _OWN_ACCOUNT),
+                # The same holds for what SNS and EventBridge set aside in encrypted queues.
+                # EventBridge does not tell KMS for whom it acts (Amazon SNS developer guide, "Key
+                # management"): the queue's own policy admits this account's rules only.
+                _admit("UndeliveredAlertsToEncryptedQueue", "sns.amazonaws.com", _OWN_ACCOUNT),
+                _admit("UndeliveredEventsToEncryptedQueue", "events.amazonaws.com", None),
             ],
         )
 
 
-def _admit(sid: str, service: str) -> iam.PolicyStatement:
-    """Lets an AWS service write into what is encrypted, on this account's behalf."""
+def _admit(sid: str, service: str, conditions: dict[str, object] | None) -> iam.PolicyStatement:
+    """Lets an AWS service write into what is encrypted."""
     return iam.PolicyStatement(
         sid=sid,
         principals=[iam.ServicePrincipal(service)],
         actions=_READ_AND_WRITE,
         resources=["*"],
-        conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+        conditions=conditions,
     )

@@ -9,6 +9,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from building_blocks.bundle import FunctionCode
+from building_blocks.custom_resource import try_once
 from building_blocks.function import PythonFunction
 
 
@@ -57,6 +58,7 @@ class EmptyDefaultSecurityGroup(Construct):
                 ),
             ],
         )
+        try_once(provider)
         CustomResource(
             self,
             "EmptyGroup",

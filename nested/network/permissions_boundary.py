@@ -51,6 +51,16 @@ class PermissionsBoundary(iam.ManagedPolicy):
                         "kms:ReEncryptTo",
                         # Migrations
                         "secretsmanager:GetSecretValue",
+                        # The production seal
+                        "dynamodb:DescribeTable",
+                        "dynamodb:UpdateTable",
+                        "rds:DescribeDBInstances",
+                        "rds:ModifyDBInstance",
+                        # Releases
+                        "cloudwatch:DescribeAlarms",
+                        "lambda:GetAlias",
+                        "lambda:GetProvisionedConcurrencyConfig",
+                        "lambda:UpdateAlias",
                         # The network interfaces of functions, and the default security group
                         "ec2:AssignPrivateIpAddresses",
                         "ec2:CreateNetworkInterface",

@@ -43,8 +43,10 @@ class AlertsTopic(sns.Topic):
                 },
             )
         )
-        undelivered = EncryptedQueue(self, "DeadLetterQueue", key=key)
-        self.add_subscription(subscriptions.EmailSubscription(email, dead_letter_queue=undelivered))
+        self.undelivered = EncryptedQueue(self, "DeadLetterQueue", key=key)
+        self.add_subscription(
+            subscriptions.EmailSubscription(email, dead_letter_queue=self.undelivered)
+        )
         self.add_to_resource_policy(
             deny_foreign_accounts(
                 [

@@ -8,7 +8,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from cdk_monitoring_constructs import (
     AlarmFactoryDefaults,
     CustomMetricGroup,
@@ -37,6 +37,7 @@ from config import (
 from nested.compute import ComputeOutputs
 from nested.data import DataOutputs
 from nested.network import NetworkOutputs
+from nested.observability.alerts_topic import AlertsTopic
 
 DASHBOARD_NAME = "payments-production"
 
@@ -75,7 +76,7 @@ class PaymentsMonitoring(Construct):
         network: NetworkOutputs,
         data: DataOutputs,
         compute: ComputeOutputs,
-        topic: sns.ITopic,
+        topic: AlertsTopic,
     ) -> None:
         super().__init__(scope, construct_id)
         self._facade = MonitoringFacade(
@@ -103,7 +104,7 @@ class PaymentsMonitoring(Construct):
         self._watch_api(compute)
         self._watch_functions(config, compute)
         self._watch_database(data)
-        self._watch_queues(data)
+        self._watch_queues(data, topic.undelivered)
         self._watch_table(data)
         self._watch_nat_gateways(network)
         self._facade.monitor_sns_topic(
@@ -253,7 +254,7 @@ class PaymentsMonitoring(Construct):
             ),
         )
 
-    def _watch_queues(self, data: DataOutputs) -> None:
+    def _watch_queues(self, data: DataOutputs, undelivered_alerts: sqs.IQueue) -> None:
         self._facade.add_large_header("Queues")
         # One such message is one too many.
         not_empty = MaxMessageCountThreshold(
@@ -302,12 +303,18 @@ class PaymentsMonitoring(Construct):
                 description="Nothing takes payments from the retry queue",
             ),
         )
-        self._facade.monitor_sqs_queue(
-            queue=data.audit_failure_queue,
-            alarm_friendly_name="audit-failure-queue",
-            human_readable_name="Records not audited",
-            add_queue_max_size_alarm={_ANY: not_empty},
-        )
+        for set_aside, name, title in (
+            (data.audit_failure_queue, "audit-failure-queue", "Records not audited"),
+            (data.failed_invocations_queue, "failed-invocations", "Failed invocations"),
+            # Told through the same topic: a mail that was lost does not mean that all are.
+            (undelivered_alerts, "undelivered-alerts", "Alerts that reached nobody"),
+        ):
+            self._facade.monitor_sqs_queue(
+                queue=set_aside,
+                alarm_friendly_name=name,
+                human_readable_name=title,
+                add_queue_max_size_alarm={_ANY: not_empty},
+            )
 
     def _watch_table(self, data: DataOutputs) -> None:
         self._facade.add_large_header("Transactions table")

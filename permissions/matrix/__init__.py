@@ -10,6 +10,7 @@ from permissions.matrix import (
     every_role,
     outsiders,
     payment_functions,
+    releases,
     service_roles,
     services,
 )
@@ -19,11 +20,12 @@ MATRIX: Final[Rows] = (
     *payment_functions.ROWS,
     *deployment_functions.ROWS,
     *service_roles.ROWS,
+    *releases.ROWS,
     *every_role.ROWS,
     *administrators.ROWS,
     *outsiders.ROWS,
     *services.ROWS,
 )
 
-UNJUDGED: Final = deployment_functions.UNJUDGED | service_roles.UNJUDGED
+UNJUDGED: Final = deployment_functions.UNJUDGED | service_roles.UNJUDGED | releases.UNJUDGED
 """What roles are allowed, but the engine cannot be asked for: who, action, kind of resource."""

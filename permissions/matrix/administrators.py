@@ -103,6 +103,7 @@ ROWS: Final[Rows] = (
     *_WHO.never("s3", "GetObject", AUDIT_OBJECT, "the bucket asks for TLS", PLAIN_HTTP),
     *_WHO.never("s3", "GetObject", AUDIT_OBJECT, "the bucket asks for TLS 1.2", OLD_TLS),
     *_WHO.may("s3", "GetObject", ACCESS_LOG, "sees who read or wrote the trail"),
+    *_WHO.never("s3", "DeleteObject DeleteObjectVersion", ACCESS_LOG, "traces stay"),
     *_WHO.never("s3", "GetObject", ACCESS_LOG, "the bucket asks for TLS", PLAIN_HTTP),
     *_WHO.never("s3", "GetObject", ACCESS_LOG, "the bucket asks for TLS 1.2", OLD_TLS),
     *_WHO.never("s3", "ListBucket", AUDIT_BUCKET, "the bucket asks for TLS", PLAIN_HTTP),

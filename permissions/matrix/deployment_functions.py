@@ -20,11 +20,15 @@ from permissions.resources import (
     LEDGER_LOGIN,
     MASTER_SECRET,
     RETRY_QUEUE,
+    SEAL,
     TABLE,
+    another,
+    elsewhere,
 )
 from permissions.row import As, Rows, through
 
 _SCHEMA: Final = As("payments-ledger-schema")
+_SEAL: Final = As(SEAL)
 _GROUP: Final = As("payments-default-security-group")
 
 UNJUDGED: Final = frozenset(
@@ -50,6 +54,26 @@ ROWS: Final[Rows] = (
     *_SCHEMA.lacks("rds", "ModifyDBInstance DeleteDBInstance", LEDGER, "only migrates"),
     *_SCHEMA.lacks("dynamodb", "GetItem PutItem", TABLE, "knows the ledger only"),
     *_SCHEMA.lacks("s3", "GetObject", AUDIT_OBJECT, "knows the ledger only"),
+    *runs_in_the_vpc(SEAL),
+    *sets_failed_invocations_aside(SEAL),
+    *_SEAL.may(
+        "dynamodb", "DescribeTable UpdateTable", TABLE, "protects the table against deletion"
+    ),
+    *_SEAL.may(
+        "rds", "DescribeDBInstances ModifyDBInstance", LEDGER, "protects the database likewise"
+    ),
+    *_SEAL.lacks("dynamodb", "DescribeTable UpdateTable", another(TABLE), "this one table"),
+    *_SEAL.lacks("rds", "ModifyDBInstance", another(LEDGER), "this one database"),
+    *_SEAL.never("rds", "ModifyDBInstance", elsewhere(LEDGER), "one region only"),
+    *_SEAL.lacks(
+        "rds", "DeleteDBInstance StopDBInstance RebootDBInstance", LEDGER, "only protects it"
+    ),
+    *_SEAL.lacks("dynamodb", "GetItem PutItem Query Scan", TABLE, "reads and writes no payment"),
+    *_SEAL.lacks("kms", "Decrypt", APPLICATION_KEY, "reads no payment", through("dynamodb")),
+    *_SEAL.lacks("rds-db", "connect", LEDGER_LOGIN, "payment-processor's login"),
+    *_SEAL.lacks("secretsmanager", "GetSecretValue", MASTER_SECRET, "migrations' only"),
+    *_SEAL.lacks("kms", "Decrypt", LEDGER_KEY, "migrations' only", through("secretsmanager")),
+    *_SEAL.lacks("s3", "GetObject", AUDIT_OBJECT, "reads no payment"),
     *writes_own_log("payments-default-security-group"),
     *_GROUP.may("ec2", "DescribeSecurityGroupRules", ANYTHING, "finds the rules"),
     *_GROUP.may(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from permissions.matrix import service_roles
+from permissions.matrix import releases, service_roles
 from permissions.resources import (
     ACCESS_LOG,
     APPLICATION_KEY,
@@ -19,6 +19,7 @@ from permissions.resources import (
     LEDGER_LOGIN,
     MASTER_SECRET,
     RETRY_QUEUE,
+    SEAL,
     STREAM,
     TABLE,
     USER,
@@ -125,14 +126,22 @@ def _none_of_its_business(name: str) -> Iterator[Row]:
         yield from who.lacks("kms", "Decrypt", another(APPLICATION_KEY), why, through(service))
 
 
+_ROLES: Final = (*FUNCTIONS, *service_roles.NAMES, releases.CODEDEPLOY)
+
 ROWS: Final[Rows] = (
-    *(row for name in (*FUNCTIONS, *service_roles.NAMES) for row in _forbidden_to(name)),
-    *(row for name in (*FUNCTIONS, *service_roles.NAMES) for row in _none_of_its_business(name)),
+    *(row for name in _ROLES for row in _forbidden_to(name)),
+    *(row for name in _ROLES for row in _none_of_its_business(name)),
     *(
         row
         for name in FUNCTIONS
         for row in As(name).never(
-            "dynamodb", "UpdateTable UpdateContinuousBackups", TABLE, "deployments change tables"
+            "dynamodb", "UpdateContinuousBackups", TABLE, "deployments change tables"
         )
+    ),
+    *(
+        row
+        for name in FUNCTIONS
+        if name != SEAL
+        for row in As(name).never("dynamodb", "UpdateTable", TABLE, "the production seal alone")
     ),
 )

@@ -51,7 +51,13 @@ ROWS: Final[Rows] = (
         "enhanced monitoring's terms",
     ),
     *_DATABASE.may(
-        "logs", "DescribeLogStreams", group_of(DATABASE_METRICS), "enhanced monitoring's terms"
+        "logs",
+        "CreateLogGroup DescribeLogStreams",
+        group_of(DATABASE_METRICS),
+        "enhanced monitoring's terms",
+    ),
+    *_DATABASE.lacks(
+        "logs", "DeleteLogGroup PutRetentionPolicy", group_of(DATABASE_METRICS), "logs stay"
     ),
     *_DATABASE.lacks("logs", "PutLogEvents", log_of("payment-processor"), "no other log"),
     *(

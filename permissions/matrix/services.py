@@ -23,6 +23,7 @@ from permissions.resources import (
     SWEEP,
     UNDELIVERED_ALERTS,
     function,
+    live,
     role_of,
 )
 from permissions.row import (
@@ -81,7 +82,8 @@ ROWS: Final[Rows] = (
     ),
     *_EVENTS.lacks("sqs", "ReceiveMessage", FAILED_INVOCATIONS, "only sends", _THE_SWEEP),
     *_EVENTS.lacks("sqs", "SendMessage", RETRY_QUEUE, "payment-processor's", _THE_SWEEP),
-    *_EVENTS.lacks("kms", "Decrypt", APPLICATION_KEY, "not for others", _ANOTHERS),
+    # EventBridge does not tell KMS for whom it acts; the queue's policy does the telling apart.
+    *_EVENTS.lacks("kms", "Encrypt PutKeyPolicy", APPLICATION_KEY, "only sends"),
     *_SNS.may("sqs", "SendMessage", UNDELIVERED_ALERTS, "sets aside lost mail", _THE_TOPIC),
     *_SNS.may("kms", "Decrypt GenerateDataKey", APPLICATION_KEY, "the queue is encrypted"),
     *_SNS.lacks("sqs", "SendMessage", UNDELIVERED_ALERTS, "not for others", _ANOTHERS),
@@ -114,18 +116,25 @@ ROWS: Final[Rows] = (
     *_EVENTS.may(
         "lambda",
         "InvokeFunction",
-        function("payment-processor"),
+        live("payment-processor"),
         "the sweep, every minute",
         _THE_SWEEP,
     ),
     *_EVENTS.lacks(
         "lambda",
         "InvokeFunction",
-        function("payment-processor"),
+        live("payment-processor"),
         "for no other rule",
         for_source(f"arn:aws:events:{_HERE}:rule/another", "for another rule"),
     ),
-    *_EVENTS.lacks("lambda", "InvokeFunction", function("payment-validator"), "the API's"),
+    *_EVENTS.lacks("lambda", "InvokeFunction", live("payment-validator"), "the API's"),
+    *_EVENTS.lacks(
+        "lambda",
+        "InvokeFunction",
+        function("payment-processor"),
+        "what is released, only",
+        _THE_SWEEP,
+    ),
     *(
         row
         for name, method in (
@@ -137,7 +146,7 @@ ROWS: Final[Rows] = (
             *_API_GATEWAY.may(
                 "lambda",
                 "InvokeFunction",
-                function(name),
+                live(name),
                 "the API's integration",
                 for_source("{" + API + f"}}/prod/{method}", f"for {method}"),
             ),
@@ -145,6 +154,13 @@ ROWS: Final[Rows] = (
                 "lambda",
                 "InvokeFunction",
                 function(name),
+                "what is released, only",
+                for_source("{" + API + f"}}/prod/{method}", f"for {method}"),
+            ),
+            *_API_GATEWAY.lacks(
+                "lambda",
+                "InvokeFunction",
+                live(name),
                 "for no other API",
                 for_source(
                     f"arn:aws:execute-api:{_HERE}:another/prod/{method}", f"for another's {method}"
@@ -155,7 +171,7 @@ ROWS: Final[Rows] = (
     *_API_GATEWAY.lacks(
         "lambda",
         "InvokeFunction",
-        function("audit-logger"),
+        live("audit-logger"),
         "the stream's",
         for_source("{" + API + "}/prod/POST/process", "for POST/process"),
     ),

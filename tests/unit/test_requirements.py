@@ -100,7 +100,8 @@ def test_s6_layers_hold_their_own_kind_of_resource(synthesized: Synthesized) -> 
         "AWS::S3::": {"data"},
         "AWS::SQS::": {"data", "observability"},  # there, of alerts that reached nobody
         "AWS::ApiGateway::": {"compute"},
-        "AWS::CloudWatch::": {"observability"},
+        # CodeDeploy asks the release alarms before the observability layer stands.
+        "AWS::CloudWatch::": {"compute", "observability"},
         "AWS::SNS::": {"observability"},
     }
     for prefix, layers in home.items():
@@ -191,6 +192,19 @@ def test_r2_database_and_payment_functions_stand_in_private_subnets(
         assert len(homes) == 3
 
 
+def test_r2_dynamodb_and_s3_are_reached_without_nat(synthesized: Synthesized) -> None:
+    endpoints = synthesized.properties("AWS::EC2::VPCEndpoint")
+    services = sorted(endpoint["ServiceName"]["Fn::Join"][1][-1] for endpoint in endpoints)
+    assert services == [".dynamodb", ".s3"]
+    private = {
+        association["RouteTableId"]["Ref"]
+        for association in synthesized.properties("AWS::EC2::SubnetRouteTableAssociation")
+        if "PrivateSubnet" in association["SubnetId"]["Ref"]
+    }
+    for endpoint in endpoints:
+        assert private <= {table["Ref"] for table in endpoint["RouteTableIds"]}
+
+
 def test_r3_production_has_a_vpc_of_its_own(synthesized: Synthesized) -> None:
     assert synthesized.only("AWS::EC2::VPC")["CidrBlock"] == "10.20.0.0/16"
 
@@ -212,6 +226,13 @@ def test_r3_no_group_allows_all_outbound_or_any_address_in(synthesized: Synthesi
         assert rule["FromPort"] == rule["ToPort"] == 5432
 
 
+def test_r3_all_traffic_is_logged(synthesized: Synthesized) -> None:
+    flow_log = synthesized.only("AWS::EC2::FlowLog")
+    ((_, vpc_id, _),) = synthesized.resources("AWS::EC2::VPC")
+    assert flow_log["ResourceId"] == {"Ref": vpc_id}
+    assert (flow_log["TrafficType"], flow_log["MaxAggregationInterval"]) == ("ALL", 60)
+
+
 def test_r4_ledger_database_is_built_as_asked(synthesized: Synthesized) -> None:
     instance = synthesized.only("AWS::RDS::DBInstance")
     assert instance["Engine"] == "postgres"
@@ -220,8 +241,34 @@ def test_r4_ledger_database_is_built_as_asked(synthesized: Synthesized) -> None:
     assert instance["BackupRetentionPeriod"] == 30
     assert instance["StorageEncrypted"] is True
     assert instance["PubliclyAccessible"] is False
+    assert instance["EnableIAMDatabaseAuthentication"] is True
     key = instance["KmsKeyId"]["Fn::GetAtt"][0]
     assert synthesized.data["Resources"][key]["Type"] == "AWS::KMS::Key"
+
+
+def test_r4_ledger_takes_tls_only_and_logs_changes_of_schema_and_rights(
+    synthesized: Synthesized,
+) -> None:
+    parameters = synthesized.only("AWS::RDS::DBParameterGroup")["Parameters"]
+    assert parameters["rds.force_ssl"] == "1"
+    assert parameters["pgaudit.log"] == "ddl,role"
+    assert "pgaudit" in parameters["shared_preload_libraries"].split(",")
+
+
+def test_r4_ledger_is_watched_and_kept_up_to_date(synthesized: Synthesized) -> None:
+    instance = synthesized.only("AWS::RDS::DBInstance")
+    assert instance["AutoMinorVersionUpgrade"] is True
+    assert instance["MonitoringInterval"] == 30
+    role = instance["MonitoringRoleArn"]["Fn::GetAtt"][0]
+    assert synthesized.data["Resources"][role]["Type"] == "AWS::IAM::Role"
+    assert instance["EnablePerformanceInsights"] is True
+    assert instance["DatabaseInsightsMode"] == "standard"
+    # hh:mm-hh:mm, and with the day, ddd:hh:mm-ddd:hh:mm, in UTC; they must not meet.
+    backup, maintenance = (
+        [time[-5:] for time in instance[name].split("-")]
+        for name in ("PreferredBackupWindow", "PreferredMaintenanceWindow")
+    )
+    assert backup[1] < maintenance[0]
 
 
 @pytest.mark.parametrize("name", PAYMENT_FUNCTIONS)
@@ -259,11 +306,12 @@ def test_r7_paths_lead_to_their_functions(synthesized: Synthesized) -> None:
         path = resources[method["ResourceId"]["Ref"]]["Properties"]["PathPart"]
         assert method["Integration"]["Type"] == "AWS_PROXY"
         (target,) = (
-            part["Fn::GetAtt"][0]
+            part["Ref"]
             for part in method["Integration"]["Uri"]["Fn::Join"][1]
-            if isinstance(part, dict) and "Fn::GetAtt" in part
+            if isinstance(part, dict)
         )
-        leads_to[method["HttpMethod"], path] = resources[target]["Properties"]["FunctionName"]
+        called = resources[target]["Properties"]["FunctionName"]["Ref"]
+        leads_to[method["HttpMethod"], path] = resources[called]["Properties"]["FunctionName"]
     assert leads_to == {
         ("POST", "validate"): "payment-validator",
         ("POST", "process"): "payment-processor",
@@ -287,7 +335,12 @@ def test_r8_stage_and_usage_plan_throttle(synthesized: Synthesized) -> None:
     assert {
         method: (setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"])
         for method, setting in settings.items()
-    } == {("*", "/*"): (100, 200), ("GET", "/~1status"): (20, 20)}
+    } == {
+        ("*", "/*"): (100, 200),
+        ("POST", "/~1validate"): (100, 200),
+        ("POST", "/~1process"): (100, 200),
+        ("GET", "/~1status"): (20, 20),
+    }
     # A method with settings of its own has none of the stage's.
     assert {
         (setting["LoggingLevel"], setting["DataTraceEnabled"], setting["MetricsEnabled"])
@@ -407,7 +460,7 @@ CRITICAL_METRICS = [
     ("AWS/RDS", "DatabaseConnections", 1),
     ("AWS/RDS", "ReadLatency", 1),
     ("AWS/RDS", "WriteLatency", 1),
-    ("AWS/SQS", "ApproximateNumberOfMessagesVisible", 3),
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible", 5),
     ("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", 1),
     ("AWS/SQS", "ApproximateAgeOfOldestMessage", 1),
     ("AWS/DynamoDB", "SystemErrors", 3),
@@ -416,6 +469,15 @@ CRITICAL_METRICS = [
     ("AWS/NATGateway", "PacketsDropCount", 3),
     ("AWS/SNS", "NumberOfNotificationsFailed", 1),
 ]
+
+
+def operators_alarms(synthesized: Synthesized) -> list[dict[str, Any]]:
+    """Those that are mailed; the release alarms of the compute layer speak to CodeDeploy."""
+    return [
+        resource["Properties"]
+        for layer, _, resource in synthesized.resources("AWS::CloudWatch::Alarm")
+        if layer == "observability"
+    ]
 
 
 def watched_metrics(alarm: dict[str, Any]) -> set[tuple[str, str]]:
@@ -435,7 +497,7 @@ def test_r14_critical_metric_has_its_alarms(
 ) -> None:
     watching = [
         alarm
-        for alarm in synthesized.properties("AWS::CloudWatch::Alarm")
+        for alarm in operators_alarms(synthesized)
         if (namespace, metric) in watched_metrics(alarm)
     ]
     assert len(watching) == alarms
@@ -475,7 +537,7 @@ def test_r14_every_alarm_and_its_recovery_reach_the_alerts_topic(
     synthesized: Synthesized,
 ) -> None:
     ((_, topic, _),) = synthesized.resources("AWS::SNS::Topic")
-    for alarm in synthesized.properties("AWS::CloudWatch::Alarm"):
+    for alarm in operators_alarms(synthesized):
         assert alarm["ActionsEnabled"] is True
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": topic}]
 
@@ -501,6 +563,7 @@ def test_r15_groups_that_aws_would_create_are_declared(synthesized: Synthesized)
         "/aws/apigateway/welcome",
         "/aws/rds/instance/payments-ledger/postgresql",
         "/aws/rds/instance/payments-ledger/upgrade",
+        "RDSOSMetrics",
         "aws-waf-logs-payments",
         "/payments/vpc-flow-logs",
         "/payments/api-access",
@@ -525,7 +588,7 @@ def test_r17_each_function_has_a_role_of_its_own(synthesized: Synthesized) -> No
         (layer, resource["Properties"]["Role"]["Fn::GetAtt"][0])
         for layer, _, resource in synthesized.resources("AWS::Lambda::Function")
     ]
-    assert len(roles) == len(set(roles)) == 5
+    assert len(roles) == len(set(roles)) == 6
 
 
 def test_r17_each_role_has_one_policy_that_is_written_for_it(synthesized: Synthesized) -> None:

@@ -2,7 +2,7 @@
 
 A change shows up as a readable diff of ``snapshots/*.json``; accept it with ``make snapshots``.
 What differs from machine to machine or with every line of function code (the hashes that name
-uploaded files) is masked.
+uploaded files and published versions) is masked.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from syrupy.types import SerializableData
 from tests.unit.conftest import LAYERS, ROOT, Synthesized
 
 _ASSET = re.compile(r"\b[0-9a-f]{64}\.(json|zip)\b")
+_VERSION = re.compile(r"(FunctionCurrentVersion[0-9A-F]{8})[0-9a-f]{32}\b")
 
 
 class TemplateSnapshot(SingleFileSnapshotExtension):
@@ -31,6 +32,7 @@ class TemplateSnapshot(SingleFileSnapshotExtension):
 
     def serialize(self, data: SerializableData, **_: Any) -> str:
         text = json.dumps(data, indent=2, ensure_ascii=False)
+        text = _VERSION.sub(r"\1<content hash>", text)
         return _ASSET.sub(r"<content hash>.\1", text) + "\n"
 
     @classmethod
@@ -55,4 +57,5 @@ def test_snapshots_hold_no_content_hash_and_no_path_of_a_machine() -> None:
     for file in Path(ROOT, "snapshots").glob("*.json"):
         text = file.read_text()
         assert not _ASSET.search(text)
+        assert not _VERSION.search(text)
         assert str(ROOT) not in text

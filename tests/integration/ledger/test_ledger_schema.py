@@ -11,6 +11,7 @@ from typing import Any
 
 import ledger_schema.handler
 import pytest
+from ledger_schema import migrator
 
 from local.postgres import PostgresServer
 from tests.integration.ledger.conftest import MASTER
@@ -105,6 +106,38 @@ def test_a_failing_migration_fails_the_deployment_with_its_reason(
     assert answer["Reason"].startswith(
         'MigrationError: 0001_double_entry_ledger.sql: relation "accounts" already exists'
     )
+    assert "It was rolled back; what follows it was not tried. Mend the file" in answer["Reason"]
+
+
+def test_an_edited_migration_fails_the_deployment_with_what_to_do(
+    request_: Callable[[str], dict[str, Any]], server: PostgresServer, database: str
+) -> None:
+    request_("Create")
+    connection = server.connect(MASTER, database)
+    connection.run("UPDATE ledger.schema_migrations SET checksum = 'another' WHERE version = 2")
+    connection.close()
+    answer = request_("Update")
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith(
+        "MigrationError: edited after it was applied: 0002_payment_processor_role.sql. Nothing was "
+        "applied. Restore the file"
+    )
+
+
+def test_another_migrator_fails_the_deployment_with_who_it_is(
+    request_: Callable[[str], dict[str, Any]],
+    server: PostgresServer,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(migrator, "MIGRATOR_PATIENCE", 0.2)
+    connection = server.connect(MASTER, database)
+    connection.run(f"SELECT pg_advisory_lock({migrator.LOCK})")
+    answer = request_("Create")
+    connection.close()
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("MigrationError: another migrator was at work for 0 s: pid ")
+    assert tables(server, database) == 0
 
 
 def test_no_connection_fails_the_deployment_with_its_reason(

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from tests.environment import Environment, Stack, serving
+
+Upload = Callable[[dict[str, Any]], str]
 
 # What a developer's own environment may hold: none of it may be used or passed on.
 SECRETS = {
@@ -26,3 +31,18 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
 @pytest.fixture
 def stack(environment: Environment) -> Stack:
     return Stack(environment)
+
+
+@pytest.fixture(scope="session")
+def upload(environment: Environment) -> Upload:
+    """Put a template where a nested stack finds it; its address."""
+    s3 = environment.client("s3")
+    bucket = f"templates-{uuid.uuid4().hex[:8]}"
+    s3.create_bucket(Bucket=bucket)
+
+    def put(template: dict[str, Any]) -> str:
+        key = f"{uuid.uuid4().hex}.json"
+        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(template))
+        return f"https://s3.us-east-1.amazonaws.com/{bucket}/{key}"
+
+    return put

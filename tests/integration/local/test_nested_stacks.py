@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.environment import Environment, Stack
-
-Upload = Callable[[dict[str, Any]], str]
+from tests.integration.local.conftest import Upload
 
 INVALID = {
     "Type": "AWS::CloudWatch::Alarm",
@@ -19,22 +16,7 @@ INVALID = {
 }
 
 
-@pytest.fixture(scope="module")
-def upload(environment: Environment) -> Upload:
-    """Put a template where a nested stack finds it; its address."""
-    s3 = environment.client("s3")
-    bucket = f"templates-{uuid.uuid4().hex[:8]}"
-    s3.create_bucket(Bucket=bucket)
-
-    def put(template: dict[str, Any]) -> str:
-        key = f"{uuid.uuid4().hex}.json"
-        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(template))
-        return f"https://s3.us-east-1.amazonaws.com/{bucket}/{key}"
-
-    return put
-
-
-def _nested(url: str, **properties: Any) -> dict[str, Any]:
+def nested(url: str, **properties: Any) -> dict[str, Any]:
     return {
         "Type": "AWS::CloudFormation::Stack",
         "Properties": {"TemplateURL": url, **properties},
@@ -75,12 +57,12 @@ def test_an_update_keeps_the_attributes_of_unchanged_resources(
     environment: Environment, stack: Stack, upload: Upload
 ) -> None:
     url = upload(_child())
-    assert stack.create({"Child": _nested(url, Parameters={"Text": "a"})}, OUTPUTS) == (
+    assert stack.create({"Child": nested(url, Parameters={"Text": "a"})}, OUTPUTS) == (
         "CREATE_COMPLETE"
     )
     before = stack.outputs()
     assert before["Allocation"] in _addresses(environment)
-    assert stack.update({"Child": _nested(url, Parameters={"Text": "b"})}, OUTPUTS) == (
+    assert stack.update({"Child": nested(url, Parameters={"Text": "b"})}, OUTPUTS) == (
         "UPDATE_COMPLETE"
     )
     assert stack.outputs() == {**before, "Value": "b"}
@@ -91,7 +73,7 @@ def test_a_failed_create_leaves_nothing(
 ) -> None:
     before = _addresses(environment)
     url = upload(_child(Wrong={**INVALID, "DependsOn": "Address"}))
-    status = stack.create({"Child": _nested(url, Parameters={"Text": "a"})})
+    status = stack.create({"Child": nested(url, Parameters={"Text": "a"})})
     assert status == "ROLLBACK_COMPLETE"
     assert _addresses(environment) == before
     stacks = environment.client("cloudformation").describe_stacks()["Stacks"]
@@ -109,11 +91,31 @@ def test_a_rollback_deletes_a_finished_sibling_even_what_is_retained_later(
     child = _child()
     child["Resources"]["Address"]["DeletionPolicy"] = "RetainExceptOnCreate"
     resources = {
-        "Child": _nested(upload(child), Parameters={"Text": "a"}),
+        "Child": nested(upload(child), Parameters={"Text": "a"}),
         "Wrong": {**INVALID, "DependsOn": "Child"},
     }
     assert stack.create(resources) == "ROLLBACK_COMPLETE"
     assert _addresses(environment) == before
+
+
+def test_a_rollback_deletes_what_the_update_of_a_sibling_added_and_nothing_else(
+    environment: Environment, stack: Stack, upload: Upload
+) -> None:
+    kept = {
+        "Type": "AWS::EC2::EIP",
+        "DeletionPolicy": "RetainExceptOnCreate",
+        "Properties": {"Domain": "vpc"},
+    }
+    before, after = _child(Kept=kept), _child(Kept=kept, Added=kept)
+    parameters = {"Text": "a"}
+    stack.create({"Child": nested(upload(before), Parameters=parameters)})
+    addresses = _addresses(environment)
+    resources = {
+        "Child": nested(upload(after), Parameters=parameters),
+        "Wrong": {**INVALID, "DependsOn": "Child"},
+    }
+    assert stack.update(resources) == "UPDATE_ROLLBACK_COMPLETE"
+    assert _addresses(environment) == addresses
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_a_delete_honours_the_deletion_policy(
 ) -> None:
     child = _child()
     child["Resources"]["Address"]["DeletionPolicy"] = policy
-    stack.create({"Child": _nested(upload(child), Parameters={"Text": "a"})}, OUTPUTS)
+    stack.create({"Child": nested(upload(child), Parameters={"Text": "a"})}, OUTPUTS)
     allocation = stack.outputs()["Allocation"]
     assert stack.delete() == "DELETE_COMPLETE"
     assert (allocation in _addresses(environment)) is kept
@@ -132,10 +134,10 @@ def test_a_delete_honours_the_deletion_policy(
 
 def test_a_failed_update_rolls_back(environment: Environment, stack: Stack, upload: Upload) -> None:
     good, bad = upload(_child()), upload(_child(Wrong={**INVALID, "DependsOn": "Parameter"}))
-    stack.create({"Child": _nested(good, Parameters={"Text": "a"})}, OUTPUTS)
+    stack.create({"Child": nested(good, Parameters={"Text": "a"})}, OUTPUTS)
     before = stack.outputs()
     child = stack.physical_id("Child")
-    status = stack.update({"Child": _nested(bad, Parameters={"Text": "b"})}, OUTPUTS)
+    status = stack.update({"Child": nested(bad, Parameters={"Text": "b"})}, OUTPUTS)
     assert status == "UPDATE_ROLLBACK_COMPLETE"
     assert stack.outputs() == before
     outputs = {o["OutputKey"]: o["OutputValue"] for o in stack.describe(child)["Outputs"]}
@@ -145,10 +147,10 @@ def test_a_failed_update_rolls_back(environment: Environment, stack: Stack, uplo
 
 def test_a_sibling_that_was_updated_is_rolled_back_too(stack: Stack, upload: Upload) -> None:
     url = upload(_child())
-    stack.create({"Child": _nested(url, Parameters={"Text": "a"})}, OUTPUTS)
+    stack.create({"Child": nested(url, Parameters={"Text": "a"})}, OUTPUTS)
     before = stack.outputs()
     resources = {
-        "Child": _nested(url, Parameters={"Text": "b"}),
+        "Child": nested(url, Parameters={"Text": "b"}),
         "Wrong": {**INVALID, "DependsOn": "Child"},
     }
     assert stack.update(resources, OUTPUTS) == "UPDATE_ROLLBACK_COMPLETE"
@@ -167,7 +169,7 @@ def test_an_unchanged_nested_stack_is_not_updated(
             "Type": "AWS::SSM::Parameter",
             "Properties": {"Type": "String", "Value": text},
         }
-        return {"Child": _nested(url, Parameters={"Text": "a"}), "Own": parameter}
+        return {"Child": nested(url, Parameters={"Text": "a"}), "Own": parameter}
 
     def events() -> int:
         found = cloudformation.describe_stack_events(StackName=stack.physical_id("Child"))
@@ -190,7 +192,7 @@ def test_secrets_are_resolved_in_a_nested_stack(
     reference = f"{{{{resolve:secretsmanager:{secret['ARN']}:SecretString:word}}}}"
     child = _child()
     child["Resources"]["Parameter"]["Properties"]["Value"] = reference
-    stack.create({"Child": _nested(upload(child), Parameters={"Text": "a"})}, OUTPUTS)
+    stack.create({"Child": nested(upload(child), Parameters={"Text": "a"})}, OUTPUTS)
     assert stack.outputs()["Value"] == "open sesame"
 
 
@@ -199,8 +201,8 @@ def test_tags_reach_a_nested_stack_and_its_resources(
 ) -> None:
     group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"/{stack.name}"}}
     tags = [{"Key": "Team", "Value": "payments"}]
-    nested = _nested(upload(_child(Group=group)), Parameters={"Text": "a"}, Tags=tags)
-    assert stack.create({"Child": nested}) == "CREATE_COMPLETE"
+    child = nested(upload(_child(Group=group)), Parameters={"Text": "a"}, Tags=tags)
+    assert stack.create({"Child": child}) == "CREATE_COMPLETE"
     arn = f"arn:aws:logs:us-east-1:123456789012:log-group:/{stack.name}"
     found = environment.client("logs").list_tags_for_resource(resourceArn=arn)["tags"]
     assert found["Team"] == "payments"

@@ -21,7 +21,7 @@ from payment_processor.status import StatusReporter
 from ledger.session import LedgerUnavailableError
 from payments.contract import validator
 from payments.moments import now, to_rfc3339
-from tests.unit.lambda_code.conftest import Logs
+from tests.unit.lambda_code.conftest import Logs, Metrics
 from tests.unit.lambda_code.lambda_context import CONTEXT
 from tests.unit.lambda_code.test_contract import REQUEST as BODY
 from tests.unit.lambda_code.test_history import REQUEST
@@ -115,13 +115,13 @@ def test_validate_answers_400_to_an_invalid_request() -> None:
     assert answered(response, "problem")["code"] == "invalid_request"
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "code"),
-    [
-        (EndpointConnectionError(endpoint_url="x"), 503, "service_unavailable"),
-        (RuntimeError(), 500, "internal_error"),
-    ],
-)
+FAULTS = [
+    (EndpointConnectionError(endpoint_url="x"), 503, "service_unavailable"),
+    (RuntimeError(), 500, "internal_error"),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "code"), FAULTS)
 def test_a_fault_becomes_a_problem_and_tells_nothing_of_itself(
     store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: str
 ) -> None:
@@ -132,6 +132,23 @@ def test_a_fault_becomes_a_problem_and_tells_nothing_of_itself(
     response = validate(BODY)
     assert response["statusCode"] == status
     assert answered(response, "problem")["code"] == code
+
+
+@pytest.mark.parametrize("error", [error for error, _, _ in FAULTS])
+def test_a_fault_is_counted_for_the_version_that_answered(
+    store: Store, monkeypatch: pytest.MonkeyPatch, metrics: Metrics, error: Exception
+) -> None:
+    """To Lambda, a call that was answered is none that failed."""
+
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "7")
+    validate({})
+    assert metrics() == []
+    monkeypatch.setattr(store, "record_request", fail)
+    validate(BODY)
+    assert metrics() == [("CallsFailed", 1, "7")]
 
 
 def test_no_card_number_is_logged_or_stored(store: Store, logs: Logs) -> None:

@@ -1,0 +1,5 @@
+import sys
+
+from change_report.cli import main
+
+sys.exit(main())

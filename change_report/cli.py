@@ -1,0 +1,187 @@
+"""The command line. Exit codes: 0 no objection, 1 refused or failed, 130 interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.markup import escape
+
+from change_report import presentation
+from change_report.assembly import STACK, Assembly, synthesize
+from change_report.failure import ReportError
+from change_report.marks import objections
+from change_report.model import Report
+from change_report.review import Deployed, look, review
+
+app = typer.Typer(
+    help=f"What a deployment of {STACK} would do, and the deployment itself. Credentials are those "
+    "of any AWS tool; AWS_ENDPOINT_URL is honoured.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+# The report itself goes to the output, all else to the error output.
+told = Console(stderr=True, highlight=False)
+
+
+class Stopped(BaseException):
+    """The user (or the system) asked us to stop."""
+
+
+Context = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--context", "-c", metavar="KEY=VALUE", help="A setting of config.py; may be repeated."
+    ),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--assembly",
+        exists=True,
+        file_okay=False,
+        show_default=False,
+        help="A cloud assembly that `cdk synth` made, instead of synthesizing one now.",
+    ),
+]
+Allowed = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-replacement",
+        metavar="LOGICAL_ID",
+        help="A stateful resource that may be replaced or removed; may be repeated.",
+    ),
+]
+
+
+@app.command()
+def plan(
+    context: Context = None,
+    assembly: Folder = None,
+    allow_replacement: Allowed = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show what a deployment would add, change, replace and remove, in all stacks.
+
+    Changes nothing: templates and packages are uploaded, and the change set that is read is
+    deleted again. Exit code 0: no objection; 1: a stateful resource would be replaced or removed
+    without being named, or the report failed.
+    """
+    with _assembly(assembly, context) as wanted:
+        report = _report(wanted, look(wanted))
+    if as_json:
+        typer.echo(json.dumps(presentation.as_document(report, allow_replacement or ())))
+        refused = objections(report, allow_replacement or ())
+    else:
+        presentation.show(_output(), report)
+        refused = objections(report, allow_replacement or ())
+        if refused:
+            presentation.show_objections(_output(), refused)
+    raise typer.Exit(1 if refused else 0)
+
+
+@app.command()
+def deploy(
+    context: Context = None,
+    assembly: Folder = None,
+    allow_replacement: Allowed = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: for pipelines.")] = False,
+) -> None:
+    """Show what would change, ask, and deploy exactly that.
+
+    Refuses when a stateful resource would be replaced or removed, unless it is named.
+    """
+    with _assembly(assembly, context) as wanted:
+        before = look(wanted)
+        report = _report(wanted, before)
+        presentation.show(_output(), report)
+        refused = objections(report, allow_replacement or ())
+        if refused:
+            presentation.show_objections(_output(), refused)
+            raise typer.Exit(1)
+        if report.changes and not yes:
+            _ask(wanted)
+        if look(wanted) != before:
+            raise ReportError(
+                f"{wanted.stack} was changed by somebody else since the report was made: "
+                "look at a new one"
+            )
+        # Without changes too: the command line also settles outputs and termination protection.
+        wanted.deploy()
+
+
+def main() -> int:
+    """Run the command line; the exit code."""
+    _stop_on_signals()
+    try:
+        app(standalone_mode=True, prog_name="python -m change_report")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except Stopped:
+        told.print("Interrupted. A deployment that had begun goes on in CloudFormation.")
+        return 130
+    except (ReportError, BotoCoreError, ClientError, OSError) as error:
+        reason = str(error)
+    except Exception as error:
+        reason = f"unexpected {type(error).__name__}: {error}"
+    told.print(f"[red]error:[/] {escape(reason)}", soft_wrap=True)
+    return 1
+
+
+# -- steps -------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _assembly(folder: Path | None, context: list[str] | None) -> Iterator[Assembly]:
+    """The assembly to report on and to deploy; one made for this run goes with it."""
+    if folder is not None:
+        if context:
+            raise ReportError("--context has no effect on an assembly that is made already")
+        yield Assembly.read(folder)
+        return
+    with tempfile.TemporaryDirectory(prefix="payments-production-") as temporary:
+        with told.status("synthesizing"):
+            made = synthesize(Path(temporary), context or ())
+        yield made
+
+
+def _report(assembly: Assembly, now: Deployed) -> Report:
+    with told.status("asking CloudFormation what would change"):
+        return review(assembly, now)
+
+
+def _ask(assembly: Assembly) -> None:
+    if not sys.stdin.isatty():
+        raise ReportError("there is no terminal to ask on: say --yes to deploy")
+    if not typer.confirm(f"Deploy {assembly.stack}?"):
+        told.print("Nothing was deployed.")
+        raise typer.Exit(1)
+
+
+def _output() -> Console:
+    return Console(highlight=False)
+
+
+def _stop_on_signals() -> None:
+    """Clean up at Ctrl-C, at a request to terminate, and when the terminal goes."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in signals:  # cleaning up has begun
+            signal.signal(number, signal.SIG_IGN)
+        raise Stopped
+
+    for number in signals:
+        signal.signal(number, stop)

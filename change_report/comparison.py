@@ -1,0 +1,239 @@
+"""Two trees of templates compared: what CloudFormation would do, as far as templates tell.
+
+It follows values along references: an output of one nested stack, handed to another as a
+parameter, changes when the resource behind it is replaced. CloudFormation's own change sets know
+more about properties, but less about such values: they stand as unknown in a child's change set
+until the deployment has made them (aws-cloudformation/cloudformation-coverage-roadmap#759).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from enum import IntEnum
+from typing import Any
+
+from change_report.model import Action, Change, Source
+from change_report.recreation import Recreation, recreation
+from change_report.templates import NESTED_STACK, StackTemplate
+
+# Resource attributes that a deployment acts upon; `Metadata` and `DependsOn` change nothing.
+_ATTRIBUTES = ("CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy")
+_KEEPING = ("Retain", "RetainExceptOnCreate", "Snapshot")
+_SUBSTITUTION = re.compile(r"\$\{([^!}][^}]*)\}")
+# Attributes that name a resource, and so stay as long as it does.
+_IDENTITY = re.compile(r"(^|\.)(\w*Arn|\w*Id|\w*Name)$")
+
+
+class Certainty(IntEnum):
+    """How sure it is that a value changes."""
+
+    NO = 0
+    POSSIBLE = 1
+    YES = 2
+
+
+class Comparison:
+    """One stack as deployed and as wanted, with its children."""
+
+    def __init__(
+        self,
+        name: str,
+        deployed: StackTemplate,
+        wanted: StackTemplate,
+        parameter: Callable[[str], Certainty] = lambda _: Certainty.NO,
+    ) -> None:
+        """
+        Args:
+            name: the stack's place in the tree, such as `PaymentsProd/DataNestedStack`.
+            parameter: whether the value that a parameter is set to changes.
+        """
+        self.name = name
+        self._deployed = deployed
+        self._wanted = wanted
+        self._parameter = parameter
+        self._known: dict[str, Change | None] = {}
+        self.children = {
+            logical_id: Comparison(
+                f"{name}/{logical_id}",
+                deployed.children.get(logical_id, StackTemplate()),
+                wanted.children.get(logical_id, StackTemplate()),
+                self._handed_to(logical_id),
+            )
+            for logical_id in [
+                *wanted.children,
+                *(gone for gone in deployed.children if gone not in wanted.children),
+            ]
+        }
+
+    def changes(self) -> Iterator[Change]:
+        """All changes in this stack and its children, except that a nested stack is updated."""
+        yield from self.own_changes()
+        for child in self.children.values():
+            yield from child.changes()
+
+    def own_changes(self) -> Iterator[Change]:
+        for logical_id in {**self._deployed.resources, **self._wanted.resources}:
+            change = self.change(logical_id)
+            nested = change is not None and change.resource_type == NESTED_STACK
+            if change is not None and not (nested and change.action is Action.CHANGED):
+                yield change
+
+    def change(self, logical_id: str) -> Change | None:
+        """What happens to one resource; None if nothing does."""
+        if logical_id not in self._known:
+            self._known[logical_id] = self._compare(logical_id)
+        return self._known[logical_id]
+
+    def output(self, name: str) -> Certainty:
+        """Whether an output's value changes."""
+        before, after = self._deployed.outputs.get(name), self._wanted.outputs.get(name)
+        if before is None or after is None:
+            return Certainty.YES
+        return self._value(before["Value"], after["Value"])
+
+    # -- inside --------------------------------------------------------------------------
+
+    def _compare(self, logical_id: str) -> Change | None:
+        before = self._deployed.resources.get(logical_id)
+        after = self._wanted.resources.get(logical_id)
+        if before is None:
+            assert after is not None
+            return self._changed(logical_id, after, Action.ADDED)
+        if after is None:
+            kept = before.get("DeletionPolicy") in _KEEPING
+            return self._changed(logical_id, before, Action.REMOVED, kept=kept)
+        kept = after.get("UpdateReplacePolicy") in _KEEPING
+        if before["Type"] != after["Type"]:
+            return self._changed(logical_id, after, Action.REPLACED, ("Type",), kept)
+        old, new = before.get("Properties", {}), after.get("Properties", {})
+        differing = [
+            name for name in sorted({*old, *new}) if self._value(old.get(name), new.get(name))
+        ]
+        attributes = [name for name in _ATTRIBUTES if before.get(name) != after.get(name)]
+        if not differing and not attributes:
+            return None
+        action = self._action(after["Type"], old, new) if differing else Action.CHANGED
+        return self._changed(logical_id, after, action, (*differing, *attributes), kept)
+
+    def _changed(
+        self,
+        logical_id: str,
+        resource: Mapping[str, Any],
+        action: Action,
+        properties: tuple[str, ...] = (),
+        kept: bool = False,
+    ) -> Change:
+        return Change(
+            stack=self.name,
+            logical_id=logical_id,
+            resource_type=resource["Type"],
+            action=action,
+            source=Source.TEMPLATES,
+            properties=properties,
+            kept=kept and action not in (Action.ADDED, Action.CHANGED),
+        )
+
+    def _action(self, resource_type: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Action:
+        try:
+            rules = recreation(resource_type)
+        except LookupError:
+            return Action.MAY_BE_REPLACED
+        found = self._replacement(rules, old, new)
+        return {
+            Certainty.NO: Action.CHANGED,
+            Certainty.POSSIBLE: Action.MAY_BE_REPLACED,
+            Certainty.YES: Action.REPLACED,
+        }[found]
+
+    def _replacement(
+        self, rules: Recreation, old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> Certainty:
+        certainties = [Certainty.NO]
+        for path in rules.always:
+            found = self._value(_at(old, path), _at(new, path))
+            # Inside a list, the rule may be about another item than the one that changes.
+            certainties.append(min(found, Certainty.POSSIBLE) if "*" in path else found)
+        for path in rules.sometimes:
+            found = self._value(_at(old, path), _at(new, path))
+            certainties.append(min(found, Certainty.POSSIBLE))
+        return max(certainties)
+
+    def _handed_to(self, child: str) -> Callable[[str], Certainty]:
+        def parameter(name: str) -> Certainty:
+            before, after = (
+                tree.resources.get(child, {}).get("Properties", {}).get("Parameters", {})
+                for tree in (self._deployed, self._wanted)
+            )
+            return self._value(before.get(name), after.get(name))
+
+        return parameter
+
+    def _value(self, before: Any, after: Any) -> Certainty:
+        """Whether an expression's value changes."""
+        if before != after:
+            return Certainty.YES
+        certainties = (self._reference(*reference) for reference in _references(after))
+        return max(certainties, default=Certainty.NO)
+
+    def _reference(self, name: str, attribute: str | None) -> Certainty:
+        if name not in self._wanted.resources:
+            declared = name in self._wanted.body.get("Parameters", {})
+            return self._parameter(name) if declared else Certainty.NO
+        if name in self.children and attribute is not None:
+            return self.children[name].output(attribute.removeprefix("Outputs."))
+        change = self.change(name)
+        if change is None:
+            return Certainty.NO
+        if change.action is Action.CHANGED:
+            return _changed_in_place(change.resource_type, attribute)
+        if change.action is Action.MAY_BE_REPLACED:
+            return Certainty.POSSIBLE
+        return Certainty.YES
+
+
+def _changed_in_place(resource_type: str, attribute: str | None) -> Certainty:
+    """Whether a value of a resource changes that stays, but with other properties."""
+    if resource_type.startswith(("Custom::", "AWS::CloudFormation::CustomResource")):
+        return Certainty.POSSIBLE  # its function decides
+    if attribute is None or _IDENTITY.search(attribute):
+        return Certainty.NO
+    return Certainty.POSSIBLE
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    """The part of a value that a schema's path names; as a whole where a list or an intrinsic
+    function begins."""
+    for step in path:
+        if step == "*" or not isinstance(value, Mapping) or _is_intrinsic(value):
+            return value
+        value = value.get(step)
+    return value
+
+
+def _is_intrinsic(value: Mapping[str, Any]) -> bool:
+    (name, *others) = [*value, ""]
+    return others == [""] and (name == "Ref" or name.startswith("Fn::"))
+
+
+def _references(expression: Any) -> Iterator[tuple[str, str | None]]:
+    """The names, and attributes, that an expression refers to."""
+    if isinstance(expression, list):
+        for item in expression:
+            yield from _references(item)
+    elif isinstance(expression, Mapping):
+        for key, value in expression.items():
+            if key == "Ref" and isinstance(value, str):
+                yield value, None
+            elif key == "Fn::GetAtt":
+                name, attribute = value.split(".", 1) if isinstance(value, str) else value
+                yield name, attribute
+            elif key == "Fn::Sub":
+                text, values = (value, {}) if isinstance(value, str) else value
+                for found in _SUBSTITUTION.findall(text):
+                    name, _, attribute = found.partition(".")
+                    if name not in values:
+                        yield name, attribute or None
+                yield from _references(values)
+            else:
+                yield from _references(value)

@@ -1,0 +1,1 @@
+"""production-seal: protects the unit's data against deletion once all of it stands."""

@@ -1,0 +1,123 @@
+"""Posting payments, and the outbox of what the payments' history is still to be told.
+
+Every payment is one entry of two postings, in the payment's currency and its minor unit:
+
+    debit   clearing-receivable/<currency>              the acquirer owes us
+    credit  merchant-payable/<merchant_id>/<currency>   we owe the merchant
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.session import LedgerSession
+
+
+@dataclass(frozen=True)
+class OutboxEvent:
+    """Something that happened in the ledger, for the payment's history.
+
+    Attributes:
+        timestamp: microseconds since 1970, decided when the entry was posted.
+        event: the history item's other attributes.
+    """
+
+    event_id: int
+    transaction_id: str
+    timestamp: int
+    event: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What is in the outbox and not marked delivered.
+
+    Attributes:
+        oldest: seconds since 1970, None if there is nothing.
+    """
+
+    events: int
+    oldest: float | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A posted entry.
+
+    Attributes:
+        posted_at: RFC 3339.
+        postings: {account, direction: debit|credit, amount (minor units), currency} each.
+        undelivered: its events that the history may not have yet.
+    """
+
+    entry_id: str
+    posted_at: str
+    postings: list[dict[str, Any]]
+    undelivered: list[OutboxEvent]
+
+
+class Ledger:
+    """The ledger; every method raises ledger.session.LedgerError."""
+
+    def __init__(self, session: LedgerSession) -> None:
+        self._session = session
+
+    def post(self, *, transaction_id: str, merchant_id: str, amount: int, currency: str) -> Entry:
+        """Post the payment, unless it is posted; either way return its one entry.
+
+        Raises:
+            LedgerRefusedError: it is posted with other terms.
+        """
+        rows = self._session.run(
+            "SELECT ledger.post_payment(:transaction_id, :merchant_id, :amount, :currency)",
+            transaction_id=transaction_id,
+            merchant_id=merchant_id,
+            amount=amount,
+            currency=currency,
+        )
+        return _entry(rows[0][0])
+
+    def find(self, transaction_id: str) -> Entry | None:
+        rows = self._session.run(
+            "SELECT ledger.find_entry(:transaction_id)", transaction_id=transaction_id
+        )
+        return _entry(rows[0][0]) if rows[0][0] else None
+
+    def backlog(self) -> Backlog:
+        rows = self._session.run(
+            "SELECT count(*), min(event_timestamp) FROM ledger.outbox WHERE delivered_at IS NULL"
+        )
+        events, oldest = rows[0]
+        return Backlog(events, oldest / 1_000_000 if oldest else None)
+
+    def undelivered(self, after: int, limit: int) -> list[OutboxEvent]:
+        """The oldest events with an event_id above `after` that are not marked delivered."""
+        rows = self._session.run(
+            "SELECT event_id, transaction_id::text, event_timestamp, event FROM ledger.outbox "
+            "WHERE delivered_at IS NULL AND event_id > :after ORDER BY event_id LIMIT :limit",
+            after=after,
+            limit=limit,
+        )
+        return [OutboxEvent(*row) for row in rows]
+
+    def mark_delivered(self, event_ids: Iterable[int]) -> None:
+        """Record that the history has these events; repeating it changes nothing."""
+        self._session.run(
+            "UPDATE ledger.outbox SET delivered_at = clock_timestamp() "
+            "WHERE event_id = ANY(CAST(:event_ids AS bigint[])) AND delivered_at IS NULL",
+            event_ids=list(event_ids),
+        )
+
+    def probe(self) -> None:
+        self._session.run("SELECT 1")
+
+
+def _entry(found: dict[str, Any]) -> Entry:
+    return Entry(
+        entry_id=found["entry_id"],
+        posted_at=found["posted_at"],
+        postings=found["postings"],
+        undelivered=[OutboxEvent(**event) for event in found["undelivered"]],
+    )

@@ -1,0 +1,127 @@
+"""One connection to the ledger, kept as long as the sandbox lives, opened again when it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+from pg8000.native import Connection, DatabaseError, InterfaceError, PreparedStatement  # type: ignore[import-untyped]
+
+
+class LedgerError(Exception):
+    """The ledger did not do what it was asked; trying again later does no harm."""
+
+
+class LedgerUnavailableError(LedgerError):
+    """It could not be reached, or could not answer now. What was sent may have been done."""
+
+
+class LedgerRefusedError(LedgerError):
+    """It refused this one statement, and works otherwise."""
+
+
+# Classes of SQLSTATE (PostgreSQL, appendix A) that are about the server's state, not about the
+# statement: connection, read-only (a former primary), sign-in, rollback, resources, locks,
+# operator's intervention (shutdown, time limit), system.
+_UNAVAILABLE = frozenset({"08", "25", "28", "40", "53", "55", "57", "58"})
+
+
+# Seconds. A kept connection that fails within this time was ended by the server (57P01, a reset);
+# one that takes longer leads nowhere, and so may the next one: there is no second try.
+RETRY_WITHIN = 1.0
+# A connection that took longer to open is kept for the next statement, but starts none.
+OPENED_WITHIN = 5.0
+# A connection unused for longer is not trusted: what lies between may have forgotten it without
+# telling (network load balancers and NAT do after 350 s), which would cost a time limit to notice.
+IDLE_LIMIT = 300.0
+# Answers that a statement waits for on a new connection: to its preparation, and to itself.
+STATEMENT_WAITS = 2
+
+
+class LedgerSession:
+    """Runs statements, each its own transaction, prepared once a connection (one round trip)."""
+
+    def __init__(
+        self, connect: Callable[[], Connection], clock: Callable[[], float] = monotonic
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            connect: opens a connection; what it raises counts as LedgerUnavailableError.
+        """
+        self._connect = connect
+        self._clock = clock
+        self._connection: Connection | None = None
+        self._used = 0.0
+        self._statements: dict[str, PreparedStatement] = {}
+
+    def run(self, sql: str, **parameters: Any) -> list[list[Any]]:
+        """Run one statement that may be repeated; return its rows.
+
+        A kept connection may have died since it was used (failover, idle time limit): then, and
+        only then, the statement is run once more on a new one.
+
+        Raises:
+            LedgerUnavailableError, LedgerRefusedError.
+        """
+        started = self._clock()
+        if started - self._used > IDLE_LIMIT:
+            self.close()
+        kept = self._connection is not None
+        try:
+            return self._run(sql, parameters)
+        except LedgerUnavailableError:
+            if not kept or self._clock() - started > RETRY_WITHIN:
+                raise
+        return self._run(sql, parameters)
+
+    def close(self) -> None:
+        """Forget the connection; the next statement opens another."""
+        connection, self._connection = self._connection, None
+        self._statements.clear()
+        if connection is not None:
+            with suppress(OSError, InterfaceError):
+                connection.close()
+
+    def _run(self, sql: str, parameters: dict[str, Any]) -> list[list[Any]]:
+        connection = self._connection or self._open()
+        try:
+            if sql not in self._statements:
+                self._statements[sql] = connection.prepare(sql)
+            rows: list[list[Any]] | None = self._statements[sql].run(**parameters)
+        except DatabaseError as error:
+            state = error.args[0].get("C", "")
+            if state[:2] not in _UNAVAILABLE:
+                raise LedgerRefusedError(f"SQLSTATE {state}: {error.args[0].get('M')}") from error
+            self.close()
+            raise LedgerUnavailableError(f"SQLSTATE {state}: {error.args[0].get('M')}") from error
+        except Exception as error:
+            # The protocol may have been left half-way: no answer on this connection is ours.
+            self.close()
+            raise LedgerUnavailableError(str(error)) from error
+        self._used = self._clock()
+        return rows or []
+
+    def _open(self) -> Connection:
+        started = self._clock()
+        try:
+            self._connection = self._connect()
+        except Exception as error:
+            raise LedgerUnavailableError(f"no connection: {error}") from error
+        self._used = self._clock()
+        if self._used - started > OPENED_WITHIN:
+            raise LedgerUnavailableError("it took too long to connect; the next statement may run")
+        return self._connection
+
+
+def longest_call(*, opening: float, statement: float) -> float:
+    """How long LedgerSession.run may take at worst, in seconds.
+
+    Args:
+        opening: what `connect` may take.
+        statement: what the server may be silent in a statement.
+    """
+    running = STATEMENT_WAITS * statement
+    return max(running, RETRY_WITHIN + max(opening, OPENED_WITHIN + running))

@@ -1,0 +1,101 @@
+"""The release before runs on this release's schema: after a rollback it has to.
+
+``previous_release/`` holds, as data, what is in production: the modules of the package ``ledger``
+that speak SQL, and the checksums of the migrations. It is renewed when a release is in production
+(``previous_release/renew.py``), never to make a test pass: a test that fails here says that this
+release cannot be rolled back, or that a migration was edited which production has applied.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from ledger_schema.migrator import read
+from pg8000.native import Connection  # type: ignore[import-untyped]
+
+from tests.integration.ledger.conftest import Connect
+from tests.integration.ledger.previous_release.renew import HERE, MIGRATIONS
+
+
+@pytest.fixture
+def previous(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+    """The modules `posting` and `session` of the release before."""
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "ledger":
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(str(HERE))
+    modules = tuple(importlib.import_module(f"ledger.{name}") for name in ("posting", "session"))
+    assert all(str(module.__file__).startswith(str(HERE)) for module in modules)
+    # What it has put there goes again, and what was there comes back.
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "ledger":
+            monkeypatch.delitem(sys.modules, name)
+    posting, session = modules
+    return posting, session
+
+
+@pytest.fixture
+def ledger(previous: tuple[Any, Any], connect: Connect) -> Any:
+    """As the release before uses it, signed in as payment_processor."""
+    posting, session = previous
+    return posting.Ledger(session.LedgerSession(connect))
+
+
+def terms(**changes: Any) -> dict[str, Any]:
+    own = {"transaction_id": str(uuid4()), "merchant_id": "acme", "amount": 5, "currency": "EUR"}
+    return own | changes
+
+
+def test_it_posts_a_payment_once_and_finds_it(ledger: Any, master: Connection) -> None:
+    payment = terms()
+    entry = ledger.post(**payment)
+    assert {posting["direction"]: posting["amount"] for posting in entry.postings} == {
+        "debit": 5,
+        "credit": 5,
+    }
+    assert ledger.post(**payment) == entry == ledger.find(payment["transaction_id"])
+    assert ledger.find(str(uuid4())) is None
+    assert master.run(
+        "SELECT count(*) FROM ledger.postings JOIN ledger.entries USING (entry_id) "
+        "WHERE transaction_id = :t",
+        t=payment["transaction_id"],
+    ) == [[2]]
+
+
+def test_it_refuses_other_terms(ledger: Any, previous: tuple[Any, Any]) -> None:
+    payment = terms()
+    ledger.post(**payment)
+    with pytest.raises(previous[1].LedgerRefusedError):
+        ledger.post(**payment | {"amount": 6})
+
+
+def test_it_delivers_the_outbox(ledger: Any) -> None:
+    ledger.probe()
+    (event,) = ledger.post(**terms()).undelivered
+    assert event.event["state"] == "posted"
+    assert event in ledger.undelivered(event.event_id - 1, 10)
+    before = ledger.backlog().events
+    ledger.mark_delivered([event.event_id])
+    assert ledger.backlog().events == before - 1
+    assert event not in ledger.undelivered(event.event_id - 1, 10)
+
+
+def test_what_this_release_posts_the_one_before_understands(ledger: Any, connect: Connect) -> None:
+    from ledger.posting import Ledger
+    from ledger.session import LedgerSession
+
+    payment = terms()
+    entry = Ledger(LedgerSession(connect)).post(**payment)
+    assert ledger.post(**payment).entry_id == entry.entry_id
+
+
+def test_migrations_in_production_stay_as_they_are() -> None:
+    """The migrator would refuse an edited one, but only during the deployment."""
+    released: dict[str, str] = json.loads(MIGRATIONS.read_text())
+    now = {migration.name: migration.checksum for migration in read()}
+    assert list(now.items())[: len(released)] == list(released.items())
