@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Awaitable, Callable, Container, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from types import SimpleNamespace
@@ -123,6 +124,37 @@ def keep_aliases_of_updated_mappings() -> None:
         return updated, attributes
 
     handlers["update"] = update
+
+
+def delete_custom_resources_that_failed() -> None:
+    """Send a custom resource whose creation failed the Delete that AWS's rollback begins with.
+
+    The emulator rolls back only what it has created; but what fails may have done half its work.
+    """
+    from ministack.services.cloudformation import custom_resource
+
+    by_itself = custom_resource.invoke_custom_resource
+
+    def invoke(
+        request_type: str, logical_id: str, properties: Properties, *others: Any, **named: Any
+    ) -> Provisioned:
+        try:
+            return cast(
+                Provisioned, by_itself(request_type, logical_id, properties, *others, **named)
+            )
+        except (RuntimeError, TimeoutError):  # its function has failed, or has not answered
+            if request_type == "Create":
+                with suppress(Exception):  # the creation's failure is what is to be told
+                    by_itself(
+                        "Delete",
+                        logical_id,
+                        properties,
+                        *others,
+                        **{**named, "physical_id": logical_id},
+                    )
+            raise
+
+    custom_resource.invoke_custom_resource = invoke
 
 
 def account_and_region() -> tuple[str, str]:

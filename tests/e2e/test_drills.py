@@ -1,0 +1,32 @@
+"""The drills (`make drills`), one after the other: each finds what the one before has left.
+
+They take ten minutes and more; they run here when the environment variable DRILLS is set.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from drills.cli import DRILLS, perform
+from drills.report import Drill
+from drills.site import Site, open_site
+
+pytestmark = pytest.mark.skipif("DRILLS" not in os.environ, reason="`make drills`, or DRILLS=1")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with open_site(tmp_path_factory.mktemp("drills")) as opened:
+        for release in (release for drill in DRILLS for release in drill.releases):
+            opened.prepare(release)
+        yield opened
+
+
+@pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
+def test_the_drill_goes_as_expected(site: Site, drill: Drill) -> None:
+    steps = perform(drill, site)
+    assert steps
+    assert [step for step in steps if step.failed] == []
