@@ -1,10 +1,16 @@
-"""What the tests of the money tell at the end of a session."""
+"""How property tests run, and what the tests of the money tell at the end of a session."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.tally import tally
+
+# No test fails for the time it takes: machines are shared, and the first draw of any text in a
+# fresh checkout takes seconds, because hypothesis makes its table of characters then.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
