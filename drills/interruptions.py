@@ -94,12 +94,9 @@ def _wait_until_it_rests(site: Site) -> None:
 def _migrations_held_up(site: Site) -> Iterator[None]:
     """Let an update with migrations last until the end of the block, a minute at most: as if
     another migrator were at work (lambda_code/ledger_schema/migrator.py, LOCK)."""
-    connection = site.find().ledger()
-    try:
+    with contextlib.closing(site.find().ledger()) as connection:
         connection.run("SELECT pg_advisory_lock(4242001)")
         yield
-    finally:
-        connection.close()
 
 
 def _wait_until_it_updates(site: Site, running: Running) -> None:

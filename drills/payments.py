@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from http.client import HTTPException
@@ -97,25 +98,19 @@ def _unfinished(deployment: Deployment) -> int:
     counts = deployment.client("sqs").get_queue_attributes(
         QueueUrl=deployment.outputs["RetryQueueUrl"], AttributeNames=["All"]
     )["Attributes"]
-    connection = deployment.ledger()
-    try:
+    with contextlib.closing(deployment.ledger()) as connection:
         sql = "SELECT count(*) FROM ledger.outbox WHERE delivered_at IS NULL"
         untold = int(connection.run(sql)[0][0])
-    finally:
-        connection.close()
     names = (name for name in counts if name.startswith("ApproximateNumberOfMessages"))
     return untold + sum(int(counts[name]) for name in names)
 
 
 def _entries(deployment: Deployment) -> list[tuple[str, int]]:
     """The drill's entries, with their amounts."""
-    connection = deployment.ledger()
-    try:
+    with contextlib.closing(deployment.ledger()) as connection:
         rows = connection.run(
             "SELECT transaction_id::text, amount FROM ledger.entries JOIN ledger.postings "
             "USING (entry_id) WHERE account = :account",
             account=f"merchant-payable/{MERCHANT}/EUR",
         )
-    finally:
-        connection.close()
     return [(row[0], int(row[1])) for row in rows]

@@ -17,7 +17,7 @@ from typing import Any
 from drills.releases import GOOD, Release
 from local import aws
 from local.demonstration import Deployment
-from local.deployment import PROJECT, STACK
+from local.deployment import PROJECT, STACK, cdk_environment
 from local.postgres import free_port
 
 START_SECONDS = 60.0
@@ -133,7 +133,7 @@ class Site:
                     *("--no-notices", "--ci", "--no-color"),
                 ],
                 cwd=directory,
-                env=self._environment(),
+                env=cdk_environment(os.environ, self.endpoint, self.directory),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -153,20 +153,6 @@ class Site:
         arguments = ["--app", python, "--output", str(assembly), "--quiet", *context]
         self.start("synth", STACK, *arguments, directory=sources).wait().require()
         return assembly
-
-    def _environment(self) -> dict[str, str]:
-        own = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "CDK_"))}
-        path = os.pathsep.join([str(Path(sys.executable).parent), own.get("PATH", os.defpath)])
-        return {
-            **own,
-            **aws.environment(self.endpoint),
-            "PATH": path,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "CDK_HOME": str(self.directory / "cdk-home"),
-            "CDK_DISABLE_CLI_TELEMETRY": "true",
-            "CDK_DISABLE_VERSION_CHECK": "true",
-        }
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -199,11 +200,8 @@ def _exists(site: Site, table: str) -> bool:
 
 
 def _query(site: Site, sql: str) -> list[list[Any]]:
-    connection = site.find().ledger()
-    try:
+    with contextlib.closing(site.find().ledger()) as connection:
         rows: list[list[Any]] = connection.run(sql)
-    finally:
-        connection.close()
     return rows
 
 

@@ -91,7 +91,7 @@ class Cdk:
         self._process = subprocess.Popen(
             [str(command), *arguments, "--no-notices", "--ci", "--no-color"],
             cwd=directory,
-            env=self._cdk_environment(),
+            env=cdk_environment(self._environment, self._endpoint, self._directory),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -109,23 +109,26 @@ class Cdk:
             failures = list(_failures(self._endpoint, stack, begin))
             raise DeploymentError(f"`cdk {arguments[0]}` failed", failures, lines[-LAST_LINES:])
 
-    def _cdk_environment(self) -> dict[str, str]:
-        own = {
-            name: value
-            for name, value in self._environment.items()
-            if not name.startswith(("AWS_", "CDK_"))
-        }
-        path = os.pathsep.join([str(Path(sys.executable).parent), own.get("PATH", os.defpath)])
-        return {
-            **own,
-            **aws.environment(self._endpoint),
-            "PATH": path,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "CDK_HOME": str(self._directory / "cdk-home"),
-            "CDK_DISABLE_CLI_TELEMETRY": "true",
-            "CDK_DISABLE_VERSION_CHECK": "true",
-        }
+
+def cdk_environment(own: Mapping[str, str], endpoint: str, directory: Path) -> dict[str, str]:
+    """The variables with which the CDK command line reaches an emulator, and nothing else.
+
+    Args:
+        own: the user's; what of it could lead to real AWS is left out.
+        directory: for what the CDK keeps.
+    """
+    kept = {name: value for name, value in own.items() if not name.startswith(("AWS_", "CDK_"))}
+    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
+    return {
+        **kept,
+        **aws.environment(endpoint),
+        "PATH": path,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "CDK_HOME": str(directory / "cdk-home"),
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "CDK_DISABLE_VERSION_CHECK": "true",
+    }
 
 
 def _failures(endpoint: str, stack: str, since: datetime) -> Iterator[Failure]:

@@ -16,7 +16,6 @@ import socket
 import sys
 import traceback
 from datetime import datetime, timedelta, tzinfo
-from types import SimpleNamespace
 from typing import Any
 
 import audit_logger.handler
@@ -26,20 +25,13 @@ import payment_validator.handler
 
 import payments.moments
 from tests.integration.money.boundary import Boundary, Fault, install
+from tests.unit.lambda_code.lambda_context import CONTEXT
 
 HANDLERS = {
     "payment-validator": payment_validator.handler.handle,
     "payment-processor": payment_processor.handler.handle,
     "audit-logger": audit_logger.handler.handle,
 }
-CONTEXT = SimpleNamespace(
-    function_name="function",
-    memory_limit_in_mb=512,
-    invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:function",
-    aws_request_id="request",
-    log_stream_name="stream",
-    get_remaining_time_in_millis=lambda: 30_000,
-)
 
 
 class Clock(datetime):

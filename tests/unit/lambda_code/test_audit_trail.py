@@ -127,16 +127,22 @@ def test_a_redelivery_adds_only_what_is_new(
     assert stored(bucket) == sorted({1, 2, 3, *again})
 
 
-def test_a_late_redelivery_is_found_far_back(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
-) -> None:
-    for number in range(1, 60):
+def append_each_minute(trail: AuditTrail, clock: Clock, records: int) -> list[dict[str, Any]]:
+    """Records 1, 2 ..., each made and appended a minute after the one before."""
+    changes = []
+    for number in range(1, records + 1):
         clock.now += timedelta(minutes=1)
         change = record(number)
         change["dynamodb"]["ApproximateCreationDateTime"] = clock.now.timestamp()
         trail.append([change], always)
-        if number == 2:
-            second = change
+        changes.append(change)
+    return changes
+
+
+def test_a_late_redelivery_is_found_far_back(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
+) -> None:
+    second = append_each_minute(trail, clock, 59)[1]
     assert trail.append([second], always) is None
     assert AuditTrail(bucket, "audit", KEY, clock).append([second], always) is None
 
@@ -144,11 +150,7 @@ def test_a_late_redelivery_is_found_far_back(
 def test_only_objects_that_can_hold_a_record_are_searched_for_it(
     bucket: BucketInMemory, trail: AuditTrail, clock: Clock
 ) -> None:
-    for number in range(1, 20):
-        clock.now += timedelta(minutes=1)
-        change = record(number)
-        change["dynamodb"]["ApproximateCreationDateTime"] = clock.now.timestamp()
-        trail.append([change], always)
+    change = append_each_minute(trail, clock, 19)[-1]
     bucket.reads.clear()
     change["dynamodb"]["SequenceNumber"] = f"{20:021}"
     AuditTrail(bucket, "audit", KEY, clock).append([change], always)
