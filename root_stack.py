@@ -6,10 +6,11 @@ from typing import TypeVar
 
 from aws_cdk import CfnOutput, CfnResource, Environment, NestedStack, Stack
 from aws_cdk import aws_iam as iam
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from building_blocks.dependencies import depend_only_on
 from config import ProductionConfig
+from foundation import ApplicationKey, PermissionsBoundary, TerminationProtection
 from nested.compute import ComputeNestedStack
 from nested.data import DataNestedStack, ProductionSeal
 from nested.network import NetworkNestedStack
@@ -21,7 +22,8 @@ class PaymentsProd(Stack):
 
     Network ──► Data ──► Compute ──► Observability: each layer is handed what it needs from the
     layers before it, so that no later layer can be needed by an earlier one. The seal comes last:
-    it protects the data against deletion once everything stands (docs/decisions/0007).
+    it protects the data against deletion once everything stands (docs/decisions/0007). What lifts
+    the stack's own protection when its creation fails comes first (0009).
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, config: ProductionConfig) -> None:
@@ -34,8 +36,15 @@ class PaymentsProd(Stack):
             termination_protection=True,
             tags=config.tags,
         )
-        network = _layer(NetworkNestedStack(self, "NetworkNestedStack", config=config))
-        iam.PermissionsBoundary.of(self).apply(network.layer.permissions_boundary)
+        iam.PermissionsBoundary.of(self).apply(PermissionsBoundary(self, "PermissionsBoundary"))
+        application_key = ApplicationKey(self, "ApplicationKey")
+        lifted = TerminationProtection(self, "TerminationProtection", key=application_key)
+        network = _layer(
+            NetworkNestedStack(
+                self, "NetworkNestedStack", config=config, application_key=application_key
+            ),
+            lifted.resource,
+        )
         data = _layer(
             DataNestedStack(self, "DataNestedStack", config=config, network=network.layer)
         )
@@ -99,14 +108,14 @@ class PaymentsProd(Stack):
 _Layer = TypeVar("_Layer", bound=NestedStack)
 
 
-def _layer(stack: _Layer) -> _Layer:
+def _layer(stack: _Layer, *after: IConstruct) -> _Layer:
     """Gives the nested stack its class's name in the console, without CDK's suffixes.
 
-    What it is handed from other layers already puts it after them.
+    :param after: what it waits for, besides the layers that it is handed something from.
     """
     resource = _resource(stack)
     resource.override_logical_id(stack.node.id)
-    depend_only_on(resource)
+    depend_only_on(resource, *after)
     return stack
 
 

@@ -36,6 +36,8 @@ _ACCESS_LOGS = f"{_DATA}/AuditBucket/AccessLogs/Resource"
 _STAGE = f"{_COMPUTE}/Api/RestApi/DeploymentStage.prod/Resource"
 _DEFAULT_GROUP_FUNCTION = f"{_NETWORK}/DefaultSecurityGroup/Provider/Function/Resource"
 _DEFAULT_GROUP_POLICY = f"{_NETWORK}/DefaultSecurityGroup/Provider/Role/Policy/Resource"
+_PROTECTION = "PaymentsProd/TerminationProtection/Provider"
+_PROTECTION_FUNCTION = f"{_PROTECTION}/Function/Resource"
 _METHODS = [
     f"{_COMPUTE}/Api/RestApi/Default/{method}/Resource"
     for method in ("validate/POST", "process/POST", "status/GET")
@@ -87,14 +89,20 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         "out, and reaches no data. It runs during deployments only.",
     ),
     *_accept(
-        _DEFAULT_GROUP_FUNCTION,
+        _PROTECTION_FUNCTION,
+        ["NIST.800.53.R5-LambdaInsideVPC", "PCI.DSS.321-LambdaInsideVPC"],
+        "It calls CloudFormation's API when no VPC is left, and reaches no data. It runs when a "
+        "deployment begins or is undone.",
+    ),
+    *_accept(
+        [_DEFAULT_GROUP_FUNCTION, _PROTECTION_FUNCTION],
         ["NIST.800.53.R5-LambdaDLQ", "Serverless-LambdaDLQ"],
         "CloudFormation alone invokes it, and waits for its answer: a failed invocation fails "
         "the deployment, visibly. The queues come in a later layer.",
     ),
     # Roles
     *_accept(
-        f"{_NETWORK}/PermissionsBoundary/Resource",
+        "PaymentsProd/PermissionsBoundary/Resource",
         "AwsSolutions-IAM5[Resource::*]",
         "A boundary allows nothing by itself: the resources are named in each role's own "
         "policy. It bounds the actions, the region and the account.",
@@ -106,6 +114,11 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         "X-Ray's actions and ec2:Describe* know no resource, nor does dynamodb:ListStreams, "
         "which audit-logger alone has. The function's own code is denied the EC2 actions "
         "(lambda:SourceFunctionArn).",
+    ),
+    *_accept(
+        f"{_PROTECTION}/Role/Policy/Resource",
+        "AwsSolutions-IAM5[Resource::*]",
+        "X-Ray's actions know no resource. What changes something is limited to this stack.",
     ),
     *_accept(
         _DEFAULT_GROUP_POLICY,
@@ -248,6 +261,7 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
     ),
     *_accept(
         [
+            f"{_PROTECTION}/TriedOnce/Resource",
             f"{_NETWORK}/DefaultSecurityGroup/Provider/TriedOnce/Resource",
             f"{_DATA}/LedgerSchema/Provider/TriedOnce/Resource",
             f"{_DATA}/ProductionSeal/Provider/TriedOnce/Resource",

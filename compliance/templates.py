@@ -62,19 +62,20 @@ def _templates(root: Path) -> dict[Path, dict[str, Any]]:
 
 
 def _handed_over(templates: Collection[Mapping[str, Any]]) -> dict[str, Any]:
-    """Parameters of nested stacks, with the values of the outputs that they are set to."""
+    """Parameters of nested stacks, with what they are set to: the value of another's output, or a
+    reference to a resource of the owner's."""
     outputs = {
         f"Outputs.{name}": output["Value"]
         for template in templates
         for name, output in template.get("Outputs", {}).items()
     }
     return {
-        parameter: outputs[value["Fn::GetAtt"][1]]
+        parameter: outputs.get(value.get("Fn::GetAtt", [None, None])[1], value)
         for template in templates
         for definition in template["Resources"].values()
         if definition["Type"] == "AWS::CloudFormation::Stack"
         for parameter, value in definition["Properties"].get("Parameters", {}).items()
-        if isinstance(value, dict) and value.get("Fn::GetAtt", [None, None])[1] in outputs
+        if isinstance(value, dict)
     }
 
 

@@ -15,25 +15,10 @@ from local.deployment import STACK
 GONE = "DELETE_COMPLETE"
 
 
-def _meet_the_record(site: Site) -> Step:
-    """The CDK protects a stack before it creates it, and does not take that back: what is left of
-    a failed creation, an empty record, refuses to be replaced until its protection is lifted."""
-    refused = site.deploy(GOOD)
-    complaint = "cannot be deleted while TerminationProtection is enabled"
-    return Step(
-        name="cdk deploy, at once",
-        expected="refused: the record of the failure is protected (docs/runbooks/deploy.md)",
-        held=not refused.succeeded and complaint in refused.output,
-        states={STACK: status(site.client("cloudformation"))},
-        seen=complaint if complaint in refused.output else refused.output[-500:],
-    )
-
-
 def _again(site: Site) -> Iterator[Step]:
     cloudformation = site.client("cloudformation")
     if status(cloudformation) == NOTHING:
         site.deploy(failing("Network"))
-        site.lift_termination_protection()
     found = status(cloudformation)
     yield Step(
         name="before",
@@ -52,11 +37,13 @@ def _again(site: Site) -> Iterator[Step]:
         states=reported,
         seen="" if done.succeeded else done.output[-500:],
     )
+    stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+    protected = {"stack": bool(stack["EnableTerminationProtection"]), **protections(site)}
     yield Step(
-        name="look at the seal",
-        expected="database and table are protected against deletion",
-        held=all(protections(site).values()),
-        seen=str(protections(site)),
+        name="look at what protects it",
+        expected="stack, database and table are protected against deletion",
+        held=all(protected.values()),
+        seen=str(protected),
     )
 
 
@@ -103,9 +90,13 @@ def _failing_first(fault: str) -> Callable[[Site], Iterator[Step]]:
             held=not left,
             seen=", ".join(left) or f"{len(before)} kinds of resources: nothing is left",
         )
-        if fault == IN_FIRST_DEPLOYMENTS[0]:
-            yield _meet_the_record(site)
-        site.lift_termination_protection()
+        record = cloudformation.describe_stacks(StackName=root)["Stacks"][0]
+        yield Step(
+            name="look at the record",
+            expected="not protected: the next `cdk deploy` replaces it by itself",
+            held=record["EnableTerminationProtection"] is False,
+            seen=f"termination protection: {record['EnableTerminationProtection']}",
+        )
 
     return run
 
@@ -118,13 +109,13 @@ DRILLS = [
             name=f"first-{fault.lower()}",
             title=f"A first deployment fails {_WHERE.get(fault, f'in {fault}')}",
             run=_failing_first(fault),
-            releases=[failing(fault)] + [GOOD] * (fault == IN_FIRST_DEPLOYMENTS[0]),
+            releases=[failing(fault)],
         )
         for fault in IN_FIRST_DEPLOYMENTS
     ),
     Drill(
         name="first-again",
-        title="The next deployment, without cleaning but for the record's termination protection",
+        title="The next deployment, without any cleaning",
         run=_again,
         releases=[GOOD],
     ),

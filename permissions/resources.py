@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from permissions.templates import ACCOUNT, REGION, Templates
+from permissions.templates import ACCOUNT, REGION, STACK_ID, Templates
 
 TABLE: Final = "history"
 STREAM: Final = "the history's stream"
@@ -39,6 +39,7 @@ SWEEP: Final = "sweep rule"
 RELEASE_ALARM: Final = "release alarm"
 API: Final = "API"
 USER: Final = "an IAM user"
+ROOT_STACK: Final = "this stack"
 ANYTHING: Final = "*"
 
 FUNCTIONS: Final = (
@@ -48,6 +49,7 @@ FUNCTIONS: Final = (
     "payments-ledger-schema",
     "payments-production-seal",
     "payments-default-security-group",
+    "payments-termination-protection",
 )
 
 SEAL: Final = "payments-production-seal"
@@ -177,6 +179,7 @@ def arns(templates: Templates, roles: dict[str, str]) -> dict[str, str]:
     found[MASTER_LOGIN] = f"{logins}/ledger_admin"
     api = templates.value(templates.only("AWS::ApiGateway::RestApi", "ApiRestApi"), "Ref")
     found[API] = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}"
+    found[ROOT_STACK] = STACK_ID
     found[USER] = f"arn:aws:iam::{ACCOUNT}:user/somebody"
     for name in RELEASED:
         found[live(name)] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}:live"

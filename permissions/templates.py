@@ -22,12 +22,16 @@ REGION: Final = "us-east-1"
 ROOT: Final = "PaymentsProd"
 _STACK: Final = "AWS::CloudFormation::Stack"
 
+STACK_ID: Final = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{ROOT}/0a1b2c3d-4e5f-6071"
+"""The root's; no policy names a nested stack's."""
+
 _PSEUDO: Final = {
     "AWS::AccountId": ACCOUNT,
     "AWS::Region": REGION,
     "AWS::Partition": "aws",
     "AWS::URLSuffix": "amazonaws.com",
     "AWS::StackName": ROOT,
+    "AWS::StackId": STACK_ID,
 }
 
 _NAMES: Final = {

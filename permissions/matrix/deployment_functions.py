@@ -20,6 +20,7 @@ from permissions.resources import (
     LEDGER_LOGIN,
     MASTER_SECRET,
     RETRY_QUEUE,
+    ROOT_STACK,
     SEAL,
     TABLE,
     another,
@@ -30,6 +31,7 @@ from permissions.row import As, Rows, through
 _SCHEMA: Final = As("payments-ledger-schema")
 _SEAL: Final = As(SEAL)
 _GROUP: Final = As("payments-default-security-group")
+_PROTECTION: Final = As("payments-termination-protection")
 
 UNJUDGED: Final = frozenset(
     {
@@ -98,4 +100,28 @@ ROWS: Final[Rows] = (
     *_GROUP.lacks("sqs", "SendMessage", RETRY_QUEUE, "touches no data"),
     *_GROUP.lacks("secretsmanager", "GetSecretValue", MASTER_SECRET, "touches no data"),
     *_GROUP.lacks("kms", "Decrypt", APPLICATION_KEY, "touches no data", through("dynamodb")),
+    *writes_own_log("payments-termination-protection"),
+    *_PROTECTION.may(
+        "cloudformation",
+        "DescribeStacks UpdateTerminationProtection",
+        ROOT_STACK,
+        "lifts the protection of a failed creation's record",
+    ),
+    *_PROTECTION.lacks(
+        "cloudformation", "UpdateTerminationProtection", another(ROOT_STACK), "this one stack"
+    ),
+    *_PROTECTION.never(
+        "cloudformation", "UpdateTerminationProtection", elsewhere(ROOT_STACK), "one region only"
+    ),
+    *_PROTECTION.lacks(
+        "cloudformation",
+        "CancelUpdateStack DeleteStack SetStackPolicy UpdateStack",
+        ROOT_STACK,
+        "deploys and deletes nothing",
+    ),
+    *_PROTECTION.lacks("dynamodb", "GetItem PutItem", TABLE, "touches no data"),
+    *_PROTECTION.lacks("rds", "ModifyDBInstance", LEDGER, "the production seal alone"),
+    *_PROTECTION.lacks("sqs", "SendMessage", RETRY_QUEUE, "touches no data"),
+    *_PROTECTION.lacks("secretsmanager", "GetSecretValue", MASTER_SECRET, "touches no data"),
+    *_PROTECTION.lacks("kms", "Decrypt", APPLICATION_KEY, "touches no data", through("dynamodb")),
 )

@@ -1,11 +1,7 @@
-"""The drills (`make drills`), one after the other: each finds what the one before has left.
-
-They take ten minutes and more; they run here when the environment variable DRILLS is set.
-"""
+"""The drills (`make drills`), one after the other: each finds what the one before has left."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,8 +9,6 @@ import pytest
 from drills.cli import DRILLS, perform
 from drills.report import Drill
 from drills.site import Site, open_site
-
-pytestmark = pytest.mark.skipif("DRILLS" not in os.environ, reason="`make drills`, or DRILLS=1")
 
 
 @pytest.fixture(scope="module")

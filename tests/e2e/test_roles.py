@@ -40,13 +40,17 @@ ALLOWED = {
         "send to the queue of failed invocations",
     },
     "payments-default-security-group": {"read the groups", "close the default group"},
+    "payments-termination-protection": {"read the stack"},
 }
 
 # Where the emulator decides otherwise than AWS:
 # What Lambda needs for a function in a VPC. A condition on `lambda:SourceFunctionArn` takes it from
 # the function's code; the probe is another function, and the emulator has no such key.
 LET_BY_THE_EMULATOR = {"look for subnets", "make a network interface"}
-IN_THE_VPC = set(ALLOWED) - {"payments-default-security-group"}
+IN_THE_VPC = set(ALLOWED) - {
+    "payments-default-security-group",
+    "payments-termination-protection",
+}
 # It looks up the table of a request, and finds none in one that names a stream.
 REFUSED_BY_THE_EMULATOR = {"look at the stream"}
 # For PartiQL it asks for an action that IAM does not have, whatever the statement does: that these

@@ -39,7 +39,7 @@ def build(scope):
     group.add_property_override("SecurityGroupIngress", [open_to_all])
     topic = l1(stack, "ObservabilityNestedStack/AlertsTopic/Resource", sns.CfnTopic)
     topic.add_property_deletion_override("KmsMasterKeyId")
-    key = l1(stack, f"{network}/ApplicationKey/Resource", kms.CfnKey)
+    key = l1(stack, "ApplicationKey/Resource", kms.CfnKey)
     key.add_property_override("EnableKeyRotation", False)
     group = l1(stack, f"{compute}/PaymentValidator/LogGroup/Resource", logs.CfnLogGroup)
     group.add_property_deletion_override("RetentionInDays")
@@ -62,7 +62,7 @@ FINDINGS = {
     "WildcardAction": "ComputeNestedStack/PaymentProcessor/Role/Policy/Resource",
     "OpenGroup": "NetworkNestedStack/SecurityGroups/Database/Resource",
     "Unencrypted": "ObservabilityNestedStack/AlertsTopic/Resource",
-    "KeyWithoutRotation": "NetworkNestedStack/ApplicationKey/Resource",
+    "KeyWithoutRotation": "ApplicationKey/Resource",
     "LogGroupWithoutRetention": "ComputeNestedStack/PaymentValidator/LogGroup/Resource",
     "MissingPointInTimeRecovery": "DataNestedStack/TransactionsTable/Resource",
     "UntaggedResource": "DataNestedStack/LedgerDatabase/Instance/Resource",

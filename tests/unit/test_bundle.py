@@ -28,6 +28,7 @@ FUNCTIONS = {
     "ledger_schema": ("ledger", "custom_resource"),
     "default_security_group": ("custom_resource",),
     "production_seal": ("custom_resource",),
+    "termination_protection": ("custom_resource",),
 }
 
 # Imports a handler as Lambda does: from its package, with the runtime's boto3 and nothing else.

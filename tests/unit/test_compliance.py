@@ -153,7 +153,8 @@ def _with_aws_policy(properties: Properties) -> None:
 _COMPUTE = "PaymentsProd/ComputeNestedStack"
 _DATA = "PaymentsProd/DataNestedStack"
 _NETWORK = "PaymentsProd/NetworkNestedStack"
-_BOUNDARY = f"{_NETWORK}/PermissionsBoundary/Resource"
+_BOUNDARY = "PaymentsProd/PermissionsBoundary/Resource"
+_APPLICATION_KEY = "PaymentsProd/ApplicationKey/Resource"
 _TOPIC = "PaymentsProd/ObservabilityNestedStack/AlertsTopic/Resource"
 _VALIDATOR_POLICY = f"{_COMPUTE}/PaymentValidator/Role/Policy/Resource"
 
@@ -170,13 +171,13 @@ REGRESSIONS = [
         f"{_DATA}/LedgerDatabase/Key/Resource",
         _drop_statement("DenyForeignAccounts"),
     ),
-    ("StrangersAdmitted", f"{_NETWORK}/ApplicationKey/Resource", _admit_foreign_readers),
+    ("StrangersAdmitted", _APPLICATION_KEY, _admit_foreign_readers),
     ("OpenGroup", f"{_NETWORK}/SecurityGroups/Database/Resource", _let_everybody_in),
     ("OpenGroup", f"{_NETWORK}/SecurityGroups/Database/Resource", _drop("SecurityGroupEgress")),
     ("OpenGroup", f"{_NETWORK}/SecurityGroups/Functions/Resource", _let_everything_out),
     ("Unencrypted", _TOPIC, _drop("KmsMasterKeyId")),
     ("Unencrypted", f"{_DATA}/Queues/RetryQueue/Resource", _drop("KmsMasterKeyId")),
-    ("KeyWithoutRotation", f"{_NETWORK}/ApplicationKey/Resource", _not_rotated),
+    ("KeyWithoutRotation", _APPLICATION_KEY, _not_rotated),
     (
         "LogGroupWithoutRetention",
         f"{_COMPUTE}/PaymentValidator/LogGroup/Resource",

@@ -97,6 +97,7 @@ STATELESS = {
     "Custom::DefaultSecurityGroup",
     "Custom::LedgerSchema",
     "Custom::ProductionSeal",
+    "Custom::TerminationProtection",
 }
 """Types that hold nothing which would be lost."""
 

@@ -12,8 +12,8 @@ from building_blocks.denials import deny_what_no_role_does
 class PermissionsBoundary(iam.ManagedPolicy):
     """What the app's roles may do at the most; what one of them may do is in its own policy.
 
-    It stands in the network stack because the first roles do. A new action of a role has to be
-    added here as well: that is its purpose.
+    It stands before all roles. A new action of a role has to be added here as well: that is its
+    purpose.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
@@ -51,6 +51,9 @@ class PermissionsBoundary(iam.ManagedPolicy):
                         "kms:ReEncryptTo",
                         # Migrations
                         "secretsmanager:GetSecretValue",
+                        # A failed first deployment
+                        "cloudformation:DescribeStacks",
+                        "cloudformation:UpdateTerminationProtection",
                         # The production seal
                         "dynamodb:DescribeTable",
                         "dynamodb:UpdateTable",

@@ -15,7 +15,7 @@ _OWN_ACCOUNT: dict[str, object] = {"StringEquals": {"aws:SourceAccount": Aws.ACC
 class ApplicationKey(CustomerManagedKey):
     """Encrypts the table, the queues, the topic and every log group.
 
-    It stands in the network stack because the flow logs, created first, are under it already.
+    It stands before all layers, because the first log groups are under it already.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:

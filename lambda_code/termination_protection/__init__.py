@@ -1,0 +1,1 @@
+"""termination-protection: leaves nothing to clean up after a first deployment that failed."""
