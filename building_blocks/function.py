@@ -55,6 +55,7 @@ class PythonFunction(Construct):
         memory_mb: int = FUNCTION_MEMORY_MB,
         timeout_seconds: int = FUNCTION_TIMEOUT_SECONDS,
         denials: Sequence[iam.PolicyStatement] | None = None,
+        names_log_group: bool = True,
     ) -> None:
         """
         :param name: physical name, known beforehand so that log group and policies can name it.
@@ -65,9 +66,13 @@ class PythonFunction(Construct):
             is what a custom resource needs.
         :param denials: for the production seal, which alone may do something that is denied to
             all other functions.
+        :param names_log_group: False for a log group that CloudFormation names, so that it is not
+            in the way of the next one: log groups outlive their stack.
         """
         super().__init__(scope, construct_id)
-        log_group = EncryptedLogGroup(self, "LogGroup", name=f"/aws/lambda/{name}", key=key)
+        log_group = EncryptedLogGroup(
+            self, "LogGroup", name=f"/aws/lambda/{name}" if names_log_group else None, key=key
+        )
         arn = Stack.of(self).format_arn(
             service="lambda",
             resource="function",

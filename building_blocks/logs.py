@@ -12,9 +12,14 @@ RETENTION = logs.RetentionDays.THREE_MONTHS
 
 
 class EncryptedLogGroup(logs.LogGroup):
-    """A log group of known name, kept 90 days (R15), under the application's key."""
+    """A log group whose lines are kept 90 days (R15), under the application's key."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, name: str, key: kms.IKey) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, name: str | None, key: kms.IKey
+    ) -> None:
+        """
+        :param name: None for one that CloudFormation makes up.
+        """
         super().__init__(
             scope,
             construct_id,

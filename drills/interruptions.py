@@ -73,10 +73,6 @@ def _overlap(site: Site, release: Release, name: str) -> Step:
         held=refused and reported[STACK] == "UPDATE_IN_PROGRESS",
         states=reported,
         seen=_said(second.output),
-        limit="it makes and carries out a change set of a stack that is being updated, which AWS "
-        f"refuses; the CDK said: {_said(second.output)[-80:]}"
-        if second.succeeded
-        else "",
     )
 
 

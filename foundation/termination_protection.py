@@ -34,6 +34,8 @@ class TerminationProtection(Construct):
             ),
             key=key,
             environment={},
+            # What a deleted stack has left must not fail before this stands.
+            names_log_group=False,
             statements=[
                 iam.PolicyStatement(
                     sid="LiftOwnProtection",

@@ -44,6 +44,7 @@ def types(client: ClientFor) -> dict[str, ResourceType]:
         "AWS::CodeDeploy::DeploymentGroup": Recorded(None, {}),
         "AWS::WAFv2::WebACLAssociation": WebAclAssociation(client),
         "AWS::WAFv2::LoggingConfiguration": Recorded("ResourceArn", {}),
+        "AWS::Logs::LogGroup": LogGroup(client, "AWS::Logs::LogGroup"),
         "AWS::Logs::QueryDefinition": Recorded(None, {"QueryDefinitionId": "{id}"}),
     }
 
@@ -258,6 +259,23 @@ class Role(CompletedType):
             iam.put_role_permissions_boundary(RoleName=physical_id, PermissionsBoundary=boundary)
         elif "PermissionsBoundary" in iam.get_role(RoleName=physical_id)["Role"]:
             iam.delete_role_permissions_boundary(RoleName=physical_id)
+
+
+class LogGroup(CompletedType):
+    """Refused when the name is taken; the emulator adopts the group that has it."""
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        name = properties.get("LogGroupName")
+        if name and self._exists(name):
+            raise ValueError(f"Log group {name} already exists (AlreadyExists)")
+        return super().create(logical_id, properties, stack)
+
+    def complete(self, physical_id: str, properties: Properties) -> None:
+        pass
+
+    def _exists(self, name: str) -> bool:
+        groups = self._client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        return any(group["logGroupName"] == name for group in groups)
 
 
 class Function(CompletedType):

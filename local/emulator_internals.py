@@ -193,6 +193,28 @@ def stack_record(name_or_id: str) -> dict[str, Any] | None:
     return cast("dict[str, Any] | None", handlers._resolve_stack(name_or_id))
 
 
+def refuse_change_sets_during_operations() -> None:
+    """Refuse, as AWS does, to make or to carry out a change set of a stack that an operation runs
+    on: the emulator would begin a second one beside it."""
+    from ministack.services.cloudformation import handlers
+
+    def guarded(by_itself: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def act(parameters: Any) -> Any:
+            record = stack_record(handlers._p(parameters, "StackName"))
+            status = record["StackStatus"] if record else ""
+            if record and status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+                return handlers._error(
+                    "ValidationError",
+                    f"Stack:{record['StackId']} is in {status} state and can not be updated.",
+                )
+            return by_itself(parameters)
+
+        return act
+
+    for action in ("CreateChangeSet", "ExecuteChangeSet"):
+        handlers._ACTION_HANDLERS[action] = guarded(handlers._ACTION_HANDLERS[action])
+
+
 def belongs_to_a_rollback(record: Mapping[str, Any]) -> bool:
     """Whether an operation on a nested stack takes back what its parent did."""
     parent = stack_record(record.get("ParentId") or "")

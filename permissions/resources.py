@@ -183,11 +183,11 @@ def arns(templates: Templates, roles: dict[str, str]) -> dict[str, str]:
     found[USER] = f"arn:aws:iam::{ACCOUNT}:user/somebody"
     for name in RELEASED:
         found[live(name)] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}:live"
-    for name in FUNCTIONS:
+    for item in templates.resources("AWS::Lambda::Function"):
+        name = item.properties["FunctionName"]
+        group = templates.resolved(item.properties["LoggingConfig"]["LogGroup"], item.stack)
         found[function(name)] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
-        found[group_of(log_of(name))] = (
-            f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{name}:*"
-        )
+        found[group_of(log_of(name))] = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"
     found[group_of(DATABASE_METRICS)] = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:RDSOSMetrics:*"
     for name, arn in roles.items():
         found[role_of(name)] = arn

@@ -316,6 +316,19 @@ def test_permissions_boundary_and_reserved_concurrency(
     assert stack.delete() == "DELETE_COMPLETE"
 
 
+def test_a_log_group_whose_name_is_taken_is_refused_and_stays(
+    environment: Environment, stack: Stack
+) -> None:
+    logs = environment.client("logs")
+    name = f"/test/{stack.name}"
+    logs.create_log_group(logGroupName=name)
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name}}
+    assert stack.create({"Group": group}) == "ROLLBACK_COMPLETE"
+    assert "already exists" in stack.reasons()[-1]
+    (found,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    assert found["logGroupName"] == name
+
+
 def test_query_definition_is_recorded(stack: Stack) -> None:
     def resources(query: str) -> dict[str, Any]:
         properties = {"Name": "errors", "QueryString": query}

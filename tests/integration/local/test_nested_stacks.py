@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.environment import Environment, Stack
 from tests.integration.local.conftest import Upload
@@ -66,6 +67,26 @@ def test_an_update_keeps_the_attributes_of_unchanged_resources(
         "UPDATE_COMPLETE"
     )
     assert stack.outputs() == {**before, "Value": "b"}
+
+
+def test_a_stack_in_the_middle_of_an_operation_takes_no_change_set(
+    environment: Environment, stack: Stack
+) -> None:
+    waiting = {
+        "Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
+        "Condition": {
+            "Type": "AWS::CloudFormation::WaitCondition",
+            "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "3"},
+        },
+    }
+    cloudformation = environment.client("cloudformation")
+    body = json.dumps({"Resources": waiting})
+    cloudformation.create_stack(StackName=stack.name, TemplateBody=body)
+    with pytest.raises(ClientError, match="is in CREATE_IN_PROGRESS state and can not be updated"):
+        cloudformation.create_change_set(
+            StackName=stack.name, ChangeSetName="second", TemplateBody=body
+        )
+    assert stack.settled() == "ROLLBACK_COMPLETE"
 
 
 def test_a_failed_create_leaves_nothing(
