@@ -262,13 +262,15 @@ class Role(CompletedType):
 
 
 class LogGroup(CompletedType):
-    """Refused when the name is taken; the emulator adopts the group that has it."""
+    """Refused when the name is taken, and named anew each time when it has none; the emulator
+    adopts the group that it finds."""
 
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
         name = properties.get("LogGroupName")
         if name and self._exists(name):
             raise ValueError(f"Log group {name} already exists (AlreadyExists)")
-        return super().create(logical_id, properties, stack)
+        made_up = {"LogGroupName": f"{stack}-{logical_id}-{uuid.uuid4().hex[:12]}"}
+        return super().create(logical_id, {**made_up, **properties}, stack)
 
     def complete(self, physical_id: str, properties: Properties) -> None:
         pass
