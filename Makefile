@@ -12,7 +12,7 @@ REQUIREMENTS := requirements.txt requirements-dev.txt $(wildcard lambda_code/*/r
 LOCKS := $(wildcard lambda_code/*/requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local test check unit integration e2e drills soak synth snapshots docs lock audit plan deploy clean
+.PHONY: help setup local test check unit integration e2e drills soak synth snapshots docs dashboard lock audit plan deploy alertdrill clean
 
 help: ## Explain the targets
 	@echo "Payments production on AWS. Targets:"
@@ -59,6 +59,10 @@ docs: setup ## Write the pages of docs/ that are made from code
 	@PYTHONPATH=lambda_code python -m contract
 	@python -m compliance
 	@python -m permissions
+	@python -m alerting
+
+dashboard: setup ## Draw the CloudWatch dashboard, with sample data, to docs/dashboard.png
+	@python -m ops dashboard $(ARGS)
 
 lock: .venv/.ready ## Write the hashes of what ships in the functions (needs the network)
 	@for file in lambda_code/*/requirements.in; do \
@@ -79,6 +83,9 @@ plan: setup ## Show what a deployment would change, against what the account has
 
 deploy: setup ## Show that, ask, and deploy PaymentsProd to the AWS account of your credentials
 	@python -m change_report deploy $(ARGS)
+
+alertdrill: setup ## Set one alarm to ALARM and back, and tell whether it would reach the operators
+	@python -m ops alert-drill $(ARGS)
 
 clean: ## Remove everything that make has made
 	rm -rf .venv node_modules .build .local cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -90,6 +90,7 @@ def _are_three_zones(value: tuple[str, ...]) -> bool:
 # Characters that AWS accepts in a tag's value, less the ones that need quoting in a shell.
 _TAG_VALUE = _matches(r"[A-Za-z0-9 _.:/=+@-]{1,128}", "1 to 128 letters, digits or _.:/=+@-")
 _CONCURRENCY = _between(1, 900, "executions")
+_PERCENT = _between(1, 99, "percent")
 
 
 def _checked(default: Any, rule: _Rule) -> Any:
@@ -158,6 +159,49 @@ class ProductionConfig:
     # PCI DSS 10.5.1 asks for a year; seven are what tax and accounting law usually ask for.
     audit_retention_days: int = _checked(2_557, _between(365, 36_500, "days"))
 
+    # When the operators are told (R14). A minute counts as bad above these, or below where it
+    # says so; how many bad minutes make an alarm stands with the alarm, in nested/observability.
+    #
+    # One failed call in a hundred is more than a deployment or a failover's end leaves behind.
+    alarm_server_error_percent: int = _checked(1, _PERCENT)
+    alarm_function_error_percent: int = _checked(1, _PERCENT)
+    # Clients' mistakes are theirs, until every second call is one.
+    alarm_client_error_percent: int = _checked(50, _PERCENT)
+    # A client's limit on waiting is usually 5 to 10 s; a cold start takes about one.
+    alarm_latency_seconds: int = _checked(3, _between(1, 29, "seconds"))
+    # Below so many calls a minute, one of them decides a share or a percentile: not counted.
+    alarm_minimum_calls: int = _checked(20, _between(1, 100_000, "calls a minute"))
+    # A client that meets its limit now and then slows down; one a second does not.
+    alarm_throttled_calls: int = _checked(60, _between(1, 1_000_000, "calls a minute"))
+    # Six seconds before Lambda cuts a call off, and API Gateway five.
+    alarm_duration_percent: int = _checked(80, _PERCENT)
+    # Leaves a fifth for the time that it takes to raise a reservation.
+    alarm_concurrency_percent: int = _checked(80, _PERCENT)
+    # The stream keeps a record for a day: enough is left to mend what is broken.
+    alarm_stream_age_minutes: int = _checked(15, _between(1, 720, "minutes"))
+    # A payment that fails is hidden for 300 s at most; a consumer takes it when it shows again.
+    alarm_retry_age_seconds: int = _checked(300, _between(60, 86_400, "seconds"))
+    # Five sweeps, one a minute, have not delivered it.
+    alarm_outbox_age_seconds: int = _checked(300, _between(60, 86_400, "seconds"))
+    # Above, queries wait for the CPU; a t3 also spends its credits.
+    alarm_cpu_percent: int = _checked(80, _PERCENT)
+    # Every processor at once holds half of them: more is not ours, or leaks.
+    alarm_connections_percent: int = _checked(80, _PERCENT)
+    # Below. RDS lets storage grow when a tenth is left, and at most once in six hours.
+    alarm_free_storage_gib: int = _checked(10, _between(1, 1_000, "GiB"))
+    # Below. A sixteenth of a db.t3.medium; then PostgreSQL swaps.
+    alarm_freeable_memory_mib: int = _checked(256, _between(1, 100_000, "MiB"))
+    # Below. A db.t3.medium saves up 576, and earns 24 an hour: this is spent within minutes.
+    alarm_cpu_credits: int = _checked(10, _between(1, 576, "CPU credits"))
+    # gp3 answers in single-digit milliseconds.
+    alarm_storage_latency_milliseconds: int = _checked(50, _between(1, 10_000, "milliseconds"))
+    # The internet's background noise is a few a minute; this is somebody at work.
+    alarm_blocked_requests: int = _checked(500, _between(1, 10_000_000, "requests a minute"))
+    # Only limits and currencies are refused: a client in order has hardly any.
+    alarm_decline_percent: int = _checked(50, _PERCENT)
+    # Fewer requests to process a minute, without any payment, may be one client's repetitions.
+    alarm_unprocessed_requests: int = _checked(3, _between(1, 100_000, "requests a minute"))
+
     @property
     def tags(self) -> dict[str, str]:
         """The three tags of every resource (R16)."""
@@ -224,6 +268,11 @@ class ProductionConfig:
             found.append(
                 f"database_max_storage_gib is {self.database_max_storage_gib}; allowed is at "
                 f"least 10 % more than database_storage_gib ({self.database_storage_gib})."
+            )
+        if self.alarm_free_storage_gib >= self.database_storage_gib:
+            found.append(
+                f"alarm_free_storage_gib is {self.alarm_free_storage_gib}; allowed is less than "
+                f"database_storage_gib ({self.database_storage_gib}), or the alarm is never quiet."
             )
         if self.waf_requests_per_5_minutes < 300 * self.api_rate_limit:
             found.append(

@@ -8,7 +8,9 @@ release is looked at before it is used.
 
 from __future__ import annotations
 
+import json
 import subprocess
+import time
 from collections.abc import Awaitable, Callable, Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -213,6 +215,39 @@ def refuse_change_sets_during_operations() -> None:
 
     for action in ("CreateChangeSet", "ExecuteChangeSet"):
         handlers._ACTION_HANDLERS[action] = guarded(handlers._ACTION_HANDLERS[action])
+
+
+def record_alarm_actions() -> None:
+    """Have an alarm's history tell, as on AWS, whether the topic took the message. The emulator
+    sends it, and leaves it at that."""
+    from ministack.services import cloudwatch, sns
+
+    by_itself = cloudwatch._dispatch_alarm_actions
+    fields = {
+        "ALARM": "AlarmActions",
+        "OK": "OKActions",
+        "INSUFFICIENT_DATA": "InsufficientDataActions",
+    }
+
+    def act(alarm: Mapping[str, Any], before: str, after: str, reason: str) -> None:
+        by_itself(alarm, before, after, reason)
+        if not alarm.get("ActionsEnabled", True):
+            return
+        for action in filter(cloudwatch._is_sns_action_arn, alarm.get(fields[after]) or []):
+            done = action in sns._topics
+            result = "Successfully executed" if done else "Failed to execute"
+            cloudwatch._history_entries().append(
+                {
+                    "AlarmName": alarm["AlarmName"],
+                    "AlarmType": "CompositeAlarm" if "AlarmRule" in alarm else "MetricAlarm",
+                    "Timestamp": cloudwatch._ts_iso(time.time()),
+                    "HistoryItemType": "Action",
+                    "HistorySummary": f"{result} action {action}",
+                    "HistoryData": json.dumps({"actionState": "Succeeded" if done else "Failed"}),
+                }
+            )
+
+    cloudwatch._dispatch_alarm_actions = act
 
 
 def belongs_to_a_rollback(record: Mapping[str, Any]) -> bool:

@@ -36,6 +36,7 @@ API_LOG: Final = "API's execution log"
 DATABASE_METRICS: Final = "database's metrics log"
 BOUNDARY: Final = "permissions boundary"
 SWEEP: Final = "sweep rule"
+ALERTING_RULE: Final = "rule on a disabled key"
 RELEASE_ALARM: Final = "release alarm"
 API: Final = "API"
 USER: Final = "an IAM user"
@@ -149,6 +150,7 @@ _CONSTRUCTS: Final = {
     group_of(FLOW_LOG): ("AWS::Logs::LogGroup", "NetworkFlowLogGroup", "Arn"),
     group_of(API_LOG): ("AWS::Logs::LogGroup", "ApiExecutionLogGroup", "Arn"),
     SWEEP: ("AWS::Events::Rule", "PaymentProcessorOutboxSweep", "Arn"),
+    ALERTING_RULE: ("AWS::Events::Rule", "EventsKeyDisabled", "Arn"),
     RELEASE_ALARM: ("AWS::CloudWatch::Alarm", "ReleasesPaymentProcessorErrors", "Arn"),
     BOUNDARY: ("AWS::IAM::ManagedPolicy", "PermissionsBoundary", "Ref"),
 }

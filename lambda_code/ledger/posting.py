@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from ledger.session import LedgerSession
 
@@ -109,6 +110,27 @@ class Ledger:
             "WHERE event_id = ANY(CAST(:event_ids AS bigint[])) AND delivered_at IS NULL",
             event_ids=list(event_ids),
         )
+
+    def unbalanced(self, since: float) -> int:
+        """How many entries since then have debits that differ from their credits, or no postings.
+
+        The ledger's own triggers refuse such an entry; this looks at what is there, without them.
+
+        Args:
+            since: seconds since 1970. An entry's id begins with its time (UUID version 7, RFC
+                9562), so that the primary keys find the entries.
+        """
+        first = str(UUID(int=int(since * 1000) << 80))
+        rows = self._session.run(
+            "SELECT count(*) FROM (SELECT FROM ledger.entries e LEFT JOIN ledger.postings p "
+            "ON p.entry_id = e.entry_id AND p.entry_id >= CAST(:first AS uuid) "
+            "WHERE e.entry_id >= CAST(:first AS uuid) GROUP BY e.entry_id, p.currency HAVING "
+            "coalesce(sum(CASE p.direction WHEN 'debit' THEN p.amount ELSE -p.amount END), 1) <> 0"
+            ") AS unbalanced",
+            first=first,
+        )
+        count: int = rows[0][0]
+        return count
 
     def probe(self) -> None:
         self._session.run("SELECT 1")

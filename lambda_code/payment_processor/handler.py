@@ -21,7 +21,7 @@ from ledger.session import LedgerSession
 from ledger.token import sign_in_token
 from payment_processor import budget
 from payment_processor.logic import Processor
-from payment_processor.outbox import measure, sweep
+from payment_processor.outbox import check_balance, measure, sweep
 from payment_processor.retries import process_batch
 from payment_processor.retry_queue import RetryQueue
 from payment_processor.status import OUTAGE, StatusReporter
@@ -55,6 +55,8 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
         measure(_ledger())
         swept = sweep(_ledger(), _history(), has(budget.DELIVERY))
         logger.info("outbox swept", extra={"delivered": swept})
+        if has(budget.LEDGER)():
+            check_balance(_ledger())
         return {"delivered": swept}
     return serve(event, logger, lambda: _route(event, has(budget.DELIVERY)))
 

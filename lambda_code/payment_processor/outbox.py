@@ -15,6 +15,9 @@ from ledger.session import LedgerError
 from payments import metrics
 
 PAGE = 100
+# Looked at by each sweep, one a minute: an entry is looked at ten times, and the look takes a
+# fraction of a second with a hundred entries a second.
+CHECKED_SECONDS = 600
 POSTED = "posted"
 
 logger = Logger(child=True)
@@ -26,6 +29,12 @@ class Outbox(Protocol):
     def backlog(self) -> Backlog: ...
     def undelivered(self, after: int, limit: int) -> list[OutboxEvent]: ...
     def mark_delivered(self, event_ids: Iterable[int]) -> None: ...
+
+
+class Balance(Protocol):
+    """What is needed of ledger.posting.Ledger."""
+
+    def unbalanced(self, since: float) -> int: ...
 
 
 class EventStore(Protocol):
@@ -72,6 +81,14 @@ def measure(outbox: Outbox) -> None:
     backlog = outbox.backlog()
     metrics.count("OutboxBacklog", backlog.events)
     metrics.seconds("OutboxAge", max(0.0, time() - backlog.oldest) if backlog.oldest else 0.0)
+
+
+def check_balance(ledger: Balance) -> None:
+    """Report how many of the latest entries do not balance: none, ever (raises LedgerError)."""
+    unbalanced = ledger.unbalanced(time() - CHECKED_SECONDS)
+    if unbalanced:
+        logger.critical("entries of the ledger do not balance", extra={"entries": unbalanced})
+    metrics.count("LedgerImbalance", unbalanced)
 
 
 def sweep(outbox: Outbox, store: EventStore, may_go_on: Callable[[], bool]) -> int:

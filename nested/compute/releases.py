@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from building_blocks.alert import Alert, Severity
 from building_blocks.dependencies import depend_only_on
 from building_blocks.function import LIVE, PythonFunction
 from building_blocks.role import ServiceRole
@@ -162,7 +163,14 @@ def _new_versions_errors(scope: Construct, function: PythonFunction) -> cloudwat
         scope,
         f"{function.node.id}Errors",
         alarm_name=f"payments-release-{name}-{version}-errors",
-        alarm_description="The version that is being released fails; CodeDeploy takes it back",
+        alarm_description=Alert(
+            name="release-errors",
+            subject=f"{name}-{version}",
+            family="rollback",
+            severity=Severity.WARNING,
+            summary="The version that is being released fails; CodeDeploy takes it back.",
+            impact="For some minutes every tenth call may fail.",
+        ).description(),
         metric=cloudwatch.MathExpression(
             expression="FILL(raised, 0) + FILL(failed, 0)",
             using_metrics={"raised": raised, "failed": failed},

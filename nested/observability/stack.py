@@ -1,4 +1,4 @@
-"""The observability stack: alerts topic, alarms and dashboard."""
+"""The observability stack: alerts topic, alarms, events, dashboard and saved queries."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from aws_cdk import NestedStack
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from building_blocks.alert import Alert
 from config import ProductionConfig
 from nested.compute import ComputeOutputs
 from nested.data import DataOutputs
 from nested.network import NetworkOutputs
+from nested.observability.alarms import all_alarms
 from nested.observability.alerts_topic import AlertsTopic
-from nested.observability.monitoring import DASHBOARD_NAME, PaymentsMonitoring
+from nested.observability.dashboard import DASHBOARD_NAME, PaymentsDashboard
+from nested.observability.events import EventAlerts
+from nested.observability.monitoring import SYSTEM_HEALTH, Alarms
+from nested.observability.queries import SavedQueries
+from nested.observability.throttled_calls import ThrottledCalls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +28,8 @@ class ObservabilityOutputs:
 
     alerts_topic: sns.ITopic
     dashboard_name: str
+    alerts: tuple[Alert, ...]
+    """All that the operators are told of, as data for tests and documents."""
 
 
 class ObservabilityNestedStack(NestedStack):
@@ -45,13 +53,25 @@ class ObservabilityNestedStack(NestedStack):
         topic = AlertsTopic(
             self, "AlertsTopic", key=network.application_key, email=config.alert_email
         )
-        PaymentsMonitoring(
+        ThrottledCalls(self, "ThrottledCalls", access_log="/payments/api-access")
+        watched = all_alarms(
+            config=config, network=network, data=data, compute=compute, topic=topic
+        )
+        alarms = Alarms(self, "Alarms", alarms=watched, topic=topic)
+        events = EventAlerts(self, "Events", data=data, topic=topic)
+        PaymentsDashboard(
             self,
-            "Monitoring",
-            config=config,
+            "Dashboard",
+            watched=watched,
+            alarms=alarms,
             network=network,
             data=data,
             compute=compute,
             topic=topic,
         )
-        self.layer = ObservabilityOutputs(alerts_topic=topic, dashboard_name=DASHBOARD_NAME)
+        SavedQueries(self, "Queries")
+        self.layer = ObservabilityOutputs(
+            alerts_topic=topic,
+            dashboard_name=DASHBOARD_NAME,
+            alerts=(SYSTEM_HEALTH, *watched, *events.alerts),
+        )

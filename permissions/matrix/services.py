@@ -7,6 +7,7 @@ from typing import Final
 from permissions.matrix import service_roles
 from permissions.resources import (
     ACCESS_LOG,
+    ALERTING_RULE,
     ALERTS,
     API,
     APPLICATION_KEY,
@@ -44,6 +45,7 @@ _ANOTHERS_ALARM: Final = for_source(
 )
 _THE_TOPIC: Final = for_source("{" + ALERTS + "}", "for the alerts topic")
 _THE_SWEEP: Final = for_source("{" + SWEEP + "}", "for the sweep's rule")
+_ALERTING_RULE: Final = for_source("{" + ALERTING_RULE + "}", "for a rule that alerts")
 _ANOTHERS_RULE: Final = for_source(
     f"arn:aws:events:{REGION}:{STRANGER}:rule/theirs", "for a stranger's rule"
 )
@@ -76,7 +78,14 @@ ROWS: Final[Rows] = (
         "sets aside what reached no function",
         _THE_SWEEP,
     ),
-    *_EVENTS.may("kms", "Decrypt GenerateDataKey", APPLICATION_KEY, "the queue is encrypted"),
+    *_EVENTS.may("sns", "Publish", ALERTS, "events are mailed", _ALERTING_RULE),
+    *_EVENTS.lacks(
+        "sns", "Publish", ALERTS, "not for others", _ANOTHERS, _ANOTHERS_RULE, _THE_SWEEP
+    ),
+    *_EVENTS.never("sns", "Publish", ALERTS, "the topic asks for TLS", _ALERTING_RULE, PLAIN_HTTP),
+    *_EVENTS.may(
+        "kms", "Decrypt GenerateDataKey", APPLICATION_KEY, "queue and topic are encrypted"
+    ),
     *_EVENTS.lacks(
         "sqs", "SendMessage", FAILED_INVOCATIONS, "not for others", _ANOTHERS, _ANOTHERS_RULE
     ),

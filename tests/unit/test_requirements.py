@@ -556,7 +556,7 @@ def test_r15_every_function_writes_to_a_declared_group(synthesized: Synthesized)
 
 
 def test_r15_groups_that_aws_would_create_are_declared(synthesized: Synthesized) -> None:
-    names = [group["LogGroupName"] for group in synthesized.properties("AWS::Logs::LogGroup")]
+    names = [group.get("LogGroupName") for group in synthesized.properties("AWS::Logs::LogGroup")]
     ((_, api, _),) = synthesized.resources("AWS::ApiGateway::RestApi")
     execution = {"Fn::Join": ["", ["API-Gateway-Execution-Logs_", {"Ref": api}, "/prod"]]}
     for name in (

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from payment_processor.logic import Processor
-from payment_processor.outbox import measure, sweep
+from payment_processor.outbox import check_balance, measure, sweep
 
 from ledger.posting import Backlog, Entry, OutboxEvent
 from ledger.session import LedgerRefusedError, LedgerUnavailableError
@@ -30,6 +30,7 @@ class FakeLedger:
 
     def __init__(self) -> None:
         self.error: Exception | None = None
+        self.imbalances = 0
         self.entries: dict[str, Entry] = {}
         self.outbox: dict[int, OutboxEvent] = {}
 
@@ -46,6 +47,9 @@ class FakeLedger:
     def find(self, transaction_id: str) -> Entry | None:
         self._check()
         return self._seen(transaction_id) if transaction_id in self.entries else None
+
+    def unbalanced(self, since: float) -> int:
+        return self.imbalances
 
     def backlog(self) -> Backlog:
         self._check()
@@ -307,3 +311,12 @@ def test_the_sweep_reports_how_far_the_history_is_behind(
         ledger.post(transaction_id=f"x{number}", merchant_id="m", amount=1, currency="EUR")
     measure(ledger)
     assert metrics() == [("OutboxBacklog", 3, None), ("OutboxAge", 60, None)]
+
+
+def test_the_sweep_reports_entries_that_do_not_balance(
+    ledger: FakeLedger, metrics: Metrics
+) -> None:
+    check_balance(ledger)
+    ledger.imbalances = 2
+    check_balance(ledger)
+    assert metrics() == [("LedgerImbalance", 0, None), ("LedgerImbalance", 2, None)]

@@ -10,6 +10,7 @@ from payment_validator.logic import response, validate
 from payments.contract import validator
 from payments.history import PaymentRequest
 from payments.problems import Problem
+from tests.unit.lambda_code.conftest import Metrics
 from tests.unit.lambda_code.test_contract import REQUEST
 
 NOW = datetime(2026, 1, 31, 8, tzinfo=UTC)
@@ -82,3 +83,16 @@ def test_another_merchant_may_use_the_same_key(store: Store) -> None:
 def test_the_payments_method_and_key_are_not_sent_back(store: Store) -> None:
     answer = response(validate(REQUEST, store, NOW, VALIDITY))
     assert not {"payment_method_token", "idempotency_key", "fingerprint"} & answer.keys()
+
+
+def test_each_decision_is_counted_once_and_declines_by_reason_too(
+    store: Store, metrics: Metrics
+) -> None:
+    for _ in range(2):
+        validate(REQUEST, store, NOW, VALIDITY)
+        validate(REQUEST | {"idempotency_key": "k" * 20, "currency": "XXX"}, store, NOW, VALIDITY)
+    assert metrics() == [
+        ("PaymentsApproved", 1, None),
+        ("PaymentsDeclined", 1, None),
+        ("PaymentsDeclined", 1, "currency_not_supported"),
+    ]

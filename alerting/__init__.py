@@ -1,0 +1,1 @@
+"""What the operators are told of, for people to review: each critical metric with its alerts."""

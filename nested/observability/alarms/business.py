@@ -1,0 +1,153 @@
+"""The payments themselves, by what the functions report (``lambda_code/payments/metrics.py``)."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+from building_blocks.alert import Severity
+from config import ProductionConfig
+from nested.compute import ComputeOutputs
+from nested.observability.alarms.metric_alarm import (
+    AT_ONCE,
+    MINUTE,
+    MetricAlarm,
+    alarming,
+    harmless,
+)
+
+_FAMILY = "business"
+_NONE = harmless("It is reported only when it happens.")
+
+
+def reported(
+    name: str, service: str, statistic: str = "Sum", label: str | None = None
+) -> cloudwatch.Metric:
+    """A metric that a function reports, by the name of the function alone."""
+    return cloudwatch.Metric(
+        namespace="Payments",
+        metric_name=name,
+        dimensions_map={"service": service},
+        statistic=statistic,
+        period=MINUTE,
+        label=label,
+    )
+
+
+def business_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[MetricAlarm]:
+    return [
+        _decline_rate(config),
+        _nothing_processed(config, compute),
+        MetricAlarm(
+            name="ledger-imbalance",
+            family=_FAMILY,
+            severity=Severity.CRITICAL,
+            summary="An entry of the last ten minutes has debits that differ from its credits.",
+            impact="None at once; merchants' balances are wrong.",
+            # The database refuses such entries: this looks after the fact, independently of it.
+            metric=reported("LedgerImbalance", "payment-processor", "Maximum"),
+            threshold=0,
+            datapoints=AT_ONCE,
+            no_data=harmless("The sweep that reports it is missed by outbox-age."),
+        ),
+        MetricAlarm(
+            name="history-changed",
+            family=_FAMILY,
+            severity=Severity.CRITICAL,
+            summary="An item of the payments' history was changed or removed.",
+            impact="None at once; what clients are told of a payment may be forged.",
+            metric=reported("HistoryChanged", "audit-logger"),
+            threshold=0,
+            datapoints=AT_ONCE,
+            no_data=_NONE,
+        ),
+        MetricAlarm(
+            name="retries-exhausted",
+            family=_FAMILY,
+            severity=Severity.CRITICAL,
+            summary="A payment failed for the last time, and goes to the dead-letter queue.",
+            impact="A client was told 202, and its payment will not be posted by itself.",
+            metric=reported("PaymentsGivenUp", "payment-processor"),
+            threshold=0,
+            datapoints=AT_ONCE,
+            no_data=_NONE,
+        ),
+        MetricAlarm(
+            name="outbox-age",
+            family=_FAMILY,
+            severity=Severity.CRITICAL,
+            summary=(
+                "The payments' history is more than "
+                f"{config.alarm_outbox_age_seconds} s behind the ledger, or is not swept at all."
+            ),
+            impact="Payments are posted, but their history does not say so.",
+            metric=reported("OutboxAge", "payment-processor", "Maximum"),
+            threshold=config.alarm_outbox_age_seconds,
+            label="age of the oldest event",
+            no_data=alarming("The sweep reports it every minute: without it, nobody sweeps."),
+        ),
+    ]
+
+
+def _decline_rate(config: ProductionConfig) -> MetricAlarm:
+    return MetricAlarm(
+        name="decline-rate",
+        family=_FAMILY,
+        severity=Severity.WARNING,
+        summary=(
+            f"More than {config.alarm_decline_percent} % of the payments were declined, "
+            "in three minutes of five."
+        ),
+        impact="Buyers cannot pay: a client's mistake, a limit that is wrong, or fraud.",
+        metric=cloudwatch.MathExpression(
+            expression=(
+                f"IF(FILL(approved, 0) + FILL(declined, 0) >= {config.alarm_minimum_calls}, "
+                "100 * FILL(declined, 0) / (FILL(approved, 0) + FILL(declined, 0)))"
+            ),
+            period=MINUTE,
+            using_metrics={
+                "approved": reported("PaymentsApproved", "payment-validator"),
+                "declined": reported("PaymentsDeclined", "payment-validator"),
+            },
+        ),
+        threshold=config.alarm_decline_percent,
+        label="declined, %",
+        no_data=harmless("There were too few payments to tell."),
+    )
+
+
+def _nothing_processed(config: ProductionConfig, compute: ComputeOutputs) -> MetricAlarm:
+    """A client that sends one processed payment again and again would look the same, so a minute
+    with a few requests only does not count."""
+    return MetricAlarm(
+        name="nothing-processed",
+        family=_FAMILY,
+        severity=Severity.CRITICAL,
+        summary="For ten minutes clients have asked to process payments, and none was.",
+        impact="No payment is posted: clients get errors, or 202 for payments that wait.",
+        metric=cloudwatch.MathExpression(
+            expression=(
+                f"IF(requests >= {config.alarm_unprocessed_requests} "
+                "AND FILL(processed, 0) == 0, 1, 0)"
+            ),
+            period=MINUTE,
+            using_metrics={
+                "requests": cloudwatch.Metric(
+                    namespace="AWS/ApiGateway",
+                    metric_name="Count",
+                    dimensions_map={
+                        "ApiName": compute.api.rest_api_name,
+                        "Stage": compute.api.deployment_stage.stage_name,
+                        "Resource": "/process",
+                        "Method": "POST",
+                    },
+                    statistic="SampleCount",
+                    period=MINUTE,
+                ),
+                "processed": reported("PaymentsProcessed", "payment-processor"),
+            },
+        ),
+        threshold=0,
+        datapoints=(10, 10),
+        label="minutes with requests and no payment",
+        no_data=harmless("Nobody asked."),
+    )

@@ -1,0 +1,127 @@
+"""The three payment functions."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_lambda as lambda_
+
+from building_blocks.alert import Severity
+from config import FUNCTION_TIMEOUT_SECONDS, ProductionConfig
+from nested.compute import ComputeOutputs
+from nested.observability.alarms.metric_alarm import AT_ONCE, MINUTE, MetricAlarm, harmless
+
+_FAMILY = "functions"
+_NOT_CALLED = harmless("The function was not called.")
+
+
+def function_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[MetricAlarm]:
+    return [
+        *_alarms(
+            config,
+            "payment-validator",
+            compute.payment_validator,
+            config.validator_concurrency,
+            Severity.CRITICAL,
+            "Clients' payments are not validated; they get an error and must send again.",
+        ),
+        *_alarms(
+            config,
+            "payment-processor",
+            compute.payment_processor,
+            config.processor_concurrency,
+            Severity.CRITICAL,
+            "Payments are posted late, or clients get an error and must send again.",
+        ),
+        *_alarms(
+            config,
+            "audit-logger",
+            compute.audit_logger,
+            config.audit_logger_concurrency,
+            # The stream keeps the records for a day: stream-age tells before any is lost.
+            Severity.WARNING,
+            "None; the audit trail falls behind.",
+        ),
+        MetricAlarm(
+            name="stream-age",
+            family=_FAMILY,
+            severity=Severity.CRITICAL,
+            summary=(
+                f"The audit trail is more than {config.alarm_stream_age_minutes} minutes behind "
+                "the payments' history."
+            ),
+            impact="None; what is not audited within a day leaves the stream.",
+            metric=compute.audit_logger.metric("IteratorAge", statistic="Maximum", period=MINUTE),
+            threshold=config.alarm_stream_age_minutes * 60_000,
+            label="audit-logger",
+            no_data=harmless("There was nothing to audit."),
+        ),
+    ]
+
+
+def _alarms(
+    config: ProductionConfig,
+    name: str,
+    function: lambda_.Function,
+    concurrency: int,
+    severity: Severity,
+    impact: str,
+) -> list[MetricAlarm]:
+    reserved = concurrency * config.alarm_concurrency_percent / 100
+    longest = FUNCTION_TIMEOUT_SECONDS * config.alarm_duration_percent / 100
+    return [
+        MetricAlarm(
+            name="function-errors",
+            subject=name,
+            family=_FAMILY,
+            severity=severity,
+            summary=(
+                f"More than {config.alarm_function_error_percent} % of {name}'s calls raised an "
+                "error or ran out of time, in three minutes of five."
+            ),
+            impact=impact,
+            # As for the API: the average is the share, and three bad minutes are asked for.
+            metric=function.metric_errors(statistic="Average", period=MINUTE),
+            threshold=config.alarm_function_error_percent / 100,
+            no_data=_NOT_CALLED,
+        ),
+        MetricAlarm(
+            name="function-throttles",
+            subject=name,
+            family=_FAMILY,
+            severity=severity,
+            # Reserved concurrency is there so that this never happens (R6).
+            summary=f"Lambda refused a call of {name}: its reserved concurrency is used up.",
+            impact=impact,
+            metric=function.metric_throttles(statistic="Sum", period=MINUTE),
+            threshold=0,
+            datapoints=AT_ONCE,
+            no_data=_NOT_CALLED,
+        ),
+        MetricAlarm(
+            name="function-duration",
+            subject=name,
+            family=_FAMILY,
+            severity=Severity.WARNING,
+            summary=(
+                f"{name} took longer than {longest:g} s of its {FUNCTION_TIMEOUT_SECONDS} s, "
+                "in three minutes of five."
+            ),
+            impact="Calls take long, and are about to be cut off.",
+            metric=function.metric_duration(statistic="Maximum", period=MINUTE),
+            threshold=longest * 1000,
+            no_data=_NOT_CALLED,
+        ),
+        MetricAlarm(
+            name="function-concurrency",
+            subject=name,
+            family=_FAMILY,
+            severity=Severity.WARNING,
+            summary=(
+                f"{name} ran more than {int(reserved)} times at once, of {concurrency} reserved, "
+                "in three minutes of five."
+            ),
+            impact="None yet; soon calls are refused.",
+            metric=function.metric("ConcurrentExecutions", statistic="Maximum", period=MINUTE),
+            threshold=int(reserved),
+            no_data=_NOT_CALLED,
+        ),
+    ]

@@ -1,0 +1,265 @@
+"""What AWS reports as an event, not as a metric: keys, stacks, the database, people.
+
+EventBridge hands each to the alerts topic as a mail that says what happened and what to do. What
+reaches no topic is set aside in the queue of failed invocations, which has an alarm.
+
+Events "via CloudTrail" come only while the account has a trail that logs management events
+(Amazon EventBridge user guide, "AWS service events delivered via AWS CloudTrail"). The trail is the
+account owner's; without one, the rules on keys, on root and on the console stay silent. RDS, KMS
+and CloudFormation report theirs as often as they can, but promise no delivery.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import Aws, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from building_blocks.alert import Alert, Severity
+from nested.data import DataOutputs
+from nested.observability.alerts_topic import AlertsTopic
+
+_FAMILY = "keys-and-events"
+_BY_CALL = "AWS API Call via CloudTrail"
+_BY_SIGN_IN = "AWS Console Sign In via CloudTrail"
+
+_SERVICES_IN_USE = (
+    "apigateway",
+    "cloudformation",
+    "codedeploy",
+    "dynamodb",
+    "ec2",
+    "events",
+    "iam",
+    "kms",
+    "lambda",
+    "logs",
+    "monitoring",
+    "rds",
+    "s3",
+    "sns",
+    "sqs",
+    "wafv2",
+)
+"""As CloudTrail names them. IAM, which is global, reports its calls in us-east-1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventAlert(Alert):
+    """An alert that an event raises."""
+
+    pattern: dict[str, Any]
+    tells: dict[str, str]
+    """What the mail quotes of the event: paths, by what they are called."""
+
+
+def all_event_alerts(*, data: DataOutputs, unit: str) -> tuple[EventAlert, ...]:
+    """
+    :param unit: name of the root stack; its nested stacks' names begin with it.
+    """
+    who = {"Who": "$.detail.userIdentity.arn", "From": "$.detail.sourceIPAddress"}
+    return (
+        EventAlert(
+            name="key-disabled",
+            family=_FAMILY,
+            severity=Severity.CRITICAL,
+            summary="Somebody disabled a KMS key, or scheduled its deletion.",
+            impact="What the key encrypts cannot be used: payments, ledger or audit trail stop.",
+            pattern={
+                "source": ["aws.kms"],
+                "detail-type": [_BY_CALL],
+                "detail": {"eventName": ["DisableKey", "ScheduleKeyDeletion"]},
+            },
+            tells={"Call": "$.detail.eventName", "Key": "$.detail.requestParameters.keyId", **who},
+        ),
+        EventAlert(
+            name="key-deleted",
+            family=_FAMILY,
+            severity=Severity.CRITICAL,
+            # KMS reports it itself, without a trail, but when it is too late.
+            summary="A KMS key was deleted.",
+            impact="What the key encrypted is lost.",
+            pattern={"source": ["aws.kms"], "detail-type": ["KMS CMK Deletion"]},
+            tells={"Key": "$.resources[0]"},
+        ),
+        EventAlert(
+            name="stack-rollback",
+            family=_FAMILY,
+            severity=Severity.WARNING,
+            summary="A deployment of production failed, and is rolled back.",
+            impact="None if the rollback succeeds: the release before serves.",
+            pattern={
+                "source": ["aws.cloudformation"],
+                "detail-type": ["CloudFormation Stack Status Change"],
+                "detail": {
+                    "stack-id": [
+                        {"prefix": _stack_id(unit, "/")},
+                        {"prefix": _stack_id(unit, "-")},
+                    ],
+                    "status-details": {
+                        "status": [
+                            "ROLLBACK_IN_PROGRESS",
+                            "ROLLBACK_FAILED",
+                            "ROLLBACK_COMPLETE",
+                            "UPDATE_ROLLBACK_IN_PROGRESS",
+                            "UPDATE_ROLLBACK_FAILED",
+                            "UPDATE_ROLLBACK_COMPLETE",
+                        ]
+                    },
+                },
+            },
+            tells={
+                "Stack": "$.detail.stack-id",
+                "Status": "$.detail.status-details.status",
+                "Reason": "$.detail.status-details.status-reason",
+            },
+        ),
+        _database(
+            data,
+            "database-failover",
+            Severity.CRITICAL,
+            ["failover", "failure"],
+            "The ledger's database fails over to its standby, or failed.",
+            "For a minute or two payments are queued (202) and posted afterwards.",
+        ),
+        _database(
+            data,
+            "database-maintenance",
+            Severity.WARNING,
+            ["maintenance"],
+            "RDS maintains the ledger's database, or is about to.",
+            "None, or for a minute or two payments are queued (202) and posted afterwards.",
+        ),
+        EventAlert(
+            name="root-activity",
+            family=_FAMILY,
+            severity=Severity.CRITICAL,
+            summary="The account's root user signed in or changed something.",
+            impact="None at once; root may do anything, and nobody should need it.",
+            pattern={
+                "detail-type": [_BY_CALL, _BY_SIGN_IN],
+                # AWS's services act for the account under the same name.
+                "detail": {
+                    "userIdentity": {"type": ["Root"]},
+                    "eventType": [{"anything-but": ["AwsServiceEvent"]}],
+                },
+            },
+            tells={"Call": "$.detail.eventName", "From": "$.detail.sourceIPAddress"},
+        ),
+        EventAlert(
+            name="console-changes",
+            family=_FAMILY,
+            severity=Severity.WARNING,
+            summary="Somebody changed something by hand, in the AWS console.",
+            impact="None at once; production is no longer what its code says.",
+            pattern={
+                "detail-type": [_BY_CALL],
+                "detail": {
+                    "eventSource": [f"{service}.amazonaws.com" for service in _SERVICES_IN_USE],
+                    "readOnly": [False],
+                    # CloudTrail writes the field only if it is true.
+                    "sessionCredentialFromConsole": ["true", True],
+                },
+            },
+            tells={"Call": "$.detail.eventName", **who},
+        ),
+    )
+
+
+def _database(
+    data: DataOutputs,
+    name: str,
+    severity: Severity,
+    categories: list[str],
+    summary: str,
+    impact: str,
+) -> EventAlert:
+    """Amazon RDS user guide, "Amazon RDS event categories and event messages"."""
+    return EventAlert(
+        name=name,
+        family=_FAMILY,
+        severity=severity,
+        summary=summary,
+        impact=impact,
+        pattern={
+            "source": ["aws.rds"],
+            "detail-type": ["RDS DB Instance Event"],
+            "detail": {
+                "EventCategories": categories,
+                "SourceIdentifier": [data.ledger.IDENTIFIER],
+            },
+        },
+        tells={"Message": "$.detail.Message", "Event": "$.detail.EventID"},
+    )
+
+
+def _stack_id(name: str, end: str) -> str:
+    """The beginning of a stack's id."""
+    return f"arn:{Aws.PARTITION}:cloudformation:{Aws.REGION}:{Aws.ACCOUNT_ID}:stack/{name}{end}"
+
+
+class EventAlerts(Construct):
+    """A rule for each event, with the alerts topic as its target."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, data: DataOutputs, topic: AlertsTopic
+    ) -> None:
+        super().__init__(scope, construct_id)
+        parent = Stack.of(self).nested_stack_parent
+        assert parent is not None, "the layer is nested"
+        self.alerts = all_event_alerts(data=data, unit=parent.stack_name)
+        rules = [
+            # CDK's own target would admit EventBridge to topic and queue once more, whichever
+            # rule it is for.
+            events.CfnRule(
+                self,
+                "".join(word.capitalize() for word in alert.name.split("-")),
+                name=alert.full_name,
+                description=alert.description(),
+                event_pattern=alert.pattern,
+                targets=[
+                    events.CfnRule.TargetProperty(
+                        id="AlertsTopic",
+                        arn=topic.topic_arn,
+                        input_transformer=_mail(alert),
+                        dead_letter_config=events.CfnRule.DeadLetterConfigProperty(
+                            arn=data.failed_invocations_queue.queue_arn
+                        ),
+                    )
+                ],
+            )
+            for alert in self.alerts
+        ]
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="EventsOfTheseRules",
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                # Amazon EventBridge user guide, "Using IAM policy conditions": both keys are
+                # about the rule that sends.
+                conditions={
+                    "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                    "ArnEquals": {"aws:SourceArn": [rule.attr_arn for rule in rules]},
+                },
+            )
+        )
+
+
+def _mail(alert: EventAlert) -> events.CfnRule.InputTransformerProperty:
+    """A quoted string for each line: EventBridge replaces what stands in <>, and SNS mails the
+    text as it is."""
+    quoted = {"When": "$.time", **alert.tells}
+    lines = [
+        f"ALERT: {alert.full_name}",
+        *alert.lines(),
+        *(f"{name}: <{name.lower()}>" for name in quoted),
+    ]
+    return events.CfnRule.InputTransformerProperty(
+        input_paths_map={name.lower(): path for name, path in quoted.items()},
+        input_template="\n".join(f'"{line}"' for line in lines),
+    )

@@ -1,0 +1,1 @@
+"""The operator's tool: what is looked at and done between deployments."""

@@ -1,0 +1,68 @@
+"""What a command looked at: for people, and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+class Verdict(StrEnum):
+    """``UNSEEN``: it cannot be seen here, so it is neither good nor bad."""
+
+    HELD = "held"
+    PROBLEM = "problem"
+    UNSEEN = "not seen"
+
+
+_MARKS = {
+    Verdict.HELD: "[green]✔[/]",
+    Verdict.PROBLEM: "[red]✘[/]",
+    Verdict.UNSEEN: "[yellow]○[/]",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        needed: in words, where what was looked at does not say it.
+        mend: what to do about a problem.
+    """
+
+    what: str
+    found: str
+    verdict: Verdict
+    needed: str = ""
+    mend: str = ""
+
+
+def has_problems(checks: Iterable[Check]) -> bool:
+    return any(check.verdict is Verdict.PROBLEM for check in checks)
+
+
+def as_document(checks: Sequence[Check]) -> dict[str, Any]:
+    """A JSON object of them."""
+    return {"held": not has_problems(checks), "checks": [asdict(check) for check in checks]}
+
+
+def show(console: Console, checks: Sequence[Check]) -> None:
+    """Print them as a table, and below it how to mend what is wrong."""
+    needed = any(check.needed for check in checks)
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("", "checked", "found", *(["needed"] if needed else [])):
+        table.add_column(column, overflow="fold")
+    for check in checks:
+        cells = [check.what, check.found, *([check.needed] if needed else [])]
+        table.add_row(_MARKS[check.verdict], *map(escape, cells))
+    console.print(table)
+    for check in checks:
+        if check.mend:
+            console.print(f"[bold]{escape(check.what)}[/]: {escape(check.mend)}", soft_wrap=True)

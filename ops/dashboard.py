@@ -1,0 +1,104 @@
+"""`dashboard`: the CloudWatch dashboard as a picture."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from change_report.assembly import synthesize
+from change_report.failure import ReportError
+from ops.failure import OpsError
+from ops.production import REGION, Production
+
+if TYPE_CHECKING:
+    from ops.dashboard_body import Json
+    from ops.dashboard_data import Source
+    from ops.dashboard_picture import Picture
+
+_DEFAULT = Path("docs/dashboard.png")
+
+
+def command(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", dir_okay=False, help="The PNG file to write.")
+    ] = _DEFAULT,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live/--sample",
+            help="The deployed dashboard with what CloudWatch has, or the dashboard of the "
+            "templates with made-up data.",
+        ),
+    ] = False,
+    assembly: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            show_default=False,
+            help="A cloud assembly that `cdk synth` made, instead of synthesizing one now.",
+        ),
+    ] = None,
+) -> None:
+    """Draw the CloudWatch dashboard as a picture.
+
+    With sample data, which needs no credentials, the picture says so. Widgets that cannot be drawn
+    are told, in the picture and on the error output.
+    """
+    told = Console(stderr=True, highlight=False)
+    if live and assembly is not None:
+        raise OpsError("--live draws what is deployed: --assembly has no effect on it")
+    with told.status("asking CloudWatch" if live else "drawing"):
+        picture = _live() if live else _sample(assembly)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(output)
+    for remark in picture.remarks:
+        told.print(f"[yellow]note:[/] {remark}", soft_wrap=True)
+    Console(highlight=False).print(f"{output} ({output.stat().st_size // 1024} KiB)")
+
+
+def _sample(assembly: Path | None) -> Picture:
+    # Imported where they are needed: the other commands need not wait for matplotlib.
+    from ops.dashboard_body import synthesized
+    from ops.dashboard_data import Samples, span
+
+    with tempfile.TemporaryDirectory(prefix="payments-production-") as temporary:
+        try:
+            folder = assembly or synthesize(Path(temporary)).folder
+        except ReportError as error:
+            raise OpsError(str(error)) from error
+        name, body = synthesized(folder)
+    since = span(body)
+    return _drawn(name, body, Samples(since), "sample data, of no real system", since)
+
+
+def _live() -> Picture:
+    from ops.dashboard_data import Live, now, span
+
+    production = Production.find()
+    cloudwatch = production.client("cloudwatch")
+    name = production.output("DashboardName")
+    try:
+        text = cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]
+    except cloudwatch.exceptions.ResourceNotFound:
+        raise OpsError(
+            f"the dashboard {name} is gone: deploy again what the templates say"
+        ) from None
+    body = json.loads(text)
+    since, moment = span(body), now()
+    place = "embedded environment" if production.emulated else REGION
+    caption = f"{place}, {moment:%Y-%m-%d %H:%M} UTC"
+    return _drawn(name, body, Live(cloudwatch, since, moment), caption, since)
+
+
+def _drawn(name: str, body: Json, source: Source, caption: str, since: timedelta) -> Picture:
+    from ops.dashboard_body import widgets
+    from ops.dashboard_picture import draw
+
+    return draw(widgets(body), source, name=name, caption=caption, since=since)

@@ -1,0 +1,65 @@
+"""What keeps a command from doing its work, told to the user in a sentence or two."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from botocore import exceptions
+from botocore.exceptions import BotoCoreError, ClientError
+
+
+class OpsError(Exception):
+    """The command could not do its work; the text says why and what to do."""
+
+
+_EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_UNKNOWN: Final = frozenset(
+    {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure"}
+)
+_DENIED: Final = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "AuthorizationErrorException",
+        "UnauthorizedOperation",
+    }
+)
+_SIGN_IN: Final = "sign in anew (such as `aws sso login`), or renew the AWS_* variables"
+
+
+def explain(error: BotoCoreError | ClientError) -> str:
+    """What one of boto3's errors means, and what to do about it."""
+    if isinstance(error, ClientError):
+        return _of_service(error)
+    match error:
+        case exceptions.NoCredentialsError() | exceptions.PartialCredentialsError():
+            return (
+                "no AWS credentials: `export AWS_PROFILE=...` or the AWS_* variables; for the "
+                "embedded environment, `source .local/env`"
+            )
+        case exceptions.ProfileNotFound():
+            return f"{error}: look with `aws configure list-profiles`"
+        case (
+            exceptions.SSOTokenLoadError()
+            | exceptions.UnauthorizedSSOTokenError()
+            | exceptions.TokenRetrievalError()
+        ):
+            return f"the sign-in of the AWS profile has ended: {_SIGN_IN}"
+        case exceptions.HTTPClientError() | exceptions.ConnectionError():
+            return (
+                f"no connection ({error}): is the network up? With AWS_ENDPOINT_URL set, is "
+                "`make local` running?"
+            )
+    return str(error)
+
+
+def _of_service(error: ClientError) -> str:
+    code = error.response.get("Error", {}).get("Code", "")
+    if code in _EXPIRED:
+        return f"the AWS credentials have expired: {_SIGN_IN}"
+    if code in _UNKNOWN:
+        return f"AWS does not know these credentials ({code}): {_SIGN_IN}"
+    if code in _DENIED:
+        return f"these credentials may not do it: {error}"
+    return str(error)

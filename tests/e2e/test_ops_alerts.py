@@ -1,0 +1,321 @@
+"""`python -m ops alert-drill` and `dashboard` against a deployed PaymentsProd."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from local import aws
+from ops.alert_drill import Drill
+from ops.dashboard_body import metrics, widgets
+from ops.dashboard_data import Live, now, span
+from ops.dashboard_picture import draw
+from ops.production import Production as Deployed
+from tests.e2e.conftest import Production
+from tests.environment import PROJECT
+
+HEALTH = "payments-system-health"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said."""
+
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.output)
+        return found
+
+    def check(self, what: str) -> dict[str, str]:
+        """The one check whose subject begins so."""
+        (found,) = [each for each in self.document["checks"] if each["what"].startswith(what)]
+        checked: dict[str, str] = found
+        return checked
+
+
+def ops(production: Production, *arguments: str, **variables: str) -> Answer:
+    """Run a command as a user would, who sourced the embedded environment's `env`."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", *arguments],
+        cwd=PROJECT,
+        env={**own, **aws.environment(production.environment.endpoint), **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def drill(production: Production, *arguments: str) -> Answer:
+    return ops(production, "alert-drill", "--json", *arguments)
+
+
+@pytest.fixture
+def topic(production: Production) -> str:
+    return production.deployment.outputs["AlertsTopicArn"]
+
+
+def states(production: Production) -> Mapping[str, str]:
+    pages = production.environment.client("cloudwatch").get_paginator("describe_alarms")
+    return {
+        alarm["AlarmName"]: alarm["StateValue"]
+        for page in pages.paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+        for alarm in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", []))
+    }
+
+
+@contextlib.contextmanager
+def listening(production: Production, topic: str) -> Iterator[Any]:
+    """A queue that gets what the topic sends; yields what it has got so far."""
+    sqs, sns = (production.environment.client(name) for name in ("sqs", "sns"))
+    url = sqs.create_queue(QueueName="listening-to-alerts")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    subscription = sns.subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True
+    )["SubscriptionArn"]
+
+    def received() -> list[dict[str, Any]]:
+        got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        bodies = [json.loads(message["Body"]) for message in got.get("Messages", [])]
+        return [json.loads(body["Message"]) for body in bodies]
+
+    try:
+        yield received
+    finally:
+        sns.unsubscribe(SubscriptionArn=subscription)
+        sqs.delete_queue(QueueUrl=url)
+
+
+# -- the drill ---------------------------------------------------------------------------
+
+
+def test_a_drill_reaches_the_topic_and_leaves_the_alarms_as_they_were(
+    production: Production, topic: str
+) -> None:
+    before = states(production)
+    with listening(production, topic) as received:
+        answer = drill(production)
+        messages = received()
+    assert answer.code == 0, answer
+    assert answer.document["held"]
+    assert states(production) == before
+    told = [(each["AlarmName"], each["NewStateValue"]) for each in messages]
+    name = answer.document["alarm"]
+    assert sorted(told) == [(name, "ALARM"), (name, "OK")]
+    assert {each["NewStateReason"][:12] for each in messages} == {"Alert drill "}
+    assert answer.check("subscription of ops@company.com")["verdict"] == "held"
+    for state in ("ALARM", "OK"):
+        assert answer.check(f"the topic took the message of {state}")["verdict"] == "held"
+
+
+def test_a_drill_with_a_composite_alarm_sets_that_back_too(
+    production: Production, topic: str
+) -> None:
+    before = states(production)
+    with listening(production, topic) as received:
+        answer = drill(production, "--alarm", HEALTH)
+        told = sorted((each["AlarmName"], each["NewStateValue"]) for each in received())
+    assert answer.code == 0, answer
+    assert states(production) == before
+    assert told == [(HEALTH, "ALARM"), (HEALTH, "OK")]
+
+
+def test_a_drill_tells_of_the_composite_alarm_that_sounds_with_it(production: Production) -> None:
+    cloudwatch = production.environment.client("cloudwatch")
+    (health,) = cloudwatch.describe_alarms(AlarmNames=[HEALTH], AlarmTypes=["CompositeAlarm"])[
+        "CompositeAlarms"
+    ]
+    child = next(name for name in states(production) if f"{name}" in health["AlarmRule"])
+    answer = drill(production, "--alarm", child)
+    assert answer.code == 0, answer
+    assert answer.check("composite alarms on it")["found"] == f"sounded too: {HEALTH}"
+
+
+def test_an_alarm_that_does_not_exist_is_named_with_those_that_are_alike(
+    production: Production,
+) -> None:
+    answer = drill(production, "--alarm", f"{HEALTH}y")
+    assert (answer.code, answer.output) == (2, "")
+    assert f"no alarm is called {HEALTH}y: did you mean {HEALTH}" in answer.errors
+
+
+def test_an_alarm_that_tells_nobody_is_found_and_not_touched(production: Production) -> None:
+    name = next(name for name in states(production) if name.startswith("payments-release-"))
+    answer = drill(production, "--alarm", name)
+    assert answer.code == 1
+    assert answer.check(f"actions of {name}")["verdict"] == "problem"
+    assert "no action to the alerts topic" in answer.check(f"actions of {name}")["found"]
+    history = production.environment.client("cloudwatch").describe_alarm_history(AlarmName=name)
+    assert not [each for each in history["AlarmHistoryItems"] if "drill" in each["HistoryData"]]
+
+
+def test_a_removed_subscription_is_found(production: Production, topic: str) -> None:
+    sns = production.environment.client("sns")
+    (mail,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    sns.unsubscribe(SubscriptionArn=mail["SubscriptionArn"])
+    try:
+        answer = drill(production)
+    finally:
+        sns.subscribe(TopicArn=topic, Protocol=mail["Protocol"], Endpoint=mail["Endpoint"])
+    assert answer.code == 1
+    check = answer.check("subscriptions of the alerts topic")
+    assert (check["verdict"], check["found"]) == ("problem", "none: no alarm reaches anybody")
+    assert f"aws sns subscribe --topic-arn {topic}" in check["mend"]
+
+
+def test_an_unconfirmed_subscription_is_found_and_how_to_confirm_it_told(
+    production: Production, topic: str
+) -> None:
+    sns = production.environment.client("sns")
+    # Mail confirms itself in the emulator; this waits for an answer to a closed port.
+    address = "http://127.0.0.1:9/alerts"
+    pending = sns.subscribe(
+        TopicArn=topic, Protocol="http", Endpoint=address, ReturnSubscriptionArn=True
+    )
+    try:
+        answer = drill(production)
+    finally:
+        waiting = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        (arn,) = [each["SubscriptionArn"] for each in waiting if each["Endpoint"] == address]
+        sns.unsubscribe(SubscriptionArn=arn)
+    assert pending["SubscriptionArn"].lower().startswith("pending")
+    assert answer.code == 1
+    check = answer.check(f"subscription of {address}")
+    assert check["verdict"] == "problem"
+    assert "follow its link" in check["mend"]
+    assert answer.check("subscription of ops@company.com")["verdict"] == "held"
+
+
+def test_an_alarm_that_is_in_alarm_already_is_left_alone(production: Production) -> None:
+    cloudwatch = production.environment.client("cloudwatch")
+    name = "payments-decline-rate"
+    before = states(production)[name]
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="half declined")
+    try:
+        answer = drill(production, "--alarm", name)
+        seen = states(production)[name]
+    finally:
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue=before, StateReason="end of test")
+    assert (answer.code, seen) == (2, "ALARM")
+    assert f"{name} is in ALARM now (half declined)" in answer.errors
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
+def test_however_a_drill_ends_the_alarm_is_set_back(
+    production: Production, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+) -> None:
+    for name, value in aws.environment(production.environment.endpoint).items():
+        monkeypatch.setenv(name, value)
+    prepared = Drill.prepare(Deployed.find(), None, 0)
+    before = states(production)
+
+    def interrupted(_drill: Drill, _state: str, _reason: str) -> None:
+        assert states(production)[prepared.alarm["AlarmName"]] == "ALARM"
+        raise stop
+
+    monkeypatch.setattr(Drill, "_word", interrupted)
+    with pytest.raises(stop):
+        prepared.perform()
+    assert states(production) == before
+
+
+# -- what a user may have wrong ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "no connection"),
+        ({"AWS_ACCESS_KEY_ID": "222233334444"}, "in us-east-1 of account 222233334444"),
+        ({"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "AWS does not know these credentials"),
+        ({"AWS_PROFILE": "of-nobody"}, "of-nobody"),
+    ],
+)
+def test_a_common_error_is_one_line_that_says_what_to_do(
+    production: Production, variables: dict[str, str], told: str
+) -> None:
+    answer = ops(production, "alert-drill", **variables)
+    assert (answer.code, answer.output) == (2, "")
+    assert answer.errors.startswith("error: ")
+    assert told in answer.errors
+    assert len(answer.errors.splitlines()) == 1
+
+
+# -- the dashboard -----------------------------------------------------------------------
+
+
+def test_the_deployed_dashboard_becomes_a_picture(production: Production, tmp_path: Path) -> None:
+    file = tmp_path / "new" / "dashboard.png"
+    answer = ops(production, "dashboard", "--live", "--output", str(file))
+    assert answer.code == 0, answer
+    assert str(file) in answer.output.replace("\n", "")
+    with Image.open(file) as image:
+        assert (image.format, image.width) == ("PNG", 1600)
+    assert file.stat().st_size < 1_000_000
+
+
+def test_all_of_the_deployed_dashboard_is_drawn_with_what_cloudwatch_has(
+    production: Production,
+) -> None:
+    cloudwatch = production.environment.client("cloudwatch")
+    moment = datetime.now(UTC) - timedelta(minutes=5)
+    for minute, value in enumerate((3, 8)):
+        cloudwatch.put_metric_data(
+            Namespace="Payments",
+            MetricData=[
+                {
+                    "MetricName": "PaymentsApproved",
+                    "Dimensions": [{"Name": "service", "Value": "payment-validator"}],
+                    "Timestamp": moment + timedelta(minutes=minute),
+                    "Value": value,
+                }
+            ],
+        )
+    name = production.deployment.outputs["DashboardName"]
+    body = json.loads(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"])
+    shown = widgets(body)
+    picture = draw(
+        shown, Live(cloudwatch, span(body), now()), name=name, caption="C", since=span(body)
+    )
+    paper, *graphs = picture.figure.axes
+    expected = [each.title for each in shown if each.kind == "metric"]
+    assert [axes.get_label() for axes in graphs] == expected
+    words = [text.get_text() for text in paper.texts]
+    for each in shown:
+        title = each.title or each.properties["markdown"].removeprefix("# ")
+        assert title in words
+    (payments,) = [axes for axes in graphs if axes.get_label() == "Payments"]
+    drawn = [np.asarray(line.get_ydata()) for line in payments.lines]
+    assert [values.max() for values in drawn if values.size] == [8]
+    for number, each in enumerate(shown):
+        assert len(metrics(each)) == len(body["widgets"][number]["properties"].get("metrics", []))

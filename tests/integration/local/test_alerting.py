@@ -1,0 +1,210 @@
+"""An alert's way through the emulator: from an alarm or an event to the topic's subscribers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.environment import Environment, Stack, wait_for
+
+ALARM = {
+    "Namespace": "Payments",
+    "MetricName": "LedgerImbalance",
+    "Statistic": "Maximum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "Threshold": 0,
+    "ComparisonOperator": "GreaterThanThreshold",
+    "TreatMissingData": "notBreaching",
+}
+
+
+def _topic_with_a_reader() -> dict[str, Any]:
+    """A topic, and a queue that is handed what is published there."""
+    return {
+        "Topic": {"Type": "AWS::SNS::Topic", "Properties": {}},
+        "Queue": {"Type": "AWS::SQS::Queue", "Properties": {}},
+        "Admit": {
+            "Type": "AWS::SQS::QueuePolicy",
+            "Properties": {
+                "Queues": [{"Ref": "Queue"}],
+                "PolicyDocument": {
+                    "Version": "2012-10-17",
+                    "Statement": [
+                        {
+                            "Effect": "Allow",
+                            "Principal": {"Service": "sns.amazonaws.com"},
+                            "Action": "sqs:SendMessage",
+                            "Resource": {"Fn::GetAtt": ["Queue", "Arn"]},
+                        }
+                    ],
+                },
+            },
+        },
+        "Subscription": {
+            "Type": "AWS::SNS::Subscription",
+            "DependsOn": "Admit",
+            "Properties": {
+                "TopicArn": {"Ref": "Topic"},
+                "Protocol": "sqs",
+                "Endpoint": {"Fn::GetAtt": ["Queue", "Arn"]},
+            },
+        },
+    }
+
+
+class Reader:
+    """What the queue was handed, oldest first."""
+
+    def __init__(self, environment: Environment, stack: Stack) -> None:
+        self._sqs = environment.client("sqs")
+        self._queue = stack.physical_id("Queue")
+        self.messages: list[str] = []
+
+    def has(self, count: int) -> bool:
+        answer = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10)
+        for message in answer.get("Messages", []):
+            self.messages.append(json.loads(message["Body"])["Message"])
+            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return len(self.messages) >= count
+
+
+@pytest.fixture
+def alarmed(environment: Environment, stack: Stack) -> Reader:
+    """One alarm, and one that sums up, both with the topic."""
+    actions = {
+        "ActionsEnabled": True,
+        "AlarmActions": [{"Ref": "Topic"}],
+        "OKActions": [{"Ref": "Topic"}],
+    }
+    resources = {
+        **_topic_with_a_reader(),
+        "Alarm": {
+            "Type": "AWS::CloudWatch::Alarm",
+            "DependsOn": "Subscription",
+            "Properties": {**ALARM, **actions, "AlarmName": f"{stack.name}-one"},
+        },
+        "Health": {
+            "Type": "AWS::CloudWatch::CompositeAlarm",
+            "Properties": {
+                **actions,
+                "AlarmName": f"{stack.name}-all",
+                "AlarmRule": {
+                    "Fn::Join": ["", ['(ALARM("', {"Fn::GetAtt": ["Alarm", "Arn"]}, '"))']]
+                },
+            },
+        },
+    }
+    assert stack.create(resources) == "CREATE_COMPLETE"
+    reader = Reader(environment, stack)
+    # The one that sums up tells of its first state, which is OK.
+    wait_for(lambda: reader.has(1))
+    reader.messages.clear()
+    return reader
+
+
+def test_an_alarm_and_the_one_that_sums_up_reach_the_topics_subscribers(
+    environment: Environment, stack: Stack, alarmed: Reader
+) -> None:
+    cloudwatch = environment.client("cloudwatch")
+    told = [(f"{stack.name}-{name}", state) for state in ("ALARM", "OK") for name in ("one", "all")]
+    for number, state in enumerate(("ALARM", "OK"), start=1):
+        cloudwatch.set_alarm_state(
+            AlarmName=f"{stack.name}-one", StateValue=state, StateReason="a test"
+        )
+        wait_for(lambda count=2 * number: alarmed.has(count))
+    mails = [json.loads(message) for message in alarmed.messages]
+    assert sorted((mail["AlarmName"], mail["NewStateValue"]) for mail in mails) == sorted(told)
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_an_event_reaches_them_as_text(environment: Environment, stack: Stack) -> None:
+    resources = {
+        **_topic_with_a_reader(),
+        "Rule": {
+            "Type": "AWS::Events::Rule",
+            "DependsOn": "Subscription",
+            "Properties": {
+                "EventPattern": {"source": [stack.name], "detail": {"status": ["FAILED"]}},
+                "Targets": [
+                    {
+                        "Id": "Topic",
+                        "Arn": {"Ref": "Topic"},
+                        "InputTransformer": {
+                            "InputPathsMap": {"status": "$.detail.status"},
+                            "InputTemplate": '"What: it failed."\n"Status: <status>"',
+                        },
+                    }
+                ],
+            },
+        },
+    }
+    assert stack.create(resources) == "CREATE_COMPLETE"
+    reader = Reader(environment, stack)
+    for status in ("FINE", "FAILED"):
+        environment.client("events").put_events(
+            Entries=[
+                {"Source": stack.name, "DetailType": "x", "Detail": json.dumps({"status": status})}
+            ]
+        )
+    wait_for(lambda: reader.has(1))
+    assert reader.messages == ['"What: it failed."\n"Status: FAILED"']
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_metric_filters_and_saved_queries(environment: Environment, stack: Stack) -> None:
+    """The emulator keeps filters, and counts nothing by them; queries it only records."""
+    resources = {
+        "Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": stack.name}},
+        "Filter": {
+            "Type": "AWS::Logs::MetricFilter",
+            "Properties": {
+                "LogGroupName": {"Ref": "Group"},
+                "FilterPattern": '{ $.status = "429" }',
+                "MetricTransformations": [
+                    {
+                        "MetricNamespace": "Payments",
+                        "MetricName": "CallsThrottled",
+                        "MetricValue": "1",
+                    }
+                ],
+            },
+        },
+        "Query": {
+            "Type": "AWS::Logs::QueryDefinition",
+            "Properties": {
+                "Name": "payments/slowest calls",
+                "QueryString": "fields @timestamp",
+                "LogGroupNames": [{"Ref": "Group"}],
+            },
+        },
+    }
+    outputs = {"Query": {"Fn::GetAtt": ["Query", "QueryDefinitionId"]}}
+    assert stack.create(resources, outputs) == "CREATE_COMPLETE"
+    filters = environment.client("logs").describe_metric_filters(logGroupName=stack.name)
+    (kept,) = filters["metricFilters"]
+    assert kept["filterPattern"] == '{ $.status = "429" }'
+    assert stack.outputs() == {"Query": stack.physical_id("Query")}
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_an_alarms_history_tells_whether_the_topic_took_the_message(
+    environment: Environment, stack: Stack
+) -> None:
+    sns, cloudwatch = environment.client("sns"), environment.client("cloudwatch")
+    topic = sns.create_topic(Name=stack.name)["TopicArn"]
+    cloudwatch.put_metric_alarm(AlarmName=stack.name, AlarmActions=[topic], **ALARM)
+
+    def told_of_alarm() -> list[str]:
+        for state in ("ALARM", "OK"):
+            cloudwatch.set_alarm_state(AlarmName=stack.name, StateValue=state, StateReason="a test")
+        history = cloudwatch.describe_alarm_history(
+            AlarmName=stack.name, HistoryItemType="Action", ScanBy="TimestampAscending"
+        )["AlarmHistoryItems"]
+        return [item["HistorySummary"] for item in history]
+
+    assert told_of_alarm() == [f"Successfully executed action {topic}"]
+    sns.delete_topic(TopicArn=topic)
+    assert told_of_alarm()[1:] == [f"Failed to execute action {topic}"]
