@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +67,35 @@ def project_context(**overrides: Any) -> dict[str, Any]:
     """The context that the CDK CLI would hand over, with its own default settings."""
     context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
     return context | {"aws:cdk:enable-path-metadata": True} | overrides
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _lint_meanwhile(request: pytest.FixtureRequest) -> None:
+    """The linter takes the longest of all: it works from the beginning, beside the tests."""
+    if any("linting" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("linting")
+
+
+@pytest.fixture(scope="session")
+def linting(synthesized: Synthesized) -> Iterator[list[subprocess.Popen[str]]]:
+    """cfn-lint at work on the templates, as two processes."""
+    files = sorted(synthesized.files(), key=lambda file: file.stat().st_size)
+    assert len(files) == 5
+    # Beside the Python that runs the tests.
+    linter = Path(sys.executable).with_name("cfn-lint")
+    running = [
+        subprocess.Popen(
+            [linter, "--regions", "us-east-1", "--", *map(str, part)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for part in (files[::2], files[1::2])
+    ]
+    yield running
+    for process in running:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture(scope="session")
