@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from local.deployment import STACK
 from tests.e2e.conftest import Production
 from tests.probe import Call, document
 
@@ -43,6 +44,7 @@ class Targets:
     rest_api: str
     api_key: str
     alarm: str
+    stack: str
     default_group: str
     other_group: str
     subnet: str
@@ -78,6 +80,7 @@ class Targets:
             rest_api=outputs["ApiUrl"].removeprefix("https://").partition(".")[0],
             api_key=outputs["ApiKeyId"],
             alarm=client("cloudwatch").describe_alarms()["MetricAlarms"][0]["AlarmName"],
+            stack=client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]["StackId"],
             default_group=default["GroupId"],
             other_group=other["GroupId"],
             subnet=next(
@@ -629,7 +632,8 @@ def _on_observability(to: Targets) -> Iterator[Attempt]:
         ("forge a log", "create_log_stream", "CreateLogStream", {"logStreamName": "probe"}),
     ):
         yield Attempt(what, f"logs:{action}", "logs", operation, {**group, **more})
-    stack = {"StackName": "PaymentsProd"}
+    # By its id, as the functions name it: a name stands for every stack that ever had it.
+    stack = {"StackName": to.stack}
     for what, operation, action in (
         ("read the stack", "describe_stacks", "DescribeStacks"),
         ("delete the stack", "delete_stack", "DeleteStack"),

@@ -43,6 +43,7 @@ KNOWN = {
     ("tests/integration/local/conftest.py", "AKIAIOSFODNN7" + "EXAMPLE"),
     ("tests/integration/local/conftest.py", "of the user"),
     ("tests/integration/local/test_functions.py", "AKIAIOSFODNN7" + "EXAMPLE"),
+    ("tests/e2e/test_ops_alerts.py", "AKIAIOSFODNN7" + "EXAMPLE"),
     # What the emulator on loopback takes for the account's root.
     ("local/aws.py", "test"),
     # The state of a secret, an SQLSTATE, the name of a message.
