@@ -9,6 +9,7 @@ an alias moves to another version at once, whatever its `UpdatePolicy` says.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any, Literal
@@ -37,7 +38,9 @@ def types(client: ClientFor) -> dict[str, ResourceType]:
         "AWS::IAM::Role": Role(client, "AWS::IAM::Role"),
         "AWS::Lambda::Function": Function(client, "AWS::Lambda::Function"),
         "AWS::Lambda::Version": Version(client),
-        "AWS::DynamoDB::Table": Table(client),
+        "AWS::DynamoDB::Table": Table(client, "AWS::DynamoDB::Table"),
+        "AWS::S3::Bucket": Bucket(client, "AWS::S3::Bucket"),
+        "AWS::SNS::Topic": Topic(client, "AWS::SNS::Topic"),
         "AWS::CloudWatch::Alarm": MetricAlarm(),
         "AWS::CloudWatch::CompositeAlarm": CompositeAlarm(client),
         "AWS::CodeDeploy::Application": Recorded(None, {}),
@@ -281,10 +284,18 @@ class LogGroup(CompletedType):
 
 
 class Function(CompletedType):
-    """With `ReservedConcurrentExecutions`, which the emulator's Lambda enforces."""
+    """With `VpcConfig` and `ReservedConcurrentExecutions`, which the emulator's Lambda enforces."""
 
     def complete(self, physical_id: str, properties: Properties) -> None:
         functions = self._client("lambda")
+        if network := properties.get("VpcConfig"):
+            functions.update_function_configuration(
+                FunctionName=physical_id,
+                VpcConfig={
+                    "SubnetIds": list(network["SubnetIds"]),
+                    "SecurityGroupIds": list(network["SecurityGroupIds"]),
+                },
+            )
         if (reserved := properties.get("ReservedConcurrentExecutions")) is not None:
             functions.put_function_concurrency(
                 FunctionName=physical_id, ReservedConcurrentExecutions=int(reserved)
@@ -335,25 +346,120 @@ class Version:
         return None
 
 
-class Table:
-    """The emulator's own type, but for its end: it would delete a protected table."""
+class Table(CompletedType):
+    """With point-in-time recovery and encryption; its end is another: the emulator's would delete
+    a protected table."""
 
-    TYPE = "AWS::DynamoDB::Table"
-
-    def __init__(self, client: ClientFor) -> None:
-        self._client = client
-        self._built_in = emulator_internals.built_in(self.TYPE)
-
-    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
-        return self._built_in.create(logical_id, properties, stack)
-
-    def update(
-        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
-    ) -> Provisioned:
-        return self._built_in.update(physical_id, old, new, stack, logical_id)
+    def complete(self, physical_id: str, properties: Properties) -> None:
+        dynamodb = self._client("dynamodb")
+        if encryption := properties.get("SSESpecification"):
+            dynamodb.update_table(
+                TableName=physical_id,
+                SSESpecification={
+                    "Enabled": _is_true(encryption["SSEEnabled"]),
+                    "SSEType": encryption.get("SSEType", "KMS"),
+                    "KMSMasterKeyId": encryption["KMSMasterKeyId"],
+                },
+            )
+        recovery = properties.get("PointInTimeRecoverySpecification", {})
+        dynamodb.update_continuous_backups(
+            TableName=physical_id,
+            PointInTimeRecoverySpecification={
+                "PointInTimeRecoveryEnabled": _is_true(recovery.get("PointInTimeRecoveryEnabled"))
+            },
+        )
 
     def delete(self, physical_id: str, properties: Properties) -> None:
         _unless_gone(lambda: self._client("dynamodb").delete_table(TableName=physical_id))
+
+
+class Topic(CompletedType):
+    """With `KmsMasterKeyId`."""
+
+    def complete(self, physical_id: str, properties: Properties) -> None:
+        self._client("sns").set_topic_attributes(
+            TopicArn=physical_id,
+            AttributeName="KmsMasterKeyId",
+            AttributeValue=properties.get("KmsMasterKeyId", ""),
+        )
+
+
+class Bucket(CompletedType):
+    """With tags, encryption, lifecycle, lock and access logging."""
+
+    def complete(self, physical_id: str, properties: Properties) -> None:
+        s3 = self._client("s3")
+        if tags := properties.get("Tags"):
+            s3.put_bucket_tagging(Bucket=physical_id, Tagging={"TagSet": list(tags)})
+        if encryption := properties.get("BucketEncryption"):
+            rules = [_encryption(rule) for rule in encryption["ServerSideEncryptionConfiguration"]]
+            # Under AWS's own KMS key, as in the bootstrap's bucket, the emulator's S3 would refuse
+            # what names no key.
+            if "KMSMasterKeyID" in json.dumps(rules) or "AES256" in json.dumps(rules):
+                s3.put_bucket_encryption(
+                    Bucket=physical_id, ServerSideEncryptionConfiguration={"Rules": rules}
+                )
+        if lifecycle := properties.get("LifecycleConfiguration"):
+            s3.put_bucket_lifecycle_configuration(
+                Bucket=physical_id,
+                LifecycleConfiguration={"Rules": [_lifecycle(rule) for rule in lifecycle["Rules"]]},
+            )
+        if lock := properties.get("ObjectLockConfiguration"):
+            retention = lock["Rule"]["DefaultRetention"]
+            s3.put_object_lock_configuration(
+                Bucket=physical_id,
+                ObjectLockConfiguration={
+                    "ObjectLockEnabled": "Enabled",
+                    "Rule": {
+                        "DefaultRetention": {
+                            "Mode": retention["Mode"],
+                            "Days": int(retention["Days"]),
+                        }
+                    },
+                },
+            )
+        if logging := properties.get("LoggingConfiguration"):
+            s3.put_bucket_logging(
+                Bucket=physical_id,
+                BucketLoggingStatus={
+                    "LoggingEnabled": {
+                        "TargetBucket": logging["DestinationBucketName"],
+                        "TargetPrefix": logging.get("LogFilePrefix", ""),
+                    }
+                },
+            )
+
+
+def _encryption(rule: Properties) -> dict[str, Any]:
+    """A rule as S3 takes it."""
+    return {
+        "ApplyServerSideEncryptionByDefault": dict(rule["ServerSideEncryptionByDefault"]),
+        "BucketKeyEnabled": _is_true(rule.get("BucketKeyEnabled")),
+    }
+
+
+def _lifecycle(rule: Properties) -> dict[str, Any]:
+    """A rule of the whole bucket as S3 takes it; of what this app's rules have."""
+    made: dict[str, Any] = {"ID": rule["Id"], "Status": rule["Status"], "Filter": {"Prefix": ""}}
+    if transitions := rule.get("Transitions"):
+        made["Transitions"] = [
+            {"Days": int(each["TransitionInDays"]), "StorageClass": each["StorageClass"]}
+            for each in transitions
+        ]
+    if "ExpirationInDays" in rule:
+        made["Expiration"] = {"Days": int(rule["ExpirationInDays"])}
+    if transitions := rule.get("NoncurrentVersionTransitions"):
+        made["NoncurrentVersionTransitions"] = [
+            {"NoncurrentDays": int(each["TransitionInDays"]), "StorageClass": each["StorageClass"]}
+            for each in transitions
+        ]
+    if expiration := rule.get("NoncurrentVersionExpiration"):
+        made["NoncurrentVersionExpiration"] = {"NoncurrentDays": int(expiration["NoncurrentDays"])}
+    if abort := rule.get("AbortIncompleteMultipartUpload"):
+        made["AbortIncompleteMultipartUpload"] = {
+            "DaysAfterInitiation": int(abort["DaysAfterInitiation"])
+        }
+    return made
 
 
 class MetricAlarm:
@@ -515,6 +621,11 @@ def _tags(properties: Properties) -> dict[str, str]:
 def _is_gone(error: ClientError) -> bool:
     code = error.response["Error"]["Code"]
     return code.endswith(("NotFound", "NotFoundException")) or code == "WAFNonexistentItemException"
+
+
+def _is_true(value: object) -> bool:
+    """Templates have booleans as such, or as text."""
+    return str(value).lower() == "true"
 
 
 def _unless_gone(delete: Callable[[], object]) -> None:

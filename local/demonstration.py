@@ -230,7 +230,7 @@ def audit(deployment: Deployment, transaction_id: str) -> list[AuditRecord]:
     """The transaction's audit records in the stream's order, from S3."""
     s3, bucket = deployment.client("s3"), deployment.outputs["AuditBucketName"]
     records = []
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="year="):
         for listed in page.get("Contents", []):
             stored = s3.get_object(Bucket=bucket, Key=listed["Key"])
             content = stored["Body"].read()

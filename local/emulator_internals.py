@@ -8,15 +8,24 @@ release is looked at before it is used.
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
+import copy
+import functools
 import json
+import logging
 import subprocess
+import threading
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
+
+logger = logging.getLogger(__name__)
 
 MINISTACK_VERSION = "1.5.33"
 
@@ -188,6 +197,73 @@ def after_db_instance_action(action: str, then: Callable[[str], None]) -> None:
     rds._ACTION_MAP[action] = both
 
 
+def let_db_instances_be_restored(restore: Callable[[str, str], None]) -> None:
+    """Add RestoreDBInstanceToPointInTime, for the latest time.
+
+    Args:
+        restore: makes the server of an instance, whose record is there, from another's. It is
+            called in a thread, as the request does not wait for it.
+    """
+    from ministack.services import rds
+
+    def in_background(source: str, target: str) -> None:
+        record = rds._instances[target]
+        try:
+            restore(source, target)
+            record["DBInstanceStatus"] = "available"
+        except Exception:
+            logger.exception("%s could not be restored", target)
+            record["DBInstanceStatus"] = "restore-error"
+
+    def handle(request: Any) -> Any:
+        given = functools.partial(rds._p, request)
+        source, target = given("SourceDBInstanceIdentifier"), given("TargetDBInstanceIdentifier")
+        if source not in rds._instances:
+            return rds._error("DBInstanceNotFound", f"DBInstance {source} not found.", 404)
+        if target in rds._instances:
+            return rds._error("DBInstanceAlreadyExists", "DB instance already exists", 400)
+        if given("UseLatestRestorableTime") != "true":
+            refusal = "The embedded environment restores to the latest restorable time only."
+            return rds._error("InvalidParameterCombination", refusal, 400)
+        record = copy.deepcopy(rds._instances[source])
+        for name in ("Endpoint", "MasterUserSecret", "LatestRestorableTime"):
+            record.pop(name, None)
+        groups = rds._parse_member_list(request, "VpcSecurityGroupIds")
+        tags = rds._parse_tags(request)
+        record |= {
+            "DBInstanceIdentifier": target,
+            "DBInstanceArn": record["DBInstanceArn"].rpartition(":")[0] + f":{target}",
+            "DbiResourceId": f"db-{uuid.uuid4().hex[:26].upper()}",
+            "DBInstanceStatus": "creating",
+            "InstanceCreateTime": rds._format_time(time.time()),
+            "DBInstanceClass": given("DBInstanceClass") or record["DBInstanceClass"],
+            "IAMDatabaseAuthenticationEnabled": (
+                given("EnableIAMDatabaseAuthentication") == "true"
+            ),
+            "DeletionProtection": given("DeletionProtection") == "true",
+            "MultiAZ": given("MultiAZ") == "true",
+            "PubliclyAccessible": given("PubliclyAccessible") == "true",
+            "VpcSecurityGroups": [
+                {"VpcSecurityGroupId": group, "Status": "active"} for group in groups
+            ],
+            "TagList": tags,
+        }
+        rds._instances[target] = record
+        rds._tags[record["DBInstanceArn"]] = tags
+        threading.Thread(
+            target=contextvars.copy_context().run,  # the account and region of the request
+            args=[in_background, source, target],
+            daemon=True,
+        ).start()
+        return rds._single_instance_response(
+            "RestoreDBInstanceToPointInTimeResponse",
+            "RestoreDBInstanceToPointInTimeResult",
+            record,
+        )
+
+    rds._ACTION_MAP["RestoreDBInstanceToPointInTime"] = handle
+
+
 def stack_record(name_or_id: str) -> dict[str, Any] | None:
     """The record behind DescribeStacks, to be changed in place."""
     from ministack.services.cloudformation import handlers
@@ -350,6 +426,115 @@ def authorize_batches_as_single_actions() -> None:
         return found.removesuffix("Batch") if found and found.startswith("sqs:") else found
 
     iam_actions.extract_iam_action = action
+
+
+def add_message_move_tasks() -> None:
+    """Let SQS move messages from a dead-letter queue back to the queue that they came from."""
+    from ministack.services import sqs
+
+    tasks: list[dict[str, Any]] = []  # newest first
+
+    def queue_by_arn(arn: str) -> dict[str, Any]:
+        return cast("dict[str, Any]", sqs._get_q(arn.rpartition(":")[2]))
+
+    def fed_from(arn: str) -> str:
+        for queue in sqs._queues.values():
+            policy = json.loads(queue["attributes"].get("RedrivePolicy", "{}"))
+            if policy.get("deadLetterTargetArn") == arn:
+                return str(queue["attributes"]["QueueArn"])
+        raise sqs._Err("InvalidParameterValue", "Source queue must be configured as a DLQ.")
+
+    async def move(task: dict[str, Any], rate: int) -> None:
+        source, target = queue_by_arn(task["SourceArn"]), queue_by_arn(task["DestinationArn"])
+        waiting = [each for each in source["messages"] if each["visible_at"] <= time.time()]
+        for message in waiting:
+            if task["Status"] != "RUNNING":
+                task["Status"] = "CANCELLED"
+                return
+            source["messages"].remove(message)
+            now = time.time()
+            target["messages"].append(
+                {**message, "id": str(uuid.uuid4()), "receive_count": 0, "receipt_handle": None}
+                | {"first_receive_at": None, "sent_at": now, "visible_at": now}
+            )
+            task["ApproximateNumberOfMessagesMoved"] += 1
+            await asyncio.sleep(1 / rate)
+        task["Status"] = "COMPLETED"
+
+    def start(data: Properties, _url: str) -> dict[str, Any]:
+        source = data["SourceArn"]
+        target = data.get("DestinationArn") or fed_from(source)
+        if any(each["SourceArn"] == source and each["Status"] == "RUNNING" for each in tasks):
+            raise sqs._Err(
+                "UnsupportedOperation", "There is already a task running for this queue."
+            )
+        task = {
+            "TaskHandle": str(uuid.uuid4()),
+            "Status": "RUNNING",
+            "SourceArn": source,
+            "DestinationArn": target,
+            "ApproximateNumberOfMessagesMoved": 0,
+            "ApproximateNumberOfMessagesToMove": len(queue_by_arn(source)["messages"]),
+        }
+        tasks.insert(0, task)
+        rate = data.get("MaxNumberOfMessagesPerSecond") or 500  # AWS's own most
+        task["running"] = asyncio.get_running_loop().create_task(move(task, rate))
+        return {"TaskHandle": task["TaskHandle"]}
+
+    def shown(task: Mapping[str, Any]) -> dict[str, Any]:
+        hidden = {"running"} if task["Status"] == "RUNNING" else {"running", "TaskHandle"}
+        return {name: value for name, value in task.items() if name not in hidden}
+
+    def listed(data: Properties, _url: str) -> dict[str, Any]:
+        found = [shown(each) for each in tasks if each["SourceArn"] == data["SourceArn"]]
+        return {"Results": found[: int(data.get("MaxResults") or 1)]}
+
+    def cancel(data: Properties, _url: str) -> dict[str, Any]:
+        for task in tasks:
+            if task["TaskHandle"] == data["TaskHandle"] and task["Status"] == "RUNNING":
+                task["Status"] = "CANCELLING"
+                moved = task["ApproximateNumberOfMessagesMoved"]
+                return {"ApproximateNumberOfMessagesMoved": moved}
+        raise sqs._Err("ResourceNotFoundException", "Task does not exist.", 404)
+
+    sqs._HANDLERS |= {
+        "StartMessageMoveTask": start,
+        "ListMessageMoveTasks": listed,
+        "CancelMessageMoveTask": cancel,
+    }
+
+
+def restore_tables_under_their_key() -> None:
+    """Honour `SSESpecificationOverride` of RestoreTableToPointInTime."""
+    from ministack.services import dynamodb
+
+    by_itself = dynamodb._restore_table_to_point_in_time
+
+    def restore(data: Properties) -> Any:
+        answer = by_itself(data)
+        if answer[0] == 200 and (encryption := data.get("SSESpecificationOverride")):
+            dynamodb._update_table(
+                {"TableName": data["TargetTableName"], "SSESpecification": encryption}
+            )
+        return answer
+
+    dynamodb._restore_table_to_point_in_time = restore
+
+
+def let_api_keys_be_disabled() -> None:
+    """Take the `true` and `false` of UpdateApiKey's patches, which are text, for what they mean."""
+    from ministack.services import apigateway_v1
+
+    by_itself = apigateway_v1._update_api_key
+
+    def update(key_id: str, data: Properties) -> Any:
+        patches = [
+            {**each, "value": each["value"] == "true"} if each.get("path") == "/enabled" else each
+            for each in data.get("patchOperations", [])
+        ]
+        return by_itself(key_id, {**data, "patchOperations": patches})
+
+    apigateway_v1._update_api_key = update
 
 
 def hide_from_functions(names: Container[str]) -> None:

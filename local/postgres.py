@@ -169,6 +169,36 @@ class PostgresServer:
         finally:
             connection.close()
 
+    def clone(self, directory: Path) -> PostgresServer:
+        """Copy the running server's data as they are now; the copy is not started.
+
+        Raises:
+            PostgresError: it could not be copied; the text ends with pg_basebackup's own.
+        """
+        copy = PostgresServer(directory)
+        copy.data.mkdir(mode=0o700, parents=True)
+        self._give(copy.data)
+        done = subprocess.run(
+            [
+                *_as_server_user(),
+                BIN / "pg_basebackup",
+                f"--pgdata={copy.data}",
+                f"--host={self._socket_directory}",
+                f"--port={self.port}",
+                "--username=postgres",
+                "--checkpoint=fast",
+                "--no-sync",
+            ],
+            cwd="/",
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise PostgresError(f"pg_basebackup failed: {done.stderr.strip()}")
+        return copy
+
     # -- inside --------------------------------------------------------------------------
 
     def _make_socket_directory(self) -> None:
@@ -204,7 +234,9 @@ class PostgresServer:
 
     def _configure(self) -> None:
         (self.data / "pg_hba.conf").write_text(
-            "local all all peer map=starter\nhost all all 127.0.0.1/32 scram-sha-256\n"
+            "local all all peer map=starter\n"
+            "local replication all peer map=starter\n"
+            "host all all 127.0.0.1/32 scram-sha-256\n"
         )
         # Seen from a user namespace, whoever started the server has the server's name.
         names = {getpass.getuser(), *([_unprivileged().pw_name] if _is_root() else [])}

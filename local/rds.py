@@ -30,6 +30,7 @@ class Running:
     server: PostgresServer
     front: RdsFront
     secret_arn: str | None
+    master_password: Callable[[], str]
 
 
 class DbInstances:
@@ -47,6 +48,8 @@ class DbInstances:
         self._running: dict[str, Running] = {}
         emulator_internals.after_db_instance_action("StopDBInstance", self._stop_server)
         emulator_internals.after_db_instance_action("StartDBInstance", self._start_server)
+        emulator_internals.after_db_instance_action("DeleteDBInstance", self._end)
+        emulator_internals.let_db_instances_be_restored(self._restore)
 
     def server(self, identifier: str) -> PostgresServer:
         """The PostgreSQL behind an instance (raises KeyError)."""
@@ -92,9 +95,7 @@ class DbInstances:
                 f"Cannot delete protected DB Instance {physical_id}, please disable deletion "
                 "protection and try again."
             )
-        del self._running[physical_id]
-        running.front.stop()
-        running.server.stop()
+        self._end(physical_id)
         if running.secret_arn is not None:
             self._client("secretsmanager").delete_secret(
                 SecretId=running.secret_arn, ForceDeleteWithoutRecovery=True
@@ -117,9 +118,26 @@ class DbInstances:
         if identifier in self._running:
             self._running[identifier].server.start()
 
+    def _end(self, identifier: str) -> None:
+        if running := self._running.pop(identifier, None):
+            running.front.stop()
+            running.server.stop()
+
+    def _restore(self, source: str, target: str) -> None:
+        """The newest state of `source` as a server of its own, with the master user's password of
+        this moment; it has no secret, unless RDS is asked to manage one, which is not embedded."""
+        running, record = self._running[source], _existing(target)
+        password = running.master_password()
+        server = running.server.clone(self._directory / f"{target}-{uuid.uuid4().hex[:8]}")
+        server.start()
+        try:
+            self._open(target, server, record["MasterUsername"], lambda: password, None)
+        except BaseException:
+            server.stop()
+            raise
+
     def _start(self, identifier: str, properties: Properties) -> dict[str, str]:
         record = _existing(identifier)
-        account, region = emulator_internals.account_and_region()
         master_user = properties["MasterUsername"]
         given = properties.get("MasterUserPassword")
         password = str(given) if given else new_password()
@@ -135,37 +153,54 @@ class DbInstances:
             secret_arn = (
                 self._create_secret(record, properties, master_user, password) if managed else None
             )
-
-            def token_refusal(user: str, token: str) -> str | None:
-                if not record["IAMDatabaseAuthenticationEnabled"]:
-                    return "IAM database authentication is disabled"
-                database = rds_token.Database(
-                    host=HOST,
-                    port=front.port,
-                    resource_id=record["DbiResourceId"],
-                    account=account,
-                    region=region,
-                )
-                return rds_token.refusal(token, user, database)
-
-            front = RdsFront(
+            self._open(
+                identifier,
                 server,
-                self._tls,
-                Authentication(
-                    master_user=master_user,
-                    master_password=lambda: (
-                        self._secret_password(secret_arn) if secret_arn else password
-                    ),
-                    token_refusal=token_refusal,
-                ),
+                master_user,
+                lambda: self._secret_password(secret_arn) if secret_arn else password,
+                secret_arn,
             )
-            front.start()
         except BaseException:
             server.stop()
             raise
-        self._running[identifier] = Running(server, front, secret_arn)
-        record["Endpoint"].update(Address=HOST, Port=front.port)
         return self._attributes(identifier)
+
+    def _open(
+        self,
+        identifier: str,
+        server: PostgresServer,
+        master_user: str,
+        master_password: Callable[[], str],
+        secret_arn: str | None,
+    ) -> None:
+        """Put the door before a server, and tell in the record where it is."""
+        record = _existing(identifier)
+        _, _, _, region, account, *_ = record["DBInstanceArn"].split(":")
+
+        def token_refusal(user: str, token: str) -> str | None:
+            if not record["IAMDatabaseAuthenticationEnabled"]:
+                return "IAM database authentication is disabled"
+            database = rds_token.Database(
+                host=HOST,
+                port=front.port,
+                resource_id=record["DbiResourceId"],
+                account=account,
+                region=region,
+            )
+            return rds_token.refusal(token, user, database)
+
+        front = RdsFront(
+            server,
+            self._tls,
+            Authentication(
+                master_user=master_user,
+                master_password=master_password,
+                token_refusal=token_refusal,
+            ),
+        )
+        front.start()
+        self._running[identifier] = Running(server, front, secret_arn, master_password)
+        record["Endpoint"] = {**record.get("Endpoint", {}), "Address": HOST, "Port": front.port}
 
     def _attributes(self, identifier: str) -> dict[str, str]:
         record = _existing(identifier)

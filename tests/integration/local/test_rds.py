@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -334,3 +336,89 @@ def test_an_update_keeps_the_database(environment: Environment, stack: Stack) ->
     ]
     assert found["BackupRetentionPeriod"] == 30
     assert stack.delete() == "DELETE_COMPLETE"
+
+
+# -- Restores ------------------------------------------------------------------------------
+
+SOURCE, COPY = "test-ledger", "test-ledger-copy"
+
+
+def _restore(rds: Any, **options: Any) -> dict[str, Any]:
+    request = {"UseLatestRestorableTime": True, "EnableIAMDatabaseAuthentication": True, **options}
+    made: dict[str, Any] = rds.restore_db_instance_to_point_in_time(
+        SourceDBInstanceIdentifier=SOURCE, TargetDBInstanceIdentifier=COPY, **request
+    )["DBInstance"]
+    return made
+
+
+def _described(rds: Any) -> dict[str, Any]:
+    rds.get_waiter("db_instance_available").wait(
+        DBInstanceIdentifier=COPY, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    (found,) = rds.describe_db_instances(DBInstanceIdentifier=COPY)["DBInstances"]
+    described: dict[str, Any] = found
+    return described
+
+
+@pytest.fixture
+def rds(instance: Instance) -> Iterator[Any]:
+    """The client; the copy is deleted afterwards."""
+    client = instance.environment.client("rds")
+    yield client
+    with contextlib.suppress(client.exceptions.DBInstanceNotFoundFault):
+        client.delete_db_instance(DBInstanceIdentifier=COPY, SkipFinalSnapshot=True)
+
+
+def test_a_restored_instance_holds_the_data_of_its_source_and_then_its_own(
+    instance: Instance, rds: Any
+) -> None:
+    master = instance.secret()
+    login = master["username"], master["password"]
+    instance.run(*login, "CREATE TABLE restored (note text)")
+    instance.run(*login, "INSERT INTO restored VALUES ('before')")
+    assert _restore(rds)["DBInstanceStatus"] == "creating"
+    found = _described(rds)
+    instance.run(*login, "INSERT INTO restored VALUES ('after')")
+    address = {"Host": found["Endpoint"]["Address"], "Port": str(found["Endpoint"]["Port"])}
+    restored = Instance(instance.environment, {**instance.outputs, **address})
+    assert restored.address != instance.address
+    assert restored.run(*login, "SELECT note FROM restored") == [["before"]]
+    restored.run(*login, "DROP TABLE restored")
+    assert instance.run(*login, "SELECT count(*) FROM restored") == [[2]]
+    instance.run(*login, "DROP TABLE restored")
+
+
+def test_a_restored_instance_is_another_resource_to_iam(instance: Instance, rds: Any) -> None:
+    """The role names the source's resource id, which the copy does not have."""
+    _restore(rds)
+    port = _described(rds)["Endpoint"]["Port"]
+    outputs = {**instance.outputs, "Port": str(port)}
+    restored = Instance(instance.environment, outputs)
+    with pytest.raises(DatabaseError, match=r"28000|28P01"):
+        restored.run(USER, restored.token("Allowed"), "SELECT 1")
+
+
+def test_what_cannot_be_restored_is_refused(instance: Instance, rds: Any) -> None:
+    errors = rds.exceptions
+    with pytest.raises(errors.DBInstanceNotFoundFault):
+        rds.restore_db_instance_to_point_in_time(
+            SourceDBInstanceIdentifier="nobody",
+            TargetDBInstanceIdentifier=COPY,
+            UseLatestRestorableTime=True,
+        )
+    with pytest.raises(errors.ClientError, match="latest restorable time only"):
+        _restore(rds, UseLatestRestorableTime=False, RestoreTime=datetime.now(UTC))
+    _restore(rds)
+    with pytest.raises(errors.DBInstanceAlreadyExistsFault):
+        _restore(rds)
+    _described(rds)
+
+
+def test_a_restored_instance_that_is_deleted_is_gone(instance: Instance, rds: Any) -> None:
+    _restore(rds)
+    address = _described(rds)["Endpoint"]
+    rds.delete_db_instance(DBInstanceIdentifier=COPY, SkipFinalSnapshot=True)
+    with pytest.raises(rds.exceptions.DBInstanceNotFoundFault):
+        rds.describe_db_instances(DBInstanceIdentifier=COPY)
+    with socket.socket() as door:
+        assert door.connect_ex(("127.0.0.1", address["Port"])) == errno.ECONNREFUSED
