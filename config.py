@@ -30,6 +30,9 @@ GLACIER_TRANSITION_DAYS = 90
 CONNECTIONS_PER_PROCESSOR = 1
 """PostgreSQL connections that one payment-processor sandbox holds."""
 
+LEDGER_READER_CONCURRENCY = 2
+"""How many operators may read the ledger at once; each holds a connection."""
+
 DATABASE_MAX_CONNECTIONS = 200
 """``max_connections`` of the ledger's parameter group. RDS's own default for 4 GiB is about 400
 (``DBInstanceClassMemory/9531392``); half of that leaves the memory to the page cache."""
@@ -257,11 +260,11 @@ class ProductionConfig:
         connections = self.processor_concurrency * CONNECTIONS_PER_PROCESSOR
         # RDS keeps up to three connections for its own superuser; migrations and people need
         # some as well.
-        spare = 20
-        if connections > DATABASE_MAX_CONNECTIONS - spare:
+        most = DATABASE_MAX_CONNECTIONS - LEDGER_READER_CONCURRENCY - 20
+        if connections > most:
             found.append(
                 f"processor_concurrency is {self.processor_concurrency}; allowed is at most "
-                f"{DATABASE_MAX_CONNECTIONS - spare}, because each execution holds a connection "
+                f"{most}, because each execution holds a connection "
                 f"and the ledger's database admits {DATABASE_MAX_CONNECTIONS}."
             )
         if self.database_max_storage_gib * 10 < self.database_storage_gib * 11:

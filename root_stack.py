@@ -92,6 +92,10 @@ class PaymentsProd(Stack):
                 ledger.master_secret_arn,
                 "The secret with the ledger's master user and password, managed by RDS",
             ),
+            "LedgerReaderName": (
+                data.layer.ledger_reader.function_name,
+                "The function that reads the ledger, for `python -m ops`",
+            ),
             "AlertsTopicArn": (
                 observability.layer.alerts_topic.topic_arn,
                 "Where alarms are published; its e-mail subscription must be confirmed",

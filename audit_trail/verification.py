@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 from audit_logger.link import NO_PREDECESSOR, ORIGIN_KEY, Link, is_link_key
 from botocore.exceptions import ClientError
+
+_OPERATIONS: Final = "operations/"
+"""What operators did (ops/action_record.py) stands beside the trail, not in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +109,8 @@ class Verifier:
             Bucket=self._bucket, **start
         )
         for key, versions in groupby(_listed(pages), itemgetter("Key")):
+            if key.startswith(_OPERATIONS):
+                continue
             if last and key > f"{last}0":  # "0" comes after the "/" that ends the hour
                 return
             yield key, list(versions)

@@ -144,7 +144,8 @@ class PythonFunction(Construct):
     def live(self) -> lambda_.Alias:
         """What is to be called: the version that was released last.
 
-        It is made when it is first asked for; functions that only deployments call have none.
+        It is made when it is first asked for; functions that only deployments or operators call
+        have none.
         """
         return lambda_.Alias(
             self,
@@ -156,7 +157,7 @@ class PythonFunction(Construct):
 
 
 LIVE = "live"
-"""The alias of every function that is called by others than deployments."""
+"""The alias of every function that payments pass through."""
 
 _PRIVATE_SUBNETS = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
 

@@ -43,6 +43,7 @@ _METHODS = [
     for method in ("validate/POST", "process/POST", "status/GET")
 ]
 _POLICIES_OF_FUNCTIONS_IN_VPC = [
+    f"{_DATA}/LedgerReader/Role/Policy/Resource",
     f"{_DATA}/LedgerSchema/Provider/Role/Policy/Resource",
     f"{_DATA}/ProductionSeal/Provider/Role/Policy/Resource",
     *(
@@ -153,6 +154,20 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         "CodeDeploy their settings and states; it changes none, and shows no payment data.",
     ),
     # Data
+    *_accept(
+        f"{_DATA}/LedgerReader/Role/Policy/Resource",
+        [
+            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:rds-db:<AWS::Region>:"
+            "<AWS::AccountId>:dbuser:*/ledger_reader]"
+        ],
+        "A restored copy of the ledger is another instance, whose id nobody knows before; the user "
+        "may only read, and security groups admit the function to the ledger and its copies only.",
+    ),
+    *_accept(
+        f"{_DATA}/LedgerReader/Function/Resource",
+        ["NIST.800.53.R5-LambdaDLQ", "Serverless-LambdaDLQ"],
+        "Operators invoke it and wait for its answer; a reading that failed is no loss.",
+    ),
     *_accept(
         _DATABASE,
         ["AwsSolutions-RDS10", "NIST.800.53.R5-RDSInstanceDeletionProtectionEnabled"],

@@ -11,6 +11,9 @@ TABLE: Final = "history"
 STREAM: Final = "the history's stream"
 LEDGER: Final = "ledger database"
 LEDGER_LOGIN: Final = "ledger user payment_processor"
+READER_LOGIN: Final = "ledger user ledger_reader"
+COPY_READER_LOGIN: Final = "ledger user ledger_reader of a restored copy"
+COPY_LOGIN: Final = "ledger user payment_processor of a restored copy"
 MASTER_LOGIN: Final = "ledger user ledger_admin"
 MASTER_SECRET: Final = "ledger's master secret"  # noqa: S105 - its name
 AUDIT_BUCKET: Final = "audit bucket"
@@ -47,6 +50,7 @@ FUNCTIONS: Final = (
     "payment-validator",
     "payment-processor",
     "audit-logger",
+    "payments-ledger-reader",
     "payments-ledger-schema",
     "payments-production-seal",
     "payments-default-security-group",
@@ -178,7 +182,11 @@ def arns(templates: Templates, roles: dict[str, str]) -> dict[str, str]:
     logins = f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:"
     logins += templates.value(database, "DbiResourceId")
     found[LEDGER_LOGIN] = f"{logins}/payment_processor"
+    found[READER_LOGIN] = f"{logins}/ledger_reader"
     found[MASTER_LOGIN] = f"{logins}/ledger_admin"
+    copies = f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:db-OFACOPY"
+    found[COPY_READER_LOGIN] = f"{copies}/ledger_reader"
+    found[COPY_LOGIN] = f"{copies}/payment_processor"
     api = templates.value(templates.only("AWS::ApiGateway::RestApi", "ApiRestApi"), "Ref")
     found[API] = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}"
     found[ROOT_STACK] = STACK_ID

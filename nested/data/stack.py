@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aws_cdk import NestedStack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -14,6 +15,7 @@ from constructs import Construct
 from config import ProductionConfig
 from nested.data.audit_bucket import AuditBucket
 from nested.data.ledger_database import LedgerDatabase
+from nested.data.ledger_reader import LedgerReader
 from nested.data.ledger_schema import LedgerSchema
 from nested.data.production_seal import SealProvider
 from nested.data.queues import Queues
@@ -26,6 +28,7 @@ class DataOutputs:
     """What the data layer hands on."""
 
     ledger: LedgerDatabase
+    ledger_reader: lambda_.Function
     transactions_table: dynamodb.ITable
     audit_bucket: s3.IBucket
     audit_key: kms.IKey
@@ -38,8 +41,8 @@ class DataOutputs:
 
 
 class DataNestedStack(NestedStack):
-    """The ledger's database with its schema, the transactions table, the audit bucket, the
-    queues, and the function that protects them against deletion."""
+    """The ledger's database with its schema and its reader, the transactions table, the audit
+    bucket, the queues, and the function that protects them against deletion."""
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class DataNestedStack(NestedStack):
             network=network,
             dead_letter_queue=queues.failed_invocations,
         )
+        reader = LedgerReader(self, "LedgerReader", ledger=ledger, network=network)
         table = TransactionsTable(self, "TransactionsTable", key=network.application_key)
         seal_provider = SealProvider(
             self,
@@ -75,6 +79,7 @@ class DataNestedStack(NestedStack):
         audit = AuditBucket(self, "AuditBucket", retention_days=config.audit_retention_days)
         self.layer = DataOutputs(
             ledger=ledger,
+            ledger_reader=reader.function,
             transactions_table=table,
             audit_bucket=audit.bucket,
             audit_key=audit.key,

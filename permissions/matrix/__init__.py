@@ -8,6 +8,7 @@ from permissions.matrix import (
     administrators,
     deployment_functions,
     every_role,
+    ledger_reader,
     outsiders,
     payment_functions,
     releases,
@@ -18,6 +19,7 @@ from permissions.row import Rows
 
 MATRIX: Final[Rows] = (
     *payment_functions.ROWS,
+    *ledger_reader.ROWS,
     *deployment_functions.ROWS,
     *service_roles.ROWS,
     *releases.ROWS,

@@ -45,6 +45,7 @@ class Targets:
     api_key: str
     alarm: str
     stack: str
+    ledger_reader: str
     default_group: str
     other_group: str
     subnet: str
@@ -81,6 +82,7 @@ class Targets:
             api_key=outputs["ApiKeyId"],
             alarm=client("cloudwatch").describe_alarms()["MetricAlarms"][0]["AlarmName"],
             stack=client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]["StackId"],
+            ledger_reader=outputs["LedgerReaderName"],
             default_group=default["GroupId"],
             other_group=other["GroupId"],
             subnet=next(
@@ -489,6 +491,13 @@ def _on_functions_and_api(to: Targets) -> Iterator[Attempt]:
         ("delete a function", "delete_function", "DeleteFunction", {}),
     ):
         yield Attempt(what, f"lambda:{action}", "lambda", operation, {**function, **more})
+    yield Attempt(
+        "ask the operators' reader of the ledger",
+        "lambda:InvokeFunction",
+        "lambda",
+        "invoke",
+        {"FunctionName": to.ledger_reader, "Payload": "{}"},
+    )
     arn = f"arn:aws:iam::{to.table_arn.split(':')[4]}:role/{to.role}"
     yield Attempt(
         "make a function with another's role",

@@ -199,7 +199,8 @@ class Trail:
 
     def read(self) -> list[dict[str, Any]]:
         """Read the objects that are new; all the records so far."""
-        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket):
+        pages = self._s3.get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self._bucket, Prefix="year="):
             for listed in page.get("Contents", []):
                 if listed["Key"] not in self._read:
                     self._read.add(listed["Key"])

@@ -35,6 +35,7 @@ ALLOWED = {
         "send to the queue of audit failures",
         "send to the queue of failed invocations",
     },
+    "payments-ledger-reader": set(),
     "payments-ledger-schema": {
         "read the master password",
         "send to the queue of failed invocations",

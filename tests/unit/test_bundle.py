@@ -22,6 +22,7 @@ FUNCTIONS = {
     "payment_validator": ("payments",),
     "payment_processor": ("payments", "ledger"),
     "audit_logger": ("payments",),
+    "ledger_reader": ("payments", "ledger"),
     "ledger_schema": ("ledger", "custom_resource"),
     "default_security_group": ("custom_resource",),
     "production_seal": ("custom_resource",),

@@ -12,7 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config import DATABASE_MAX_CONNECTIONS, ConfigurationError, ProductionConfig
+from config import (
+    DATABASE_MAX_CONNECTIONS,
+    LEDGER_READER_CONCURRENCY,
+    ConfigurationError,
+    ProductionConfig,
+)
 from tests.unit.conftest import ROOT, project_context
 
 
@@ -103,6 +108,13 @@ def test_processors_cannot_hold_more_connections_than_the_database_admits() -> N
     assert config.processor_concurrency < DATABASE_MAX_CONNECTIONS
     with pytest.raises(ConfigurationError, match="processor_concurrency is 190"):
         ProductionConfig.from_context({"processor_concurrency": 190})
+
+
+def test_connections_are_left_for_those_who_read_the_ledger() -> None:
+    most = DATABASE_MAX_CONNECTIONS - LEDGER_READER_CONCURRENCY - 20
+    ProductionConfig.from_context({"processor_concurrency": most})
+    with pytest.raises(ConfigurationError, match=f"allowed is at most {most},"):
+        ProductionConfig.from_context({"processor_concurrency": most + 1})
 
 
 @settings(deadline=None)

@@ -588,7 +588,7 @@ def test_r17_each_function_has_a_role_of_its_own(synthesized: Synthesized) -> No
         (layer, resource["Properties"]["Role"]["Fn::GetAtt"][0])
         for layer, _, resource in synthesized.resources("AWS::Lambda::Function")
     ]
-    assert len(roles) == len(set(roles)) == 7
+    assert len(roles) == len(set(roles)) == 8
 
 
 def test_r17_each_role_has_one_policy_that_is_written_for_it(synthesized: Synthesized) -> None:

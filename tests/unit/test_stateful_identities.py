@@ -49,6 +49,7 @@ IDENTITIES = {
     Identity("data", "AWS::Logs::LogGroup", "LedgerDatabaseMonitoringLogGroup62F7DBBD"),
     Identity("data", "AWS::Logs::LogGroup", "LedgerDatabasePostgresqlLogGroup8E24C9C8"),
     Identity("data", "AWS::Logs::LogGroup", "LedgerDatabaseUpgradeLogGroup37A87AC9"),
+    Identity("data", "AWS::Logs::LogGroup", "LedgerReaderLogGroup12164E68"),
     Identity("data", "AWS::Logs::LogGroup", "LedgerSchemaProviderLogGroup2302B674"),
     Identity("data", "AWS::Logs::LogGroup", "ProductionSealProviderLogGroup2F96286A"),
     Identity("data", "AWS::RDS::DBInstance", "LedgerDatabaseInstance45F6AF35"),

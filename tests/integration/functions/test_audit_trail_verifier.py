@@ -108,6 +108,15 @@ def test_an_inserted_object_is_named(environment: Environment, client: Any, buck
     assert finding(environment, bucket) == ("forged", forged)
 
 
+def test_what_operators_did_stands_beside_the_trail(
+    environment: Environment, client: Any, bucket: str
+) -> None:
+    _, before = verify(environment, bucket)
+    for _ in range(2):  # two versions, which no object of the trail may have
+        client.put_object(Bucket=bucket, Key="operations/year=2026/begun.json", Body=b"{}")
+    assert verify(environment, bucket) == (0, before)
+
+
 def test_a_cut_off_end_is_found_with_a_witness(
     environment: Environment, client: Any, bucket: str
 ) -> None:

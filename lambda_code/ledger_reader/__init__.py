@@ -1,0 +1,1 @@
+"""Lets operators read the ledger, through a database user that can do nothing else."""
