@@ -11,7 +11,19 @@ from rich.console import Console
 from rich.markup import escape
 
 from change_report.assembly import STACK
-from ops import alert_drill, dashboard
+from ops import (
+    alert_drill,
+    api_key,
+    dashboard,
+    dlq,
+    payment,
+    preflight,
+    reconcile,
+    report,
+    restore_drill,
+    smoke,
+    verify,
+)
 from ops.failure import OpsError, explain
 from ops.production import REGION
 
@@ -29,6 +41,15 @@ app = typer.Typer(
 # A line each: `command` has its options and its help.
 app.command("alert-drill")(alert_drill.command)
 app.command("dashboard")(dashboard.command)
+app.command("payment")(payment.command)
+app.command("preflight")(preflight.command)
+app.command("reconcile")(reconcile.command)
+app.command("report")(report.command)
+app.command("restore-drill")(restore_drill.command)
+app.command("smoke")(smoke.command)
+app.command("verify")(verify.command)
+app.add_typer(dlq.app, name="dlq")
+app.add_typer(api_key.app, name="api-key")
 
 
 @app.callback()

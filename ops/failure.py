@@ -54,12 +54,17 @@ def explain(error: BotoCoreError | ClientError) -> str:
     return str(error)
 
 
+def is_denied(error: ClientError) -> bool:
+    """Whether the credentials may not do what was asked."""
+    return error.response.get("Error", {}).get("Code", "") in _DENIED
+
+
 def _of_service(error: ClientError) -> str:
     code = error.response.get("Error", {}).get("Code", "")
     if code in _EXPIRED:
         return f"the AWS credentials have expired: {_SIGN_IN}"
     if code in _UNKNOWN:
         return f"AWS does not know these credentials ({code}): {_SIGN_IN}"
-    if code in _DENIED:
+    if is_denied(error):
         return f"these credentials may not do it: {error}"
     return str(error)

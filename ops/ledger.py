@@ -1,0 +1,91 @@
+"""The ledger, as payments-ledger-reader shows it: docs/decisions/0010-reading-the-ledger.md."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from ops.failure import OpsError
+from ops.production import Production
+
+_PAGE: Final = 5000
+"""Entries: the function's most."""
+
+_ADDED_AT_ONCE: Final = timedelta(hours=6)
+"""A quarter of a million entries take a second; the server gives a question ten."""
+
+_LONGER: Final = {
+    "ledger_unavailable": "the ledger did not answer; if it is up (`GET /status`), the question "
+    "took too long: ask for a shorter period",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """Questions to the function; the user needs lambda:InvokeFunction on it, and nothing of the
+    database's. What the answers hold: lambda_code/ledger_reader/reading.py.
+
+    Attributes:
+        copy: host and port of a restored database, which is read in place of the live one.
+
+    All methods raise OpsError if the ledger does not answer, and botocore's errors.
+    """
+
+    function: str
+    client: Any
+    copy: tuple[str, int] | None = None
+
+    @classmethod
+    def of(cls, production: Production, copy: tuple[str, int] | None = None) -> Ledger:
+        return cls(
+            function=production.output("LedgerReaderName"),
+            client=production.client("lambda"),
+            copy=copy,
+        )
+
+    def payment(self, transaction_id: str) -> dict[str, Any] | None:
+        """The payment's entry, if it is posted."""
+        answer = self._ask(action="payment", transaction_id=transaction_id)
+        entry: dict[str, Any] | None = answer["entry"]
+        return entry
+
+    def entries(self, begin: datetime, end: datetime) -> Iterator[dict[str, Any]]:
+        """Those that were posted in a period, page by page."""
+        after = None
+        while True:
+            page = self._ask(action="entries", **_period(begin, end), after=after, limit=_PAGE)
+            yield from page["entries"]
+            after = page["next"]
+            if after is None:
+                return
+
+    def totals(self, begin: datetime, end: datetime) -> list[dict[str, Any]]:
+        """Entries, debits and credits of a period by currency, as the ledger adds them up."""
+        found: dict[str, Counter[str]] = {}
+        while begin < end:
+            until = min(begin + _ADDED_AT_ONCE, end)
+            for told in self._ask(action="totals", **_period(begin, until))["totals"]:
+                found.setdefault(told.pop("currency"), Counter()).update(told)
+            begin = until
+        return [{"currency": currency, **found[currency]} for currency in sorted(found)]
+
+    def _ask(self, **request: Any) -> dict[str, Any]:
+        if self.copy:
+            host, port = self.copy
+            request["database"] = {"host": host, "port": port}
+        invoked = self.client.invoke(FunctionName=self.function, Payload=json.dumps(request))
+        answer: dict[str, Any] = json.loads(invoked["Payload"].read())
+        if "FunctionError" in invoked:
+            raise OpsError(f"{self.function} failed: {answer.get('errorMessage', 'see its log')}")
+        if "error" in answer:
+            code, detail = answer["error"]["code"], answer["error"]["detail"]
+            raise OpsError(f"{self.function}: {detail}. {_LONGER.get(code, 'see its log')}")
+        return answer
+
+
+def _period(begin: datetime, end: datetime) -> dict[str, str]:
+    return {"from": begin.isoformat(), "to": end.isoformat()}

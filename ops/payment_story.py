@@ -1,0 +1,399 @@
+"""One payment's events, gathered from wherever they left a trace."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops import dlq_queues
+from ops.audit_records import AuditRecords
+from ops.checks import Check, Verdict
+from ops.failure import OpsError, explain
+from ops.ledger import Ledger
+from ops.payment_history import ACCEPTANCE, REQUEST, Item, PaymentHistory
+from ops.production import Production
+
+FUNCTIONS: Final = ("payment-validator", "payment-processor", "audit-logger")
+_RETRY_QUEUE: Final = "RetryQueueUrl"
+
+_BEFORE: Final = timedelta(minutes=1)
+_AFTER: Final = timedelta(minutes=15)
+"""A trace of an event is looked for so long after it."""
+_RECENT: Final = timedelta(hours=1)
+"""Logs that are searched when nothing tells when the payment was."""
+_TRACED: Final = timedelta(minutes=5)
+"""History and audit trail have an event after this, unless something is wrong: the limits of the
+alarms on outbox and stream."""
+_RETRIED: Final = timedelta(minutes=45)
+"""All deliveries of the retry queue take less (payment_processor.retries)."""
+_LINES: Final = 100
+"""Of each log, at most."""
+_LETTERS: Final = 200
+"""Of the dead-letter queue, at most; hidden from others for so many seconds while it is read:"""
+_HIDDEN: Final = 20
+# Of a log line. None holds anything that the payment's client sent.
+_TOLD: Final = (
+    "message",
+    "exception_name",
+    "receives",
+    "message_id",
+    "entry_id",
+    "code",
+    "correlation_id",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened to the payment."""
+
+    at: datetime
+    source: str
+    text: str
+
+
+@dataclass(kw_only=True)
+class Story:
+    """What is known of a payment, filled source by source.
+
+    Attributes:
+        looked_at: each source, with what it had, or why it could not be read.
+        entry: of the ledger; meaningless unless "ledger" is readable.
+        dead_letter: its message in the dead-letter queue.
+        audited: the timestamps of its items that the audit trail has.
+    """
+
+    transaction_id: str
+    now: datetime
+    events: list[Event] = field(default_factory=list)
+    looked_at: list[Check] = field(default_factory=list)
+    unreadable: set[str] = field(default_factory=set)
+    items: list[Item] = field(default_factory=list)
+    entry: dict[str, Any] | None = None
+    dead_letter: str = ""
+    audited: set[int] = field(default_factory=set)
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.items or self.entry or self.dead_letter or self.events)
+
+    def item(self, state: str) -> Item | None:
+        return next((item for item in self.items if item["state"] == state), None)
+
+    def has_read(self, source: str) -> bool:
+        return source not in self.unreadable
+
+    def first(self) -> datetime | None:
+        return min((event.at for event in self.events), default=None)
+
+    def last(self) -> datetime | None:
+        return max((event.at for event in self.events), default=None)
+
+    def add(self, at: datetime, source: str, text: str) -> None:
+        self.events.append(Event(at=at, source=source, text=text))
+
+    def judged(self) -> Check:
+        """Where the payment is now."""
+        verdict, found, mend = _state(self)
+        return Check(what="payment", found=found, verdict=verdict, mend=mend)
+
+    def gaps(self) -> Iterator[Check]:
+        """Traces that should be there by now, and are not."""
+        posted = self.item("posted")
+        if self.entry and not posted and self.has_read("history"):
+            at = datetime.fromisoformat(self.entry["posted_at"])
+            yield self._gap("history item of the posting", at, "the sweep of each minute brings it")
+        if self.entry and self.has_read("history"):
+            yield from self._other_terms(self.entry)
+        if posted and not self.entry and self.has_read("ledger"):
+            yield Check(
+                what="ledger entry",
+                found="missing, and the history says posted",
+                verdict=Verdict.PROBLEM,
+                mend="who wrote the history item? See CloudTrail, and docs/runbooks/business.md",
+            )
+        if self.has_read("audit trail"):
+            for item in self.items:
+                if item["timestamp"] not in self.audited:
+                    yield self._gap(
+                        f"audit record of {item['state']}",
+                        moment_of(item),
+                        "see audit-logger's log, and `python -m ops dlq list`",
+                    )
+
+    def _other_terms(self, entry: dict[str, Any]) -> Iterator[Check]:
+        approved = self.item("approved")
+        debits = {(p["amount"], p["currency"]) for p in entry["postings"]}
+        if approved is None or debits != {(approved["amount"], approved["currency"])}:
+            yield Check(
+                what="approval of the posting",
+                found="missing" if approved is None else "of another amount",
+                verdict=Verdict.PROBLEM,
+                mend="who posted it? See payment-processor's log and the database's, and "
+                "docs/runbooks/business.md",
+            )
+
+    def _gap(self, what: str, since: datetime, mend: str) -> Check:
+        late = self.now - since > _TRACED
+        return Check(
+            what=what,
+            found="missing" if late else "not there yet",
+            verdict=Verdict.PROBLEM if late else Verdict.UNSEEN,
+            mend=mend if late else "",
+        )
+
+
+def gather(production: Production, transaction_id: str, tell: Callable[[str], None]) -> Story:
+    """Ask every source; one that cannot be read is told, and the others are asked all the same.
+
+    Args:
+        tell: hears which source is being read.
+    """
+    story = Story(transaction_id=transaction_id, now=datetime.now(UTC))
+    sources: dict[str, Callable[[Production, Story], str]] = {
+        "history": _history,
+        "ledger": _ledger,
+        "queues": _queues,
+        "audit trail": _audit,
+        **{f"log of {name}": _log_of(name) for name in FUNCTIONS},
+    }
+    for source, read in sources.items():
+        tell(source)
+        try:
+            found, verdict = read(production, story), Verdict.HELD
+        except (OpsError, BotoCoreError, ClientError) as error:
+            reason = str(error) if isinstance(error, OpsError) else explain(error)
+            found, verdict = f"could not be read: {reason}", Verdict.UNSEEN
+            story.unreadable.add(source)
+        story.looked_at.append(Check(what=source, found=found, verdict=verdict))
+    # The history takes over the ledger's time; the ledger was first.
+    story.events.sort(key=lambda event: (event.at, event.source != "ledger"))
+    return story
+
+
+def moment_of(item: Item) -> datetime:
+    """When what a history item tells of happened."""
+    if item["timestamp"] == REQUEST:
+        return datetime.fromisoformat(item["decided_at"])
+    if item["timestamp"] == ACCEPTANCE:
+        return datetime.fromisoformat(item["accepted_at"])
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=item["timestamp"])
+
+
+def _history(production: Production, story: Story) -> str:
+    story.items = PaymentHistory.of(production).of_payment(story.transaction_id)
+    for item in story.items:
+        story.add(moment_of(item), "history", _told_item(item))
+    return f"{len(story.items)} items" if story.items else "nothing"
+
+
+def _told_item(item: Item) -> str:
+    words = str(item["state"])
+    if "amount" in item:
+        words += f" {item['amount']} {item['currency']} (minor units), {item['merchant_id']}"
+    if item.get("reasons"):
+        words += f": {', '.join(item['reasons'])}"
+    if item["state"] == "approved":
+        words += f"; valid until {_clock(datetime.fromisoformat(item['expires_at']))}"
+    if "reference" in item:
+        words += f"; reference {item['reference']!r}"
+    return words
+
+
+def _ledger(production: Production, story: Story) -> str:
+    story.entry = entry = Ledger.of(production).payment(story.transaction_id)
+    if entry is None:
+        return "no entry"
+    postings = (
+        f"{p['direction']} {p['account']} {p['amount']} {p['currency']}" for p in entry["postings"]
+    )
+    story.add(
+        datetime.fromisoformat(entry["posted_at"]),
+        "ledger",
+        f"entry {entry['entry_id']}: {'; '.join(postings)}",
+    )
+    for event in entry["events"]:
+        if event["delivered_at"]:
+            at = datetime.fromisoformat(event["delivered_at"])
+            story.add(at, "ledger", f"the history was told: {event['state']}")
+    waiting = sum(event["delivered_at"] is None for event in entry["events"])
+    return f"one entry, {waiting} events not delivered" if waiting else "one entry"
+
+
+def _queues(production: Production, story: Story) -> str:
+    """Messages of the retry queue are only counted: to receive one would count as a delivery, and
+    put off the real one. The dead-letter queue is read, and what is read shown again."""
+    sqs, url = production.client("sqs"), production.output(_RETRY_QUEUE)
+    counts = sqs.get_queue_attributes(
+        QueueUrl=url,
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ],
+    )["Attributes"]
+    retry = sum(map(int, counts.values()))
+    age = dlq_queues.age_of_oldest(production, url) if retry else None
+    oldest = f", the oldest for {age}" if age else ""
+    (letters,) = (
+        queue for queue in dlq_queues.find(production) if queue.name is dlq_queues.Name.RETRY
+    )
+    number = int(letters.attributes()["ApproximateNumberOfMessages"])
+    if number:
+        with letters.held(_HIDDEN) as held:
+            for message in held.messages(_LETTERS):
+                if message.transaction_id == story.transaction_id:
+                    story.dead_letter = message.id
+                    story.add(
+                        message.first_sent,
+                        "queue",
+                        f"sent to the retry queue; given up after {message.receives} deliveries "
+                        f"(message {message.id})",
+                    )
+                    break
+    read = f", of which {_LETTERS} were read" if number > _LETTERS else ""
+    found = "has this payment's message" if story.dead_letter else "not this payment's"
+    letters_told = (
+        f"{number} messages in the dead-letter queue{read}, {found}"
+        if number
+        else ("the dead-letter queue is empty")
+    )
+    return f"{retry} payments on the retry queue{oldest} (it cannot be searched); {letters_told}"
+
+
+def _audit(production: Production, story: Story) -> str:
+    """Objects that were stored soon after an event of the payment."""
+    audit = AuditRecords.of(production)
+    spans = _spans(story)
+    for begin, end in spans:
+        for found in audit.stored_between(begin, end):
+            record = found.record
+            if record["keys"]["transaction_id"] != story.transaction_id:
+                continue
+            story.audited.add(record["keys"]["timestamp"])
+            state = record.get("item", record.get("old_item", {})).get("state", "")
+            warning = " - a change that nobody may make" if record["anomaly"] else ""
+            event = f"{record['event_name']} {state} in {found.key}{warning}"
+            story.add(found.stored.astimezone(UTC), "audit trail", event)
+    if audit.unread:
+        raise OpsError(f"{len(audit.unread)} objects: {next(iter(audit.unread.values()))}")
+    if not spans:
+        return "not searched: nothing tells when the payment was"
+    return f"{len(story.audited)} items, in the objects stored from {_clock(spans[0][0])}"
+
+
+def _spans(story: Story) -> list[tuple[datetime, datetime]]:
+    """Periods in which events left their traces; those that touch are one."""
+    spans: list[tuple[datetime, datetime]] = []
+    for event in sorted(story.events, key=lambda event: event.at):
+        begin, end = event.at - _BEFORE, event.at + _AFTER
+        if spans and begin <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        else:
+            spans.append((begin, end))
+    return spans
+
+
+def _log_of(name: str) -> Callable[[Production, Story], str]:
+    def read(production: Production, story: Story) -> str:
+        first, last = story.first(), story.last()
+        begin = first - _BEFORE if first else story.now - _RECENT
+        settled = story.entry or story.item("declined")
+        end = min(last + _AFTER, story.now) if last and settled else story.now
+        pages = production.client("logs").get_paginator("filter_log_events")
+        lines = (
+            event
+            for page in pages.paginate(
+                logGroupName=f"/aws/lambda/{name}",
+                filterPattern=f'"{story.transaction_id}"',
+                startTime=_milliseconds(begin),
+                endTime=_milliseconds(end) + 1,
+            )
+            for event in page["events"]
+        )
+        count = 0
+        for line in islice(lines, _LINES):
+            count += 1
+            at = datetime.fromtimestamp(line["timestamp"] / 1000, UTC)
+            story.add(at, name, _told_line(line["message"]))
+        more = ", and more" if next(lines, None) else ""
+        return f"{count} lines{more}, from {_clock(begin)} to {_clock(end)}"
+
+    return read
+
+
+def _told_line(line: str) -> str:
+    try:
+        parsed = json.loads(line)
+    except ValueError:
+        return "a line that is no JSON"
+    if not isinstance(parsed, dict):
+        return "a line that is no object"
+    words = [str(parsed.get("level", ""))]
+    words += [
+        str(parsed[name]) if name == "message" else f"{name} {parsed[name]}"
+        for name in _TOLD
+        if parsed.get(name)
+    ]
+    return ", ".join(filter(None, words))
+
+
+def _state(story: Story) -> tuple[Verdict, str, str]:
+    posted, queued = story.item("posted"), story.item("queued")
+    request = story.item("approved") or story.item("declined")
+    if story.entry:
+        if story.dead_letter:
+            return (
+                Verdict.HELD,
+                "posted; its message in the dead-letter queue is not needed any more",
+                "",
+            )
+        return Verdict.HELD, "posted", ""
+    if story.dead_letter:
+        return (
+            Verdict.PROBLEM,
+            "given up: its message is in the dead-letter queue",
+            f"python -m ops dlq show retry, then redrive: message {story.dead_letter}",
+        )
+    if posted:  # the ledger could not be read, or has none: gaps() tells that
+        return Verdict.HELD, "posted, says the history", ""
+    if queued:
+        if story.now - moment_of(queued) > _RETRIED:
+            return (
+                Verdict.PROBLEM,
+                "accepted, but neither posted nor in the dead-letter queue",
+                "see docs/runbooks/queues.md; the client may ask again (POST /process)",
+            )
+        return Verdict.HELD, "accepted; waits on the retry queue", ""
+    if request and request["state"] == "declined":
+        return Verdict.HELD, "declined", ""
+    if request:
+        expires = datetime.fromisoformat(request["expires_at"])
+        if story.now < expires:
+            return Verdict.HELD, f"approved, not processed yet; valid until {_clock(expires)}", ""
+        return Verdict.HELD, f"approved, never processed; expired at {_clock(expires)}", ""
+    if story.is_known:
+        return (
+            Verdict.PROBLEM,
+            "there are traces of it, but no request in the history",
+            "nobody may delete one: CloudTrail and the audit trail tell who did",
+        )
+    return Verdict.PROBLEM, "unknown", "check the id; logs are kept for 90 days, the rest for years"
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+IDENTIFIER: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -1,0 +1,228 @@
+"""The account: whose it is, its bootstrap, and what an earlier deployment left there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from change_report.assembly import STACK
+from config import ProductionConfig
+from ops.checks import Check
+from ops.preflight.judgement import judged
+from ops.preflight.needs import Needs
+from ops.production import REGION, Resource
+from ops.questions import Clients, code
+
+_BOOTSTRAP: Final = "CDKToolkit"
+_NESTED: Final = "AWS::CloudFormation::Stack"
+_DEPLOYABLE: Final = frozenset(
+    {
+        "",
+        "REVIEW_IN_PROGRESS",
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "IMPORT_COMPLETE",
+        "IMPORT_ROLLBACK_COMPLETE",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "DELETE_COMPLETE",
+        # The CDK deletes it and begins anew: nothing was ever deployed.
+        "ROLLBACK_COMPLETE",
+    }
+)
+_MEND: Final[Mapping[str, str]] = {
+    "UPDATE_ROLLBACK_FAILED": "mend what its events name, then aws cloudformation "
+    f"continue-update-rollback --stack-name {STACK} (docs/runbooks/rollback.md)",
+    "ROLLBACK_FAILED": f"aws cloudformation delete-stack --stack-name {STACK}",
+    "DELETE_FAILED": f"aws cloudformation delete-stack --stack-name {STACK} --retain-resources "
+    "with what could not be deleted (docs/runbooks/teardown.md)",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Existing:
+    """The stack as it is deployed now; empty if there is none.
+
+    Attributes:
+        resources: of it and of those nested in it: they are not in its own way.
+    """
+
+    status: str = ""
+    resources: Sequence[Resource] = field(default_factory=tuple)
+
+    def has(self, type_: str, name: str) -> bool:
+        # The physical id of a web ACL is its name, id and scope.
+        return any(
+            each.type == type_ and each.name.split("|")[0] == name for each in self.resources
+        )
+
+    def count(self, type_: str) -> int:
+        return sum(each.type == type_ for each in self.resources)
+
+
+def existing(clients: Clients) -> Existing:
+    cloudformation = clients("cloudformation")
+    try:
+        (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return Existing()
+    return Existing(
+        status=stack["StackStatus"], resources=tuple(_resources(cloudformation, STACK, STACK))
+    )
+
+
+def _resources(cloudformation: Any, name: str, stack_id: str) -> Iterator[Resource]:
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+    for each in (summary for page in pages for summary in page["StackResourceSummaries"]):
+        if each["ResourceStatus"] == "DELETE_COMPLETE" or not each.get("PhysicalResourceId"):
+            continue
+        found = Resource(
+            stack=name,
+            logical_id=each["LogicalResourceId"],
+            type=each["ResourceType"],
+            name=each["PhysicalResourceId"],
+        )
+        yield found
+        if found.type == _NESTED:
+            yield from _resources(cloudformation, found.logical_id, found.name)
+
+
+def identity(clients: Clients) -> Iterator[Check]:
+    told = clients("sts").get_caller_identity()
+    yield judged(
+        "credentials",
+        found=f"{told['Arn']} of account {told['Account']}",
+        needed="an administrator of the production account",
+        held=True,
+        mend="",
+        note=f"everything goes to account {told['Account']}: is that production's?",
+    )
+    yield judged("region", found=REGION, needed="us-east-1", held=True, mend="")
+
+
+def bootstrap(clients: Clients, needs: Needs, account: str) -> Iterator[Check]:
+    mend = f"npx cdk bootstrap aws://{account}/{REGION}"
+    needed = f"version {needs.bootstrap} or newer"
+    try:
+        told = clients("ssm").get_parameter(Name=needs.bootstrap_parameter)
+    except ClientError as error:
+        if code(error) != "ParameterNotFound":
+            raise
+        yield judged("CDK bootstrap", found="none", needed=needed, held=False, mend=mend)
+        return
+    version = told["Parameter"]["Value"]
+    yield judged(
+        "CDK bootstrap",
+        found=f"version {version}",
+        needed=needed,
+        held=version.isdigit() and int(version) >= needs.bootstrap,
+        mend=mend,
+    )
+    bucket = f"cdk-hnb659fds-assets-{account}-{REGION}"
+    try:
+        clients("s3").head_bucket(Bucket=bucket)
+        found = "there"
+    except ClientError as error:
+        found = "missing" if code(error) in ("404", "NoSuchBucket") else f"not ours ({error})"
+    yield judged(
+        "bucket of the bootstrap", found=found, needed=bucket, held=found == "there",
+        mend=f"delete the stack {_BOOTSTRAP}, then {mend}",
+    )  # fmt: skip
+
+
+def stack_state(now: Existing) -> Check:
+    return judged(
+        f"stack {STACK}",
+        found=now.status or "not there yet",
+        needed="nothing under way, nothing half done",
+        held=now.status in _DEPLOYABLE,
+        mend=_MEND.get(
+            now.status,
+            f"wait until it is done: aws cloudformation describe-stack-events --stack-name {STACK}",
+        ),
+    )
+
+
+def leftovers(clients: Clients, tags_of_stack: Mapping[str, str]) -> Iterator[Check]:
+    """What a stack that is gone has left: it costs money, but stands in the way by name only."""
+    stacks: dict[str, str] = {}
+    left = []
+    pages = (
+        clients("resourcegroupstaggingapi")
+        .get_paginator("get_resources")
+        .paginate(
+            TagFilters=[{"Key": key, "Values": [value]} for key, value in tags_of_stack.items()]
+        )
+    )
+    for each in (mapping for page in pages for mapping in page["ResourceTagMappingList"]):
+        tags = {tag["Key"]: tag["Value"] for tag in each["Tags"]}
+        owner = tags.get("aws:cloudformation:stack-id", "")
+        if tags.get("aws:cloudformation:stack-name", "").startswith(STACK):
+            if owner not in stacks:
+                stacks[owner] = _status(clients, owner)
+            if stacks[owner] == "DELETE_COMPLETE":
+                left.append(each["ResourceARN"].split(":", 5)[-1])
+    yield judged(
+        "left by an earlier stack",
+        found=f"{len(left)} resources: {', '.join(sorted(left)[:8])}{' …' if left[8:] else ''}"
+        if left
+        else "nothing",
+        needed="nothing that takes a name (see below)",
+        held=True,
+        mend="",
+        note="they stay, and cost: import them, or delete them (docs/runbooks/teardown.md)"
+        if left
+        else "",
+    )
+
+
+def _status(clients: Clients, stack_id: str) -> str:
+    try:
+        (stack,) = clients("cloudformation").describe_stacks(StackName=stack_id)["Stacks"]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return "DELETE_COMPLETE"
+    return str(stack["StackStatus"])
+
+
+def api_logging_role(clients: Clients, now: Existing) -> Iterator[Check]:
+    """The role with which API Gateway logs: one for the account and region."""
+    role = clients("apigateway").get_account().get("cloudwatchRoleArn", "")
+    ours = any(
+        each.type == "AWS::IAM::Role" and role.endswith(f"/{each.name}") for each in now.resources
+    )
+    found = "none" if not role else "that of the stack" if ours else role
+    yield judged(
+        "API Gateway's logging role",
+        found=found,
+        needed="the stack's own, which the deployment sets",
+        held=True,
+        mend="",
+        note=""
+        if ours or not role
+        else "deploying replaces it for all APIs of this account in "
+        f"{REGION}; the stack's role serves them as well",
+    )
+
+
+def alert_address(needs: Needs) -> Iterator[Check]:
+    """The address takes mail only once somebody has followed AWS's link."""
+    (rule,) = [
+        each.metadata["rule"]
+        for each in ProductionConfig.__dataclass_fields__.values()
+        if each.name == "alert_email"
+    ]
+    for address in needs.subscriptions or [""]:
+        yield judged(
+            "alert address",
+            found=address or "none",
+            needed=rule.allowed,
+            held=rule.holds(address),
+            mend="-c alert_email=NAME@COMPANY, or cdk.json",
+            note="after the first deployment, somebody there must follow the link in AWS's mail",
+        )

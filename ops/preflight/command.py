@@ -1,0 +1,156 @@
+"""The command line of `preflight`."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import boto3
+import typer
+from rich.console import Console
+
+from change_report.assembly import STACK, Assembly, synthesize
+from change_report.failure import ReportError
+from ops import checks
+from ops.checks import Check, Verdict
+from ops.preflight import account, names, offers, quotas, tools
+from ops.preflight.account import Existing
+from ops.preflight.judgement import judged
+from ops.preflight.needs import Needs
+from ops.production import REGION
+from ops.questions import Clients, Question, answers
+
+
+def _settings(given: list[str] | None) -> list[str]:
+    """What the CDK's command line would take for a file or leave out, is a mistake."""
+    for each in given or []:
+        if not re.fullmatch(r"[^=\s]+=.+", each):
+            raise typer.BadParameter(f"{each!r} is not KEY=VALUE")
+    return given or []
+
+
+def command(
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-c",
+            "--context",
+            metavar="KEY=VALUE",
+            show_default=False,
+            callback=_settings,
+            help="A setting of config.py, as the deployment will get it; several times, if need "
+            "be.",
+        ),
+    ] = None,
+    app: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            show_default=False,
+            help="A cloud assembly that was synthesized already, such as cdk.out. Without it, the "
+            "app is synthesized.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Tell in seconds whether a deployment of half an hour would fail.
+
+    Looks at this machine's tools, the credentials, the account's CDK bootstrap, its quotas, the
+    names that are taken, what an earlier stack has left, and what AWS offers in the chosen zones.
+    What is needed is read from the synthesized templates. It only reads.
+
+    Exit code 0: nothing is in the way; 1: something is, and how to mend it; 2: it could not be
+    looked at (no credentials, no connection).
+    """
+    if app and context:
+        raise typer.BadParameter("-c or --app, not both: an assembly has its settings already")
+    told = Console(stderr=True, highlight=False)
+    clients = Clients(boto3.Session(region_name=REGION))
+    found = list(tools.installed())
+    owner = clients("sts").get_caller_identity()["Account"]
+    with told.status("synthesizing the app, to see what it needs"):
+        needs = _needs(app, context or [])
+    if isinstance(needs, Check):
+        found.append(needs)
+    else:
+        with told.status(f"asking account {owner}"):
+            now = account.existing(clients)
+            found += answers(_questions(clients, needs, now, owner), emulated=clients.emulated)
+    if as_json:
+        typer.echo(json.dumps({"account": owner, "stack": STACK, **checks.as_document(found)}))
+    else:
+        _show(Console(highlight=False), found)
+    raise typer.Exit(1 if checks.has_problems(found) else 0)
+
+
+def _show(console: Console, found: Sequence[Check]) -> None:
+    checks.show(console, found)
+    counts = Counter(each.verdict for each in found)
+    console.print(
+        f"{counts[Verdict.HELD]} held, {counts[Verdict.PROBLEM]} in the way, "
+        f"{counts[Verdict.UNSEEN]} cannot be seen here"
+    )
+
+
+def _needs(app: Path | None, context: Sequence[str]) -> Needs | Check:
+    """The needs; or, where there is nothing that could be deployed, why."""
+    try:
+        if app:
+            assembly = Assembly.read(app)
+            return Needs.read(app, f"{assembly.stack}.template.json")
+        with tempfile.TemporaryDirectory(prefix="preflight-") as folder:
+            assembly = synthesize(Path(folder), context)
+            return Needs.read(assembly.folder, f"{assembly.stack}.template.json")
+    except ReportError as error:
+        return judged(
+            "synthesis", found=str(error), needed="templates", held=False,
+            mend="correct what it says; settings stand in config.py and cdk.json",
+        )  # fmt: skip
+
+
+def _questions(clients: Clients, needs: Needs, now: Existing, owner: str) -> list[Question[Check]]:
+    asked: list[tuple[str, Callable[[], Iterable[Check]]]] = [
+        ("credentials", lambda: account.identity(clients)),
+        ("CDK bootstrap", lambda: account.bootstrap(clients, needs, owner)),
+        (f"stack {STACK}", lambda: [account.stack_state(now)]),
+    ]
+    asked += [
+        (quota.what, lambda type_=type_: quotas.counted(clients, type_, needs, now))  # type: ignore[misc]
+        for type_, quota in quotas.QUOTAS.items()
+    ]
+    asked += [
+        ("NAT gateways in a zone", lambda: quotas.nat_gateways(clients, needs, now)),
+        ("rules of a security group", lambda: quotas.rules(clients, needs)),
+        ("Lambda concurrency", lambda: quotas.concurrency(clients, needs, now)),
+        ("API keys", lambda: quotas.api_keys(clients, needs, now)),
+        ("IAM roles and policies", lambda: quotas.roles(clients, needs, now)),
+    ]
+    asked += [
+        (f"names: {what}", lambda type_=type_: names.taken(clients, type_, needs, now))  # type: ignore[misc]
+        for type_, (what, _, _) in names.TAKEN.items()
+    ]
+    asked += [
+        ("left by an earlier stack", lambda: account.leftovers(clients, needs.tags)),
+        ("availability zones", lambda: offers.zones(clients, needs)),
+        ("database", lambda: offers.database(clients, needs)),
+        ("API Gateway's logging role", lambda: account.api_logging_role(clients, now)),
+        ("alert address", lambda: account.alert_address(needs)),
+    ]
+    return [
+        Question(
+            unanswered=Check(
+                what=what,
+                found="",
+                needed="an answer",
+                verdict=Verdict.PROBLEM,
+                mend="preflight and deploy with an administrator's credentials",
+            ),
+            ask=ask,
+        )
+        for what, ask in asked
+    ]

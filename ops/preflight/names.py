@@ -1,0 +1,161 @@
+"""Names that the templates fix, and that something else has already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from ops.checks import Check
+from ops.preflight.account import Existing
+from ops.preflight.judgement import judged
+from ops.preflight.needs import Needs
+from ops.questions import Clients, code
+
+Taken = Callable[[Clients, Sequence[str]], Iterable[str]]
+"""Which of some names exist."""
+
+
+def _unless(missing: str, ask: Callable[[], Any]) -> bool:
+    """Whether AWS answers; not, when it says by this code that there is no such thing."""
+    try:
+        ask()
+    except ClientError as error:
+        if code(error) != missing:
+            raise
+        return False
+    return True
+
+
+def _tables(clients: Clients, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        if _unless(
+            "ResourceNotFoundException",
+            lambda name=name: clients("dynamodb").describe_table(TableName=name),  # type: ignore[misc]
+        ):
+            yield name
+
+
+def _functions(clients: Clients, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        if _unless(
+            "ResourceNotFoundException",
+            lambda name=name: clients("lambda").get_function_configuration(FunctionName=name),  # type: ignore[misc]
+        ):
+            yield name
+
+
+def _databases(clients: Clients, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        if _unless(
+            "DBInstanceNotFound",
+            lambda name=name: clients("rds").describe_db_instances(DBInstanceIdentifier=name),  # type: ignore[misc]
+        ):
+            yield name
+
+
+def _log_groups(clients: Clients, names: Sequence[str]) -> Iterator[str]:
+    logs = clients("logs")
+    for name in names:
+        groups = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        if name in [group["logGroupName"] for group in groups]:
+            yield name
+
+
+def _alarms(clients: Clients, names: Sequence[str]) -> Iterator[str]:
+    pages = (
+        clients("cloudwatch")
+        .get_paginator("describe_alarms")
+        .paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    )
+    for page in pages:
+        for alarm in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", [])):
+            if alarm["AlarmName"] in names:
+                yield alarm["AlarmName"]
+
+
+def _listed(service: str, operation: str, items: str, key: str, **arguments: Any) -> Taken:
+    def taken(clients: Clients, names: Sequence[str]) -> Iterator[str]:
+        pages = clients(service).get_paginator(operation).paginate(**arguments)
+        there = {each[key] for page in pages for each in page[items]}
+        return (name for name in names if name in there)
+
+    return taken
+
+
+def _rules(clients: Clients, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        found = clients("events").list_rules(NamePrefix=name)["Rules"]
+        if name in [rule["Name"] for rule in found]:
+            yield name
+
+
+def _web_acls(clients: Clients, names: Sequence[str]) -> Iterator[str]:
+    # Has no paginator; a hundred is far above what an account has by default.
+    found = clients("wafv2").list_web_acls(Scope="REGIONAL", Limit=100)["WebACLs"]
+    return (name for name in names if name in [each["Name"] for each in found])
+
+
+TAKEN: Final[Mapping[str, tuple[str, Taken, str]]] = {
+    "AWS::CloudWatch::Alarm": ("alarm", _alarms, "aws cloudwatch delete-alarms --alarm-names"),
+    "AWS::CloudWatch::CompositeAlarm": (
+        "composite alarm", _alarms, "aws cloudwatch delete-alarms --alarm-names",
+    ),
+    "AWS::CloudWatch::Dashboard": (
+        "dashboard",
+        _listed("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
+        "aws cloudwatch delete-dashboards --dashboard-names",
+    ),
+    "AWS::DynamoDB::Table": (
+        "table", _tables, "holds data: import it (cdk import), or, after a backup, aws dynamodb "
+        "delete-table --table-name",
+    ),
+    "AWS::Events::Rule": (
+        "event rule", _rules, "after aws events remove-targets: aws events delete-rule --name",
+    ),
+    "AWS::KMS::Alias": (
+        "key alias", _listed("kms", "list_aliases", "Aliases", "AliasName"),
+        "its key stays: aws kms delete-alias --alias-name",
+    ),
+    "AWS::Lambda::Function": (
+        "function", _functions, "aws lambda delete-function --function-name",
+    ),
+    "AWS::Logs::LogGroup": (
+        "log group", _log_groups, "if nobody needs what it holds: aws logs delete-log-group "
+        "--log-group-name",
+    ),
+    "AWS::RDS::DBInstance": (
+        "database instance", _databases, "holds data: rename it with aws rds modify-db-instance "
+        "--apply-immediately --new-db-instance-identifier OTHER --db-instance-identifier",
+    ),
+    "AWS::WAFv2::WebACL": (
+        "web firewall", _web_acls, "disassociate it, then aws wafv2 delete-web-acl "
+        "--scope REGIONAL --name",
+    ),
+}  # fmt: skip
+"""By type: what it is to people, which names exist, and how one is freed."""
+
+
+def taken(clients: Clients, type_: str, needs: Needs, now: Existing) -> Iterator[Check]:
+    """A check for each name that is taken by what is not the stack's; one if none is."""
+    what, ask, mend = TAKEN[type_]
+    names = [name for name in needs.names.get(type_, []) if not now.has(type_, name)]
+    others = sorted(set(ask(clients, names))) if names else []
+    for name in others:
+        yield judged(
+            f"{what} {name}",
+            found="taken by something that is not the stack's",
+            needed="free",
+            held=False,
+            mend=f"{mend} {name}",
+        )
+    if not others:
+        own = len(needs.names.get(type_, [])) - len(names)
+        yield judged(
+            f"names: {what}",
+            found=f"{len(names)} free" + (f", {own} the stack's own" if own else ""),
+            needed="free",
+            held=True,
+            mend="",
+        )

@@ -1,0 +1,83 @@
+"""The tools on this machine, against what is pinned."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from typing import Final
+
+from change_report.assembly import PROJECT
+from ops.checks import Check
+from ops.preflight.judgement import judged
+
+_OLDEST_PYTHON: Final = (3, 11)
+_SETUP: Final = "make setup"
+
+
+def installed() -> Iterator[Check]:
+    """Python, the CDK's library and what belongs to it, the CDK's command line and Node.js."""
+    yield judged(
+        "Python",
+        found=".".join(map(str, sys.version_info[:3])),
+        needed="3.11 or newer",
+        held=sys.version_info[:2] >= _OLDEST_PYTHON,
+        mend="install a newer Python, remove .venv/, make setup",
+    )
+    for name, pinned in _pinned().items():
+        found = _version(name)
+        yield judged(
+            name, found=found or "not installed", needed=pinned, held=found == pinned, mend=_SETUP
+        )
+    wanted = json.loads((PROJECT / "package.json").read_text())["devDependencies"]["aws-cdk"]
+    package = PROJECT / "node_modules" / "aws-cdk" / "package.json"
+    have = json.loads(package.read_text())["version"] if package.exists() else ""
+    yield judged(
+        "CDK command line",
+        found=have or "not installed",
+        needed=wanted,
+        held=have == wanted,
+        mend=_SETUP,
+    )
+    yield _node()
+
+
+def _node() -> Check:
+    """The one that comes with the virtual environment, or the user's."""
+    beside = PROJECT / ".venv" / "bin" / "node"
+    command = str(beside) if beside.exists() else "node"
+    try:
+        told = subprocess.run(  # noqa: S603 - asks for its version
+            [command, "--version"], capture_output=True, text=True, timeout=20, check=True
+        )
+        found = told.stdout.strip().lstrip("v")
+    except (OSError, subprocess.SubprocessError):
+        found = ""
+    engines = PROJECT / "node_modules" / "aws-cdk" / "package.json"
+    least = 18
+    if engines.exists():
+        asked = json.loads(engines.read_text()).get("engines", {}).get("node", "")
+        if number := re.search(r"\d+", asked):
+            least = int(number[0])
+    return judged(
+        "Node.js",
+        found=found or "not installed",
+        needed=f"{least} or newer",
+        held=bool(found) and int(found.split(".")[0]) >= least,
+        mend=_SETUP,
+    )
+
+
+def _pinned() -> dict[str, str]:
+    lines = (PROJECT / "requirements.txt").read_text().splitlines()
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", "\n".join(lines), re.MULTILINE))
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,319 @@
+"""`reconcile`: ledger against history against audit trail, for a period."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, time, timedelta
+from itertools import islice
+from typing import Annotated, Any, Final
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+from rich.table import Table
+
+from ops.audit_records import AuditRecords, Found
+from ops.failure import OpsError
+from ops.ledger import Ledger
+from ops.payment_history import LARGEST_BATCH, REQUEST, PaymentHistory
+from ops.production import Production
+from ops.reconcile_books import Books, Difference
+
+_TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"]
+_LATE: Final = timedelta(minutes=15)
+"""After an event, its audit record is looked for so long at first."""
+_LATEST: Final = timedelta(days=1)
+"""And then so long: the table's stream forgets it after that."""
+_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""payments-ledger-reader answers nothing about the time before."""
+_SHOWN: Final = 50
+"""Differences in the table; JSON has all."""
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def _duration(text: str) -> timedelta:
+    match = re.fullmatch(r"([1-9]\d{0,4})([mhd])", text)
+    if match is None:
+        raise typer.BadParameter(f"{text} is none of 30m, 12h, 7d and the like")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def command(
+    begin: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from",
+            formats=_TIMES,
+            metavar="TIME",
+            show_default=False,
+            help="Begin of the period (UTC), such as 2026-01-31 or 2026-01-31T08:30. "
+            "Default: yesterday.",
+        ),
+    ] = None,
+    end: Annotated[
+        datetime | None,
+        typer.Option(
+            "--to",
+            formats=_TIMES,
+            metavar="TIME",
+            show_default=False,
+            help="Its end, which does not belong to it. Default: a day after --from, or now.",
+        ),
+    ] = None,
+    last: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=_duration,
+            metavar="DURATION",
+            show_default=False,
+            help="Instead of both: the period up to now, such as 30m, 12h or 7d.",
+        ),
+    ] = None,
+    grace: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="What was posted so recently may lack its traces: it is counted, not told.",
+        ),
+    ] = 300,
+    scan: Annotated[
+        bool,
+        typer.Option(
+            "--scan",
+            help="Read all of the history too, to find items that neither ledger nor audit trail "
+            "know. DynamoDB charges the whole table: about 0.02 USD a GB.",
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare what ledger, history and audit trail say of the payments posted in a period.
+
+    Tells counts and sums by currency, and each difference by payment: posted, but not in the
+    history, or the other way round; other amounts; without approval; not audited; items that were
+    changed or deleted; debits that are not credits.
+
+    The ledger is read through its read-only function, the history by the keys that ledger and audit
+    trail name (its table knows payments, not periods; see --scan), the audit trail by its hours. A
+    million payments take some minutes and about 0.30 USD.
+
+    Exit code 0: no difference; 1: differences, or audit objects that cannot be read; 2: one of the
+    three could not be read at all.
+    """
+    period = _period(begin, end, last, datetime.now(UTC))
+    production = Production.find()
+    told = Console(stderr=True, highlight=False)
+    with told.status("reading the ledger") as status:
+        reconciled = reconcile(production, period, timedelta(seconds=grace), status, scan=scan)
+    if as_json:
+        typer.echo(json.dumps(reconciled.document()))
+    else:
+        _show(Console(highlight=False), reconciled)
+    raise typer.Exit(0 if reconciled.held else 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period:
+    begin: datetime
+    end: datetime
+
+    def has(self, at: int) -> bool:
+        """Whether a moment, in microseconds since 1970, belongs to it."""
+        return microseconds(self.begin) <= at < microseconds(self.end)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconciled:
+    """What came of it.
+
+    Attributes:
+        sums: ops.reconcile_books.Books.sums.
+        under_way: payments that may yet get their traces.
+        unread: objects of the audit trail, with the reason.
+    """
+
+    period: Period
+    grace: timedelta
+    sums: list[dict[str, Any]]
+    differences: list[Difference]
+    under_way: int
+    unread: dict[str, str]
+    scanned: bool
+
+    @property
+    def held(self) -> bool:
+        return not self.differences and not self.unread
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "held": self.held,
+            "from": self.period.begin.isoformat(),
+            "to": self.period.end.isoformat(),
+            "grace_seconds": round(self.grace.total_seconds()),
+            "history_scanned": self.scanned,
+            "sums": self.sums,
+            "under_way": self.under_way,
+            "differences": [asdict(each) for each in self.differences],
+            "unread_audit_objects": self.unread,
+        }
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def reconcile(
+    production: Production, period: Period, grace: timedelta, status: Status, *, scan: bool = False
+) -> Reconciled:
+    """
+    Raises:
+        OpsError, botocore's errors: something could not be read.
+    """
+    books, now = Books(), datetime.now(UTC)
+    ledger, history = Ledger.of(production), PaymentHistory.of(production)
+    audit = AuditRecords.of(production)
+    for number, entry in enumerate(ledger.entries(period.begin, period.end), 1):
+        books.add_entry(entry, microseconds(datetime.fromisoformat(entry["posted_at"])))
+        if number % 1000 == 0:
+            status.update(f"reading the ledger: {number:,} entries")
+    check_totals(books, ledger, period.begin, min(period.end, now - grace))
+    status.update("reading the audit trail")
+    _read_audit(books, audit, period, now, status)
+    if scan:
+        status.update("reading the whole history")
+        for item in history.posted_between(microseconds(period.begin), microseconds(period.end)):
+            books.add_posted(item)
+    status.update("reading the history")
+    _read_history(books, history, status)
+    settled = microseconds(now - grace)
+    return Reconciled(
+        period=period,
+        grace=grace,
+        sums=books.sums(),
+        differences=list(books.differences(settled)),
+        under_way=books.under_way(settled),
+        unread=audit.unread,
+        scanned=scan,
+    )
+
+
+def check_totals(books: Books, ledger: Ledger, begin: datetime, end: datetime) -> None:
+    """See to it that the entries that were read are all that the ledger has.
+
+    Raises:
+        OpsError: they are not.
+    """
+    if books.ledger_totals(microseconds(end)) != ledger.totals(begin, end):
+        raise OpsError(
+            "the entries that the ledger showed do not add up to its own totals of the same "
+            "period: run it again; if it stays so, somebody changes the ledger"
+        )
+
+
+def _read_audit(
+    books: Books, audit: AuditRecords, period: Period, now: datetime, status: Status
+) -> None:
+    last = datetime.fromisoformat(books.last_delivery() or period.end.isoformat())
+    until = min(max(last, period.end) + _LATE, now)
+    _add_audited(books, audit.stored_between(period.begin, until), period, status)
+    if until < now and books.lack_audit():
+        late = min(until + _LATEST, now)
+        _add_audited(books, audit.stored_between(until, late), period, status)
+
+
+def _add_audited(books: Books, found: Iterator[Found], period: Period, status: Status) -> None:
+    for number, each in enumerate(found, 1):
+        record = each.record
+        item, keys = record.get("item", {}), record["keys"]
+        created = microseconds(datetime.fromisoformat(record["created_at"]))
+        if record["anomaly"]:
+            if (
+                microseconds(period.begin.replace(microsecond=0))
+                <= created
+                < microseconds(period.end)
+            ):  # DynamoDB tells the second
+                told = f"of item {keys['timestamp']} at {record['created_at']}"
+                books.add_change(keys["transaction_id"], created, record["event_name"], told)
+        elif item.get("state") == "posted" and period.has(keys["timestamp"]):
+            books.add_audited(item)
+        if number % 1000 == 0:
+            status.update(f"reading the audit trail: {number:,} records")
+
+
+def _read_history(books: Books, history: PaymentHistory, status: Status) -> None:
+    known, read = books.known(), 0
+    # Two items a payment: its request and its posting.
+    while some := list(islice(known, LARGEST_BATCH // 2)):
+        keys = {key for id_, at in some for key in ((id_, REQUEST), (id_, at))}
+        for item in history.items(keys):
+            if item["timestamp"] == REQUEST:
+                books.add_approval(item)
+            else:
+                books.add_posted(item)
+        read += len(some)
+        if read % 1000 == 0:
+            status.update(f"reading the history: {read:,} payments")
+
+
+def _period(
+    begin: datetime | None, end: datetime | None, last: timedelta | None, now: datetime
+) -> Period:
+    if last is not None:
+        if begin or end:
+            raise typer.BadParameter("--last stands instead of --from and --to")
+        return Period(begin=max(now - last, _FIRST), end=now)
+    if begin is None and end is not None:
+        raise typer.BadParameter("--to needs --from")
+    if begin is None:
+        today = datetime.combine(now.date(), time(), UTC)
+        return Period(begin=today - timedelta(days=1), end=today)
+    begin = begin.replace(tzinfo=UTC)
+    if not _FIRST <= begin < now:
+        raise typer.BadParameter(f"--from must be in the past, and not before {_FIRST.date()}")
+    end = end.replace(tzinfo=UTC) if end else begin + timedelta(days=1)
+    if begin >= end:
+        raise typer.BadParameter("--from must be before --to")
+    return Period(begin=begin, end=min(end, now))
+
+
+def _show(console: Console, reconciled: Reconciled) -> None:
+    period = reconciled.period
+    console.print(f"Posted from {period.begin:%Y-%m-%d %H:%M:%S} to {period.end:%Y-%m-%d %H:%M:%S}")
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("currency")
+    for store in ("ledger", "history", "audit trail"):
+        table.add_column(store, justify="right")
+    for told in reconciled.sums:
+        cells = [told[name] for name in ("ledger", "history", "audit")]
+        table.add_row(told["currency"] or "none", *(f"{c['count']:,}: {c['sum']:,}" for c in cells))
+    if reconciled.sums:
+        console.print(table)
+        console.print("Payments: sums in minor units.")
+    else:
+        console.print("No payment was posted.")
+    if reconciled.under_way:
+        console.print(
+            f"{reconciled.under_way} posted in the last {reconciled.grace.seconds} s may yet get "
+            "their traces (--grace)."
+        )
+    for key, reason in list(reconciled.unread.items())[:_SHOWN]:
+        console.print(f"[red]✘[/] {escape(key)}: {reason}")
+    if reconciled.differences:
+        found = Table(box=box.SIMPLE_HEAD)
+        for column in ("payment", "difference"):
+            found.add_column(column, overflow="fold", no_wrap=column == "payment")
+        for each in reconciled.differences[:_SHOWN]:
+            found.add_row(each.transaction_id, f"[red]{each.kind}[/]: {escape(each.detail)}")
+        console.print(found)
+        more = len(reconciled.differences) - _SHOWN
+        if more > 0:
+            console.print(f"And {more:,} more: --json tells all.")
+        console.print("What happened to one of them: python -m ops payment ID", soft_wrap=True)
+    elif reconciled.held:
+        console.print("[green]✔[/] No difference.")

@@ -1,0 +1,5 @@
+"""`report`: one HTML file for an auditor, made from the templates and, if asked, from AWS."""
+
+from ops.report.command import command
+
+__all__ = ["command"]

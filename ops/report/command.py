@@ -1,0 +1,102 @@
+"""The command line of `report`."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from change_report.assembly import Assembly, synthesize
+from change_report.failure import ReportError
+from ops.failure import OpsError
+
+
+def command(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", dir_okay=False, help="The HTML file to write.")
+    ] = Path("report.html"),
+    assembly: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            show_default=False,
+            help="A cloud assembly that `cdk synth` made, instead of synthesizing one now.",
+        ),
+    ] = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Ask AWS too: states of stacks, alarms and subscriptions, and what `verify` "
+            "finds stand beside what the templates say.",
+        ),
+    ] = False,
+    requests: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="API calls a month, for the part of costs."),
+    ] = 1_000_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Write one HTML file as evidence for an audit.
+
+    Requirements with what fulfils and tests them and the PCI DSS requirements they serve, a
+    picture of the architecture, permissions, keys, network rules, alarms, accepted findings,
+    costs, retention of logs, and all resources. The file needs nothing but a browser, and can be
+    printed. It holds no secret; with --live it names the account.
+
+    Exit code 0: the evidence is complete; 1: something lacks evidence, or with --live does not
+    hold, and the report's summary says what; 2: it could not be made.
+    """
+    # Imported where they are needed: the other commands need not wait for them.
+    from ops.report.facts import collect
+    from ops.report.live import look
+    from ops.report.page import render
+
+    told = Console(stderr=True, highlight=False)
+    with tempfile.TemporaryDirectory(prefix="payments-production-") as temporary:
+        with told.status("reading the templates") as status:
+            try:
+                if assembly is None:
+                    status.update("synthesizing; that takes about a minute")
+                    made = synthesize(Path(temporary))
+                else:
+                    made = Assembly.read(assembly)
+                status.update("collecting")
+                facts = collect(made, requests)
+            except ReportError as error:
+                raise OpsError(str(error)) from error
+            if live:
+                status.update("asking AWS")
+            seen = look() if live else None
+            text = render(facts, seen)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+    problems = [*facts.problems, *(seen.problems if seen else ())]
+    if as_json:
+        document = {
+            "file": str(output),
+            "bytes": output.stat().st_size,
+            "complete": not problems,
+            "problems": problems,
+            "requirements": len(facts.requirements),
+            "resources": len(facts.built.resources),
+            "monthly_usd": {
+                "idle": facts.costs.idle,
+                "by_traffic": facts.costs.by_traffic,
+                "total": facts.costs.total,
+                "requests": requests,
+            },
+        }
+        typer.echo(json.dumps(document))
+    else:
+        for problem in problems:
+            told.print(f"[red]✘[/] {escape(problem)}", soft_wrap=True)
+        size = output.stat().st_size // 1024
+        Console(highlight=False).print(f"{escape(str(output))} ({size} KiB)", soft_wrap=True)
+    raise typer.Exit(1 if problems else 0)

@@ -1,0 +1,176 @@
+"""What AWS says of the deployed stack, to stand beside what the templates say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from change_report.assembly import PROJECT, STACK
+from ops.checks import Verdict
+from ops.production import REGION, Production
+
+_WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
+_NESTED: Final = "AWS::CloudFormation::Stack"
+_NOT_CHECKED: Final = "NOT_CHECKED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackState:
+    """
+    Attributes:
+        drift: as CloudFormation last detected it.
+        checked: when that was; empty if never.
+    """
+
+    name: str
+    status: str
+    drift: str
+    checked: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscription:
+    endpoint: str
+    protocol: str
+    confirmed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """
+    Attributes:
+        names: physical ids by logical ids.
+        alarms: states by the alarms' logical ids.
+        checks: what `verify` found, as its JSON has it.
+        unverified: why there is none of that.
+    """
+
+    account: str
+    place: str
+    asked: datetime
+    stacks: tuple[StackState, ...]
+    outputs: Mapping[str, str]
+    names: Mapping[str, str]
+    alarms: Mapping[str, str]
+    subscriptions: tuple[Subscription, ...]
+    checks: tuple[Mapping[str, str], ...]
+    unverified: str
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return tuple(self._problems())
+
+    @property
+    def unseen(self) -> int:
+        """How many values `verify` could not see where the stack stands."""
+        return sum(check["verdict"] == Verdict.UNSEEN for check in self.checks)
+
+    def _problems(self) -> Iterator[str]:
+        for stack in self.stacks:
+            if stack.status not in _WHOLE:
+                yield f"live: {stack.name} is {stack.status}"
+            if stack.drift == "DRIFTED":
+                yield f"live: {stack.name} is not as deployed any more (drift)"
+        for alarm, state in self.alarms.items():
+            if state in ("ALARM", "missing"):
+                yield f"live: the alarm {self.names[alarm]} is {state}"
+        if not any(each.confirmed for each in self.subscriptions):
+            yield "live: the alerts topic has no confirmed subscription"
+        for check in self.checks:
+            if check["verdict"] == Verdict.PROBLEM:
+                needed = f", needed {check['needed']}" if check.get("needed") else ""
+                yield f"live, {_number(check)}{check['what']}: {check['found']}{needed}"
+        if self.unverified:
+            yield f"live: verify could not do its work: {self.unverified}"
+
+
+def look() -> Seen:
+    """
+    Raises:
+        OpsError: it is not deployed.
+        BotoCoreError, ClientError: AWS could not be asked.
+    """
+    production = Production.find()
+    resources = list(production.resources())
+    nested = [each for each in resources if each.type == _NESTED]
+    alarms = [each for each in resources if each.type.endswith("Alarm")]
+    states = _alarm_states(production)
+    checks, unverified = _verified()
+    return Seen(
+        account=production.client("sts").get_caller_identity()["Account"],
+        place="the embedded environment" if production.emulated else REGION,
+        asked=datetime.now(UTC),
+        stacks=(
+            _stack(production, STACK, STACK),
+            *(_stack(production, each.logical_id, each.name) for each in nested),
+        ),
+        outputs=production.outputs,
+        names={each.logical_id: each.name for each in resources},
+        alarms={each.logical_id: states.get(each.name, "missing") for each in alarms},
+        subscriptions=tuple(_subscriptions(production)),
+        checks=checks,
+        unverified=unverified,
+    )
+
+
+def _stack(production: Production, name: str, stack_id: str) -> StackState:
+    (stack,) = production.client("cloudformation").describe_stacks(StackName=stack_id)["Stacks"]
+    drift: Mapping[str, Any] = stack.get("DriftInformation", {})
+    checked = drift.get("LastCheckTimestamp")
+    return StackState(
+        name=name,
+        status=stack["StackStatus"],
+        drift=drift.get("StackDriftStatus", _NOT_CHECKED),
+        checked=f"{checked:%Y-%m-%d %H:%M} UTC" if checked else "",
+    )
+
+
+def _alarm_states(production: Production) -> dict[str, str]:
+    pages = production.client("cloudwatch").get_paginator("describe_alarms")
+    return {
+        alarm["AlarmName"]: alarm["StateValue"]
+        for page in pages.paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+        for alarm in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", []))
+    }
+
+
+def _subscriptions(production: Production) -> Iterator[Subscription]:
+    sns, topic = production.client("sns"), production.output("AlertsTopicArn")
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    for each in (subscription for page in pages for subscription in page["Subscriptions"]):
+        arn = each["SubscriptionArn"]
+        confirmed = arn.startswith("arn:") and (
+            sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"].get(
+                "PendingConfirmation"
+            )
+            != "true"
+        )
+        yield Subscription(
+            endpoint=each["Endpoint"], protocol=each["Protocol"], confirmed=confirmed
+        )
+
+
+def _verified() -> tuple[tuple[Mapping[str, str], ...], str]:
+    """What `verify` finds, without having drift detected, which takes minutes."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", "verify", "--no-drift", "--json"],
+        cwd=PROJECT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        return tuple(json.loads(done.stdout)["checks"]), ""
+    except (ValueError, KeyError):
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        return (), last.removeprefix("error: ")
+
+
+def _number(check: Mapping[str, str]) -> str:
+    return f"{check['requirement']} " if "requirement" in check else ""

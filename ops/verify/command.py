@@ -1,0 +1,215 @@
+"""The command line of `verify`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import boto3
+import typer
+from rich.console import Console
+
+from change_report.assembly import STACK
+from ops import checks
+from ops.checks import Verdict
+from ops.failure import OpsError
+from ops.production import REGION, Production, Resource
+from ops.questions import Clients, Question, answers
+from ops.verify import compute, data, network, observability, roles, stack, tags
+from ops.verify.findings import REQUIREMENTS, Finding
+from ops.verify.subjects import KINDS, Subjects, discovered, of_stack
+
+_NESTED = "AWS::CloudFormation::Stack"
+
+
+def command(
+    prefix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PREFIX",
+            show_default=False,
+            help="Look at the resources whose names begin so, in an account without the stack: "
+            "how far they are from the requirements.",
+        ),
+    ] = None,
+    names: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND=NAME,...",
+            show_default=False,
+            help=f"Names that the prefix does not tell. Kinds: "
+            f"{', '.join(kind.name for kind in KINDS)}.",
+        ),
+    ] = "",
+    drift: Annotated[
+        bool,
+        typer.Option(help="Have CloudFormation detect drift too; that may take minutes."),
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare what is deployed with the requirements R1 to R18, value by value.
+
+    Asks the live resources, not the templates: settings, keys, tags, alarms, subscription, roles,
+    drift. With --prefix or --names it looks at any resources, made by hand or by another stack;
+    then the report is the list of what is to be done to them.
+
+    It only reads. Exit code 0: all of it held; 1: something did not, or could not be asked; 2: it
+    could not take place (no such stack, no credentials).
+    """
+    told = Console(stderr=True, highlight=False)
+    by_name = prefix is not None or bool(names)
+    if by_name:
+        session = boto3.Session(region_name=REGION)
+        clients = Clients(session)
+        account = clients("sts").get_caller_identity()["Account"]
+        with told.status("looking for the resources"):
+            subjects = discovered(clients, prefix or "", _named(names))
+    else:
+        production = _production()
+        clients = Clients(production.session)
+        account = clients("sts").get_caller_identity()["Account"]
+        with told.status(f"listing the resources of {STACK}"):
+            subjects = of_stack(production)
+    with told.status("asking for every value") as status:
+        asked = [*_everywhere(clients, subjects), *_tags(clients, account, subjects)]
+        asked += _roles(clients, subjects)
+        if not by_name:
+            asked += _of_the_stack(clients)
+        found = [*subjects.missing, *answers(asked, emulated=clients.emulated)]
+        if drift and not by_name:
+            status.update("having CloudFormation detect drift")
+            found += answers(_drift(clients, subjects), emulated=clients.emulated)
+    order = list(REQUIREMENTS)
+    found.sort(key=lambda finding: order.index(finding.requirement))
+    if as_json:
+        subject = {"stack": STACK} if not by_name else {"prefix": prefix or "", "names": names}
+        typer.echo(json.dumps({"account": account, **subject, **checks.as_document(found)}))
+    else:
+        _show(Console(highlight=False), found)
+    raise typer.Exit(1 if checks.has_problems(found) else 0)
+
+
+def _production() -> Production:
+    try:
+        return Production.find()
+    except OpsError as error:
+        raise OpsError(f"{error} What is in no stack is found with --prefix or --names") from None
+
+
+def _named(names: str) -> dict[str, str]:
+    """
+    Raises:
+        OpsError: it is not KIND=NAME, or no such kind.
+    """
+    known = [kind.name for kind in KINDS]
+    found = {}
+    for each in filter(None, names.split(",")):
+        kind, _, name = each.partition("=")
+        if kind not in known or not name:
+            raise OpsError(f"--names {each!r}: write KIND=NAME; kinds are {', '.join(known)}")
+        found[kind] = name
+    return found
+
+
+def _question(
+    requirement: str, what: str, ask: Callable[[], Iterable[Finding]]
+) -> Question[Finding]:
+    unanswered = Finding(
+        requirement=requirement,
+        what=what,
+        found="",
+        needed="an answer",
+        verdict=Verdict.PROBLEM,
+        mend="with credentials that may read it (AWS's policy SecurityAudit is enough), verify "
+        "again; if it is gone, deploy it anew",
+    )
+    return Question(unanswered=unanswered, ask=ask)
+
+
+def _everywhere(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
+    """What is asked of a stack and of resources without one."""
+    parts: Sequence[tuple[str, str, Callable[[Clients, Subjects], Iterable[Finding]]]] = (
+        ("R2", "subnets", network.subnets),
+        ("R3", "security groups", network.rules),
+        ("R4", "database", data.database),
+        ("R5", "functions", compute.functions),
+        ("R7", "API", compute.api),
+        ("R9", "table", data.table),
+        ("R10", "bucket", data.bucket),
+        ("R11", "queue", data.queue),
+        ("R12", "dashboard", observability.dashboard),
+        ("R13", "alerts topic", observability.alerts),
+        ("R14", "alarms", observability.alarms),
+        ("R15", "log groups", observability.logs),
+        ("R17", "roles of the functions", roles.of_functions),
+        ("R18", "keys", data.keys),
+    )
+    return [
+        _question(requirement, what, lambda ask=ask: ask(clients, subjects))  # type: ignore[misc]
+        for requirement, what, ask in parts
+    ]
+
+
+def _of_the_stack(clients: Clients) -> list[Question[Finding]]:
+    return [
+        _question("R1", "stack", lambda: stack.state(clients)),
+        _question("R16", "tags of the stack", lambda: tags.of_stack(clients)),
+    ]
+
+
+def _tags(clients: Clients, account: str, subjects: Subjects) -> list[Question[Finding]]:
+    by_stack: dict[str, list[Resource]] = {}
+    for each in subjects.stack or tags.as_resources(subjects):
+        by_stack.setdefault(each.stack, []).append(each)
+    return [
+        _question(
+            "R16",
+            f"tags of {name or 'the resources'}",
+            lambda name=name, those=those: tags.of_resources(  # type: ignore[misc]
+                clients, account, name or "those", those, subjects.tags
+            ),
+        )
+        for name, those in by_stack.items()
+    ]
+
+
+def _roles(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
+    if not subjects.stack:
+        return [_question("R17", "roles", lambda: roles.without_stack(clients, subjects))]
+    names = [each.name for each in subjects.stack if each.type == "AWS::IAM::Role"]
+    return [
+        _question("R17", f"role {name}", lambda name=name: roles.of_role(clients, name))  # type: ignore[misc]
+        for name in dict.fromkeys(names)
+    ]
+
+
+def _drift(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
+    stacks: Mapping[str, str] = {
+        STACK: STACK,
+        **{each.logical_id: each.name for each in subjects.stack if each.type == _NESTED},
+    }
+    return [
+        _question(
+            "R1",
+            f"drift of {name}",
+            lambda name=name, stack_id=stack_id: stack.drift(clients, name, stack_id),  # type: ignore[misc]
+        )
+        for name, stack_id in stacks.items()
+    ]
+
+
+def _show(console: Console, found: Sequence[Finding]) -> None:
+    """A table for each requirement, and the count at the end."""
+    for requirement, text in REQUIREMENTS.items():
+        if those := [each for each in found if each.requirement == requirement]:
+            console.print(f"[bold]{requirement}[/] {text}")
+            checks.show(console, those)
+            console.print()
+    counts: Mapping[Any, int] = {
+        verdict: sum(each.verdict is verdict for each in found) for verdict in Verdict
+    }
+    console.print(
+        f"{counts[Verdict.HELD]} held, {counts[Verdict.PROBLEM]} problems, "
+        f"{counts[Verdict.UNSEEN]} cannot be seen here"
+    )

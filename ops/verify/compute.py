@@ -1,0 +1,195 @@
+"""R1 (the functions' Python), R5 to R8: the functions, asked of Lambda, and the API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from ops.questions import Clients, code
+from ops.verify.findings import Finding, judged, problem
+from ops.verify.subjects import Subjects
+
+_MEMORY_MB: Final = 512
+_TIMEOUT_SECONDS: Final = 30
+_OLDEST_PYTHON: Final = (3, 8)
+_PATHS: Final = {
+    "/validate": "payment-validator",
+    "/process": "payment-processor",
+    "/status": "",
+}
+"""R7: the function of R5 behind each path; of the status none is asked for."""
+
+Item = Mapping[str, Any]
+
+
+def functions(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
+    """R1, R5, R6; R5 asks of its three functions only."""
+    for name in subjects.all_functions:
+        found = clients("lambda").get_function_configuration(FunctionName=name)
+        update = f"aws lambda update-function-configuration --function-name {name} "
+        runtime = found.get("Runtime", "a container image")
+        version = re.fullmatch(r"python(\d+)\.(\d+)", runtime)
+        yield judged(
+            "R1", f"runtime of {name}", found=runtime, needed="Python 3.8 or higher",
+            held=version is not None and (int(version[1]), int(version[2])) >= _OLDEST_PYTHON,
+            mend=update + "--runtime python3.14",
+        )  # fmt: skip
+        if name not in subjects.others:
+            yield judged(
+                "R5", f"memory of {name}", found=f"{found['MemorySize']} MB",
+                needed=f"{_MEMORY_MB} MB", mend=update + f"--memory-size {_MEMORY_MB}",
+            )  # fmt: skip
+            yield judged(
+                "R5", f"time limit of {name}", found=f"{found['Timeout']} s",
+                needed=f"{_TIMEOUT_SECONDS} s", mend=update + f"--timeout {_TIMEOUT_SECONDS}",
+            )  # fmt: skip
+        concurrency = clients("lambda").get_function_concurrency(FunctionName=name)
+        reserved = concurrency.get("ReservedConcurrentExecutions")
+        yield judged(
+            "R6", f"reserved concurrency of {name}", found=reserved, needed="some, above 0",
+            held=bool(reserved),
+            mend=f"aws lambda put-function-concurrency --function-name {name} "
+            "--reserved-concurrent-executions NUMBER (config.py has production's)",
+        )  # fmt: skip
+
+
+def api(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
+    """R7, R8."""
+    if not subjects.api:
+        return
+    gateway = clients("apigateway")
+    pages = gateway.get_paginator("get_resources").paginate(
+        restApiId=subjects.api, embed=["methods"]
+    )
+    resources = {each["path"]: each for page in pages for each in page["items"]}
+    for path, function in _PATHS.items():
+        methods = resources.get(path, {}).get("resourceMethods", {})
+        leads = [
+            _target(gateway, subjects.api, resources[path]["id"], verb)
+            for verb in methods
+            if verb != "OPTIONS"
+        ]
+        needed = subjects.functions.get(function, function) if function else "an answer"
+        held = bool(leads) and all(_is_of(each, needed) if function else each for each in leads)
+        yield judged(
+            "R7", f"{path} leads to", found=[_shown(each) for each in leads] or "nothing",
+            needed=needed, held=held,
+            mend="put the resource, its method and a proxy integration, then aws apigateway "
+            f"create-deployment --rest-api-id {subjects.api} --stage-name STAGE",
+        )  # fmt: skip
+    without = [
+        f"{verb} {path}"
+        for path, each in resources.items()
+        for verb, method in each.get("resourceMethods", {}).items()
+        if verb != "OPTIONS" and not _requires_key(gateway, subjects.api, each["id"], verb, method)
+    ]
+    yield judged(
+        "R8", "methods without an API key", found=without, needed="none", held=not without,
+        mend="aws apigateway update-method --patch-operations "
+        "op=replace,path=/apiKeyRequired,value=true, then create-deployment",
+    )  # fmt: skip
+    stages = gateway.get_stages(restApiId=subjects.api)["item"]
+    if not stages:
+        yield problem(
+            "R7", "stage", found="none: the API cannot be called", needed="one",
+            mend=f"aws apigateway create-deployment --rest-api-id {subjects.api}",
+        )  # fmt: skip
+    for stage in stages:
+        yield from _throttled(stage, subjects.api)
+        yield from _planned(clients, subjects.api, stage["stageName"])
+        yield _guarded(clients, subjects.api, stage["stageName"])
+
+
+def _throttled(stage: Item, api_id: str) -> Iterator[Finding]:
+    settings = stage.get("methodSettings", {}).get("*/*", {})
+    rate, burst = settings.get("throttlingRateLimit", 0), settings.get("throttlingBurstLimit", 0)
+    name = stage["stageName"]
+    # Without a limit of its own, AWS tells -1 or leaves it out: then the account's holds.
+    held = rate > 0 and burst > 0
+    yield judged(
+        "R8", f"throttle of stage {name}",
+        found=f"{rate:g}/s, burst {burst}" if held else "the account's only",
+        needed="one of its own", held=held,
+        mend=f"aws apigateway update-stage --rest-api-id {api_id} --stage-name {name} "
+        "--patch-operations 'op=replace,path=/*/*/throttling/rateLimit,value=RATE' and "
+        "burstLimit",
+    )  # fmt: skip
+
+
+def _planned(clients: Clients, api_id: str, stage: str) -> Iterator[Finding]:
+    gateway = clients("apigateway")
+    plans = [
+        plan
+        for page in gateway.get_paginator("get_usage_plans").paginate()
+        for plan in page["items"]
+        if (api_id, stage) in [(e["apiId"], e["stage"]) for e in plan.get("apiStages", [])]
+    ]
+    if not plans:
+        yield problem(
+            "R8", f"usage plan of stage {stage}", found="none: no API key is taken",
+            needed="one with a throttle",
+            mend=f"aws apigateway create-usage-plan --api-stages apiId={api_id},stage={stage} "
+            "--throttle rateLimit=RATE,burstLimit=BURST",
+        )  # fmt: skip
+    for plan in plans:
+        throttle = plan.get("throttle", {})
+        held = throttle.get("rateLimit", 0) > 0 and throttle.get("burstLimit", 0) > 0
+        yield judged(
+            "R8", f"throttle of usage plan {plan['id']}",
+            found=f"{throttle['rateLimit']:g}/s, burst {throttle['burstLimit']}" if held else None,
+            needed="one for each API key", held=held,
+            mend=f"aws apigateway update-usage-plan --usage-plan-id {plan['id']} "
+            "--patch-operations op=replace,path=/throttle/rateLimit,value=RATE and burstLimit",
+        )  # fmt: skip
+        pages = gateway.get_paginator("get_usage_plan_keys").paginate(usagePlanId=plan["id"])
+        ids = [each["id"] for page in pages for each in page["items"]]
+        enabled = [each for each in ids if gateway.get_api_key(apiKey=each)["enabled"]]
+        yield judged(
+            "R8", f"enabled API keys of usage plan {plan['id']}", found=len(enabled),
+            needed="one at least", held=bool(enabled),
+            mend="aws apigateway create-api-key --enabled, then create-usage-plan-key",
+        )  # fmt: skip
+
+
+def _guarded(clients: Clients, api_id: str, stage: str) -> Finding:
+    arn = f"arn:aws:apigateway:{clients('apigateway').meta.region_name}::/restapis/{api_id}"
+    try:
+        found = clients("wafv2").get_web_acl_for_resource(ResourceArn=f"{arn}/stages/{stage}")
+        firewall = found.get("WebACL", {}).get("Name")
+    except ClientError as error:
+        if code(error) != "WAFNonexistentItemException":
+            raise
+        firewall = None
+    return judged(
+        "R8", f"web firewall of stage {stage}", found=firewall, needed="one", held=bool(firewall),
+        mend=f"aws wafv2 associate-web-acl --web-acl-arn ARN --resource-arn {arn}/stages/{stage}",
+    )  # fmt: skip
+
+
+def _target(gateway: Any, api_id: str, resource: str, verb: str) -> str:
+    """The integration's address; such as ``MOCK`` where there is none."""
+    try:
+        found = gateway.get_integration(restApiId=api_id, resourceId=resource, httpMethod=verb)
+    except ClientError as error:
+        if code(error) != "NotFoundException":
+            raise
+        return ""
+    return str(found.get("uri") or found["type"])
+
+
+def _is_of(uri: str, function: str) -> bool:
+    return bool(re.search(rf":function:{re.escape(function)}(?:[:/]|$)", uri))
+
+
+def _shown(uri: str) -> str:
+    found = re.search(r":function:([^/]+)", uri)
+    return found[1] if found else uri or "nothing"
+
+
+def _requires_key(gateway: Any, api_id: str, resource: str, verb: str, method: Item) -> bool:
+    if "apiKeyRequired" not in method:
+        method = gateway.get_method(restApiId=api_id, resourceId=resource, httpMethod=verb)
+    return bool(method["apiKeyRequired"])

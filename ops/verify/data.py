@@ -1,0 +1,312 @@
+"""R4, R9, R10, R11 and R18: database, table, bucket, queue, and the keys that they are under."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from ops.questions import Clients, code
+from ops.verify.findings import Finding, judged, problem
+from ops.verify.subjects import Subjects
+
+_BACKUP_DAYS: Final = 30
+_GLACIER_DAYS: Final = 90
+_QUEUE_SECONDS: Final = 14 * 86_400
+_HIDDEN_SECONDS: Final = 6 * 30
+"""Lambda, "Using Lambda with Amazon SQS": six times the function's time limit, that of R5."""
+_OWN_KEY: Final = "a customer-managed key"
+
+Item = Mapping[str, Any]
+
+
+def database(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
+    """R4."""
+    name = subjects.database
+    if not name:
+        return
+    (found,) = clients("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+    modify = f"aws rds modify-db-instance --db-instance-identifier {name} "
+    again = "at once it is not changed: restore a snapshot of it (aws rds copy-db-snapshot "
+    yield judged(
+        "R4", f"engine of {name}", found=found["Engine"], needed="postgres",
+        mend="PaymentsProd makes a PostgreSQL instance; move the data there",
+    )  # fmt: skip
+    yield judged(
+        "R4", f"class of {name}", found=found["DBInstanceClass"], needed="db.t3.medium",
+        mend=modify + "--db-instance-class db.t3.medium --apply-immediately",
+    )  # fmt: skip
+    yield judged(
+        "R4", f"Multi-AZ of {name}", found=found["MultiAZ"], needed=True,
+        mend=modify + "--multi-az --apply-immediately",
+    )  # fmt: skip
+    days = found["BackupRetentionPeriod"]
+    yield judged(
+        "R4", f"automated backups of {name}", found=f"{days} days",
+        needed=f"{_BACKUP_DAYS} days",
+        mend=modify + f"--backup-retention-period {_BACKUP_DAYS} --apply-immediately",
+    )  # fmt: skip
+    yield judged(
+        "R4", f"{name} can be reached from the internet", found=found["PubliclyAccessible"],
+        needed=False, mend=modify + "--no-publicly-accessible --apply-immediately",
+    )  # fmt: skip
+    yield judged(
+        "R4", f"deletion protection of {name}", found=found.get("DeletionProtection", False),
+        needed=True, mend=modify + "--deletion-protection",
+    )  # fmt: skip
+    yield encrypted(
+        clients, "R4", f"storage of {name}",
+        found.get("KmsKeyId", "") if found["StorageEncrypted"] else "",
+        again + "--kms-key-id KEY, then restore-db-instance-from-db-snapshot)",
+    )  # fmt: skip
+
+
+def table(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
+    """R9."""
+    name = subjects.table
+    if not name:
+        return
+    dynamodb = clients("dynamodb")
+    found = dynamodb.describe_table(TableName=name)["Table"]
+    anew = "keys cannot be changed: PaymentsProd makes the table; move the items there"
+    yield judged("R9", "name of the table", found=name, needed="payment-transactions", mend=anew)
+    types = {each["AttributeName"]: each["AttributeType"] for each in found["AttributeDefinitions"]}
+    keys = {each["KeyType"]: each["AttributeName"] for each in found["KeySchema"]}
+    for what, kind, needed in (
+        ("partition key", "HASH", "transaction_id (S)"),
+        ("sort key", "RANGE", "timestamp (N)"),
+    ):
+        attribute = keys.get(kind)
+        yield judged(
+            "R9", f"{what} of {name}",
+            found=f"{attribute} ({types[attribute]})" if attribute else None,
+            needed=needed, mend=anew,
+        )  # fmt: skip
+    recovery = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    yield judged(
+        "R9", f"point-in-time recovery of {name}",
+        found=recovery.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus"),
+        needed="ENABLED",
+        mend=f"aws dynamodb update-continuous-backups --table-name {name} "
+        "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true",
+    )  # fmt: skip
+    yield judged(
+        "R9", f"deletion protection of {name}",
+        found=found.get("DeletionProtectionEnabled", False), needed=True,
+        mend=f"aws dynamodb update-table --table-name {name} --deletion-protection-enabled",
+    )  # fmt: skip
+    yield encrypted(
+        clients, "R9", f"items of {name}", found.get("SSEDescription", {}).get("KMSMasterKeyArn"),
+        f"aws dynamodb update-table --table-name {name} --sse-specification "
+        "Enabled=true,SSEType=KMS,KMSMasterKeyId=KEY",
+    )  # fmt: skip
+
+
+def bucket(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
+    """R10."""
+    name, s3 = subjects.bucket, clients("s3")
+    if not name:
+        return
+    lifecycle = _or_none(lambda: s3.get_bucket_lifecycle_configuration(Bucket=name))
+    days = [
+        transition.get("Days")
+        for rule in (lifecycle or {}).get("Rules", [])
+        if rule["Status"] == "Enabled" and _is_of_all(rule)
+        for transition in rule.get("Transitions", [])
+        if transition.get("StorageClass") == "GLACIER"
+    ]
+    yield judged(
+        "R10", f"{name}: objects move to Glacier",
+        found=", ".join(f"after {each} days" for each in days) or "never",
+        needed=f"after {_GLACIER_DAYS} days", held=days == [_GLACIER_DAYS],
+        mend=f"aws s3api put-bucket-lifecycle-configuration --bucket {name} with a rule of all "
+        f"objects and a transition to GLACIER after {_GLACIER_DAYS} days; it replaces all rules",
+    )  # fmt: skip
+    blocked = (_or_none(lambda: s3.get_public_access_block(Bucket=name)) or {}).get(
+        "PublicAccessBlockConfiguration", {}
+    )
+    four = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+    left = [each for each in four if not blocked.get(each)]
+    yield judged(
+        "R10", f"{name}: public access", found=f"not blocked: {', '.join(left)}" if left
+        else "all blocked", needed="all blocked",
+        mend=f"aws s3api put-public-access-block --bucket {name} "
+        f"--public-access-block-configuration {','.join(f'{each}=true' for each in four)}",
+    )  # fmt: skip
+    yield judged(
+        "R10", f"{name}: versioning",
+        found=s3.get_bucket_versioning(Bucket=name).get("Status", "never switched on"),
+        needed="Enabled",
+        mend=f"aws s3api put-bucket-versioning --bucket {name} --versioning-configuration "
+        "Status=Enabled",
+    )  # fmt: skip
+    lock = (_or_none(lambda: s3.get_object_lock_configuration(Bucket=name)) or {}).get(
+        "ObjectLockConfiguration", {}
+    )
+    retention = lock.get("Rule", {}).get("DefaultRetention")
+    yield judged(
+        "R10", f"{name}: Object Lock",
+        found=f"{retention['Mode']}, {_period(retention)}" if retention else None,
+        needed="a default retention, so that audit records cannot be removed",
+        held=bool(retention),
+        mend=f"aws s3api put-object-lock-configuration --bucket {name} with a default retention",
+    )  # fmt: skip
+    yield encrypted(
+        clients, "R10", f"objects of {name}", bucket_key(clients, name),
+        f"aws s3api put-bucket-encryption --bucket {name} with aws:kms and a key of the bucket's "
+        "own; objects that are there keep their key until they are copied",
+    )  # fmt: skip
+
+
+def queue(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
+    """R11."""
+    if not subjects.queue:
+        return
+    sqs = clients("sqs")
+    attributes = _attributes(sqs, subjects.queue)
+    yield _kept(subjects.queue, attributes, "retry queue")
+    seconds = int(attributes["VisibilityTimeout"])
+    yield judged(
+        "R11", "messages of the retry queue are hidden while tried", found=f"{seconds} s",
+        needed=f"{_HIDDEN_SECONDS} s at least", held=seconds >= _HIDDEN_SECONDS,
+        mend=f"aws sqs set-queue-attributes --queue-url {subjects.queue} --attributes "
+        f"VisibilityTimeout={_HIDDEN_SECONDS}",
+    )  # fmt: skip
+    yield encrypted(
+        clients, "R11", "messages of the retry queue", attributes.get("KmsMasterKeyId", ""),
+        f"aws sqs set-queue-attributes --queue-url {subjects.queue} --attributes "
+        "KmsMasterKeyId=KEY",
+    )  # fmt: skip
+    redrive = json.loads(attributes.get("RedrivePolicy", "{}"))
+    target = redrive.get("deadLetterTargetArn", "")
+    yield judged(
+        "R11", "payments that are given up",
+        found=f"kept in {target.rsplit(':', 1)[-1]} after {redrive['maxReceiveCount']} tries"
+        if target else "no dead-letter queue: tried until they expire, then lost",
+        needed="kept in a dead-letter queue", held=bool(target),
+        mend=f"aws sqs set-queue-attributes --queue-url {subjects.queue} --attributes "
+        "RedrivePolicy=... with deadLetterTargetArn and maxReceiveCount",
+    )  # fmt: skip
+    if target:
+        url = sqs.get_queue_url(QueueName=target.rsplit(":", 1)[-1])["QueueUrl"]
+        yield _kept(url, _attributes(sqs, url), "dead-letter queue")
+
+
+def keys(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
+    """R18."""
+    of_database = of_bucket = ""
+    if subjects.database:
+        (found,) = clients("rds").describe_db_instances(DBInstanceIdentifier=subjects.database)[
+            "DBInstances"
+        ]
+        of_database = found.get("KmsKeyId", "")
+    if subjects.bucket:
+        of_bucket = bucket_key(clients, subjects.bucket)
+    described = {
+        what: clients("kms").describe_key(KeyId=key)["KeyMetadata"] if key else None
+        for what, key in (("database", of_database), ("audit bucket", of_bucket))
+    }
+    for what, key in described.items():
+        if key is None:
+            yield problem(
+                "R18", f"key of the {what}", found="none that can be told", needed=_OWN_KEY,
+                mend="see R4" if what == "database" else "see R10",
+            )  # fmt: skip
+            continue
+        name = key["KeyId"]
+        yield judged(
+            "R18", f"key of the {what}", found=f"{key['KeyManager']}, {key['KeyState']}: {name}",
+            needed="CUSTOMER, Enabled",
+            held=(key["KeyManager"], key["KeyState"]) == ("CUSTOMER", "Enabled"),
+            mend=f"aws kms enable-key --key-id {name}; after cancel-key-deletion, if it is to be "
+            "deleted" if key["KeyManager"] == "CUSTOMER" else "encrypt with a key of your own",
+        )  # fmt: skip
+        if key["KeyManager"] == "CUSTOMER":
+            yield judged(
+                "R18", f"rotation of the key of the {what}",
+                found=clients("kms").get_key_rotation_status(KeyId=name)["KeyRotationEnabled"],
+                needed=True, mend=f"aws kms enable-key-rotation --key-id {name}",
+            )  # fmt: skip
+    arns = [key["Arn"] for key in described.values() if key]
+    if len(arns) == 2:
+        yield judged(
+            "R18", "keys of database and audit bucket",
+            found="separate" if arns[0] != arns[1] else "one and the same", needed="separate",
+            mend="give the bucket a key of its own (R10)",
+        )  # fmt: skip
+
+
+def encrypted(clients: Clients, requirement: str, what: str, key: str | None, mend: str) -> Finding:
+    """Whether something is under a customer-managed key; which one, is told.
+
+    Args:
+        key: id, ARN or alias; nothing where AWS says none.
+    """
+    if not key:
+        found, held = "without a key of ours", False
+    else:
+        described = clients("kms").describe_key(KeyId=key)["KeyMetadata"]
+        held = described["KeyManager"] == "CUSTOMER"
+        found = f"under {described['KeyId']} ({described.get('Description') or 'no description'})"
+        if not held:
+            found = f"under AWS's own key {described['KeyId']}"
+    return judged(
+        requirement, f"encryption: {what}", found=found, needed=_OWN_KEY, held=held, mend=mend
+    )
+
+
+def bucket_key(clients: Clients, name: str) -> str:
+    """The key of a bucket's default encryption; nothing where it is S3's own."""
+    found = _or_none(lambda: clients("s3").get_bucket_encryption(Bucket=name)) or {}
+    rules = found.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+    defaults = [each.get("ApplyServerSideEncryptionByDefault", {}) for each in rules]
+    return next((each["KMSMasterKeyID"] for each in defaults if "KMSMasterKeyID" in each), "")
+
+
+def _kept(url: str, attributes: Item, what: str) -> Finding:
+    seconds = int(attributes["MessageRetentionPeriod"])
+    return judged(
+        "R11", f"messages of the {what} are kept", found=f"{seconds / 86_400:g} days",
+        needed="14 days", held=seconds == _QUEUE_SECONDS,
+        mend=f"aws sqs set-queue-attributes --queue-url {url} --attributes "
+        f"MessageRetentionPeriod={_QUEUE_SECONDS}",
+    )  # fmt: skip
+
+
+def _attributes(sqs: Any, url: str) -> Item:
+    found: Item = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return found
+
+
+def _is_of_all(rule: Item) -> bool:
+    """Whether a lifecycle rule names no part of the objects."""
+    narrowed = {**rule.get("Filter", {}), "Prefix": rule.get("Prefix", "")}
+    return not any((rule.get("Filter", {}).get("Prefix"), *narrowed.values()))
+
+
+def _period(retention: Item) -> str:
+    return next(
+        f"{retention[unit]} {unit.lower()}" for unit in ("Days", "Years") if unit in retention
+    )
+
+
+_ABSENT: Final = frozenset(
+    {
+        "NoSuchLifecycleConfiguration",
+        "NoSuchPublicAccessBlockConfiguration",
+        "ObjectLockConfigurationNotFoundError",
+        "ServerSideEncryptionConfigurationNotFoundError",
+    }
+)
+
+
+def _or_none(ask: Callable[[], Item]) -> Item | None:
+    """The answer, or nothing where S3 says that there is no such configuration."""
+    try:
+        return ask()
+    except ClientError as error:
+        if code(error) not in _ABSENT:
+            raise
+        return None

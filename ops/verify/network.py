@@ -1,0 +1,208 @@
+"""R2 and R3: the network, asked of EC2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from ops.questions import Clients
+from ops.verify.findings import Finding, judged, problem
+from ops.verify.subjects import Subjects
+
+_ANYWHERE: Final = frozenset({"0.0.0.0/0", "::/0"})
+_ZONES: Final = 3
+
+Item = Mapping[str, Any]
+
+
+def vpc_of(clients: Clients, subjects: Subjects) -> str:
+    """The VPC that the database stands in; without one, that of the functions."""
+    if subjects.database:
+        group = _database(clients, subjects).get("DBSubnetGroup", {})
+        if group.get("VpcId"):
+            return str(group["VpcId"])
+    for name in subjects.functions.values():
+        placed = clients("lambda").get_function_configuration(FunctionName=name)
+        if vpc := placed.get("VpcConfig", {}).get("VpcId"):
+            return str(vpc)
+    return ""
+
+
+def subnets(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
+    """R2."""
+    vpc = vpc_of(clients, subjects)
+    if not vpc:
+        yield problem(
+            "R2",
+            "VPC",
+            found="neither the database nor a function stands in one",
+            needed="one of its own",
+            mend="deploying PaymentsProd makes it; a database is moved by restoring its snapshot",
+        )
+        return
+    ec2 = clients("ec2")
+    in_vpc = [{"Name": "vpc-id", "Values": [vpc]}]
+    public, private = set(), set()
+    gateways = _routes(ec2, in_vpc)
+    zones: dict[str, str] = {}
+    for each in ec2.describe_subnets(Filters=in_vpc)["Subnets"]:
+        name = each["SubnetId"]
+        zones[name] = each["AvailabilityZone"]
+        gateway = gateways.get(name, gateways.get("", ""))
+        if gateway.startswith("igw-"):
+            public.add(name)
+        elif gateway.startswith("nat-"):
+            private.add(name)
+    for kind, those in (("public", public), ("private", private)):
+        found = {zones[name] for name in those}
+        yield judged(
+            "R2",
+            f"zones with a {kind} subnet",
+            found=found,
+            needed=f"{_ZONES}",
+            held=len(found) == _ZONES,
+            mend=f"subnets whose route to 0.0.0.0/0 leads to "
+            f"{'an internet' if kind == 'public' else 'a NAT'} gateway, one a zone: compare "
+            "nested/network/vpc.py",
+        )
+    # Deleted ones are told for an hour.
+    nats = [
+        each
+        for each in ec2.describe_nat_gateways(Filters=in_vpc)["NatGateways"]
+        if each["State"] in ("available", "pending", "failed")
+    ]
+    astray = [each["NatGatewayId"] for each in nats if each["SubnetId"] not in public]
+    yield judged(
+        "R2",
+        "NAT gateways outside public subnets",
+        found=astray,
+        needed="none",
+        held=not astray,
+        mend="make them in public subnets, and lead the private routes there",
+    )
+    working = {zones.get(each["SubnetId"], "") for each in nats if each["State"] == "available"}
+    yield judged(
+        "R2",
+        "zones with a NAT gateway that works",
+        found=working,
+        needed=f"{_ZONES}, so that no zone hangs on another",
+        held=len(working) == _ZONES,
+        mend="a NAT gateway in the public subnet of each zone, with a route to it in that zone's "
+        "private one",
+    )
+    yield from _placed(clients, subjects, private)
+
+
+def _placed(clients: Clients, subjects: Subjects, private: set[str]) -> Iterator[Finding]:
+    """Who must stand in private subnets does."""
+    places: dict[str, list[str]] = {}
+    if subjects.database:
+        group = _database(clients, subjects).get("DBSubnetGroup", {})
+        places[subjects.database] = [each["SubnetIdentifier"] for each in group.get("Subnets", [])]
+    for name in subjects.all_functions:
+        configuration = clients("lambda").get_function_configuration(FunctionName=name)
+        placed = configuration.get("VpcConfig", {}).get("SubnetIds", [])
+        # A custom resource that asks AWS's own APIs only needs no network of ours.
+        if placed or name not in subjects.others:
+            places[name] = placed
+    for name, subnet_ids in places.items():
+        outside = [each for each in subnet_ids if each not in private]
+        found = "no subnet" if not subnet_ids else outside or "private ones only"
+        yield judged(
+            "R2",
+            f"subnets of {name}",
+            found=found,
+            needed="private ones only",
+            mend=f"aws lambda update-function-configuration --function-name {name} --vpc-config "
+            "SubnetIds=PRIVATE,SecurityGroupIds=GROUP"
+            if name != subjects.database
+            else "a subnet group of private subnets only; the instance is moved to it with "
+            "aws rds modify-db-instance --db-subnet-group-name",
+        )
+
+
+def rules(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
+    """R3."""
+    vpc = vpc_of(clients, subjects)
+    if not vpc:
+        return
+    ec2 = clients("ec2")
+    (described,) = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"]
+    yield judged(
+        "R3",
+        f"{vpc} is the account's default VPC",
+        found=described["IsDefault"],
+        needed=False,
+        mend="a VPC of its own; what stands in the default one is made anew there",
+    )
+    pages = ec2.get_paginator("describe_security_groups").paginate(
+        Filters=[{"Name": "vpc-id", "Values": [vpc]}]
+    )
+    open_in, open_out = [], []
+    for group in (each for page in pages for each in page["SecurityGroups"]):
+        incoming, outgoing = group["IpPermissions"], group["IpPermissionsEgress"]
+        if group["GroupName"] == "default":
+            yield judged(
+                "R3",
+                f"rules of the default group {group['GroupId']}",
+                found=f"{len(incoming)} ingress, {len(outgoing)} egress",
+                needed="0 ingress, 0 egress",
+                mend=f"aws ec2 describe-security-group-rules --filters Name=group-id,Values="
+                f"{group['GroupId']}; then revoke-security-group-ingress and -egress with "
+                "--security-group-rule-ids",
+            )
+            continue
+        name = f"{group['GroupId']} ({group['GroupName']})"
+        if any(_from_anywhere(rule) for rule in incoming):
+            open_in.append(name)
+        if any(_of_everything(rule) and _from_anywhere(rule) for rule in outgoing):
+            open_out.append(name)
+    for what, those, command in (
+        ("groups that let anybody in", open_in, "ingress"),
+        ("groups that allow all outbound traffic", open_out, "egress"),
+    ):
+        yield judged(
+            "R3",
+            what,
+            found=those,
+            needed="none",
+            held=not those,
+            mend=f"aws ec2 revoke-security-group-{command} --group-id GROUP "
+            "--security-group-rule-ids RULE",
+        )
+
+
+def _routes(ec2: Any, in_vpc: Any) -> dict[str, str]:
+    """Where each subnet's route to anywhere leads; under the empty name, the main table's."""
+    found = {}
+    for table in ec2.describe_route_tables(Filters=in_vpc)["RouteTables"]:
+        gateway = next(
+            (
+                route.get("NatGatewayId") or route.get("GatewayId") or "another"
+                for route in table["Routes"]
+                if route.get("DestinationCidrBlock") == "0.0.0.0/0"
+            ),
+            "",
+        )
+        for association in table["Associations"]:
+            found["" if association.get("Main") else association.get("SubnetId", "")] = gateway
+    return found
+
+
+def _of_everything(rule: Item) -> bool:
+    every_port = (rule.get("FromPort"), rule.get("ToPort")) in ((0, 65535), (1, 65535))
+    return rule["IpProtocol"] == "-1" or every_port
+
+
+def _from_anywhere(rule: Item) -> bool:
+    ranges = {each["CidrIp"] for each in rule.get("IpRanges", [])}
+    ranges |= {each["CidrIpv6"] for each in rule.get("Ipv6Ranges", [])}
+    return bool(ranges & _ANYWHERE)
+
+
+def _database(clients: Clients, subjects: Subjects) -> Item:
+    (found,) = clients("rds").describe_db_instances(DBInstanceIdentifier=subjects.database)[
+        "DBInstances"
+    ]
+    described: Item = found
+    return described

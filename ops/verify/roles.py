@@ -1,0 +1,116 @@
+"""R17: the roles, asked of IAM."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ops.questions import Clients
+from ops.verify.findings import Finding, judged
+from ops.verify.subjects import Subjects
+
+Item = Mapping[str, Any]
+
+
+def of_functions(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
+    """Whether each function has a role of its own, with explicit denials."""
+    roles = _of_each(clients, subjects)
+    if not roles:
+        return
+    shared = [role for role, uses in Counter(roles.values()).items() if uses > 1]
+    yield judged(
+        "R17", "roles that functions share", found=shared, needed="none", held=not shared,
+        mend="a role for each function: aws lambda update-function-configuration --role",
+    )  # fmt: skip
+    for name, role in roles.items():
+        denials = [each for each in _statements(clients, role) if each["Effect"] == "Deny"]
+        yield judged(
+            "R17", f"explicit denials of {name}", found=len(denials), needed="some",
+            held=bool(denials),
+            mend=f"add to role {role} what building_blocks/denials.py denies",
+        )  # fmt: skip
+
+
+def without_stack(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
+    """Those of the functions, as there is no stack that tells of others."""
+    for role in dict.fromkeys(_of_each(clients, subjects).values()):
+        yield from of_role(clients, role)
+
+
+def of_role(clients: Clients, role: str) -> Iterator[Finding]:
+    """What a role may have and must not; one finding for each fault, one if there is none."""
+    found = clients("iam").get_role(RoleName=role)["Role"]
+    wildcards = sorted(
+        {
+            action
+            for each in _statements(clients, role)
+            if each["Effect"] == "Allow"
+            for action in _as_list(each.get("Action", f"NotAction {each.get('NotAction')}"))
+            if "*" in action or action.startswith("NotAction")
+        }
+    )
+    foreign = [
+        each["PolicyName"]
+        for each in _attached(clients, role)
+        if each["PolicyArn"].startswith("arn:aws:iam::aws:")
+    ]
+    good = True
+    if wildcards:
+        good = False
+        yield judged(
+            "R17", f"wildcard actions of {role}", found=wildcards, needed="none", held=False,
+            mend="name the actions one by one: docs/permissions.md has them",
+        )  # fmt: skip
+    if foreign:
+        good = False
+        yield judged(
+            "R17", f"AWS's own policies on {role}", found=foreign, needed="none", held=False,
+            mend=f"aws iam detach-role-policy --role-name {role} --policy-arn ARN, after a policy "
+            "with what it needs is attached",
+        )  # fmt: skip
+    if "PermissionsBoundary" not in found:
+        good = False
+        yield judged(
+            "R17", f"permissions boundary of {role}", found=None, needed="one", held=False,
+            mend=f"aws iam put-role-permissions-boundary --role-name {role} "
+            "--permissions-boundary ARN",
+        )  # fmt: skip
+    if good:
+        yield judged(
+            "R17", f"role {role}", found="as needed",
+            needed="no wildcard action, no policy of AWS's, a boundary", held=True, mend="",
+        )  # fmt: skip
+
+
+def _of_each(clients: Clients, subjects: Subjects) -> dict[str, str]:
+    """The role's name, by function."""
+    functions = clients("lambda")
+    return {
+        name: functions.get_function_configuration(FunctionName=name)["Role"].rsplit("/", 1)[1]
+        for name in subjects.all_functions
+    }
+
+
+def _statements(clients: Clients, role: str) -> Iterator[Item]:
+    """Those of its inline policies and of the customer's managed ones."""
+    iam = clients("iam")
+    for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
+        for name in page["PolicyNames"]:
+            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            yield from _as_list(document["Statement"])
+    for each in _attached(clients, role):
+        policy = iam.get_policy(PolicyArn=each["PolicyArn"])["Policy"]
+        version = iam.get_policy_version(
+            PolicyArn=each["PolicyArn"], VersionId=policy["DefaultVersionId"]
+        )["PolicyVersion"]
+        yield from _as_list(version["Document"]["Statement"])
+
+
+def _attached(clients: Clients, role: str) -> list[Item]:
+    pages = clients("iam").get_paginator("list_attached_role_policies").paginate(RoleName=role)
+    return [each for page in pages for each in page["AttachedPolicies"]]
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,109 @@
+"""R1 of the stack itself: in which state it is, and how it differs from its templates."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from change_report.assembly import STACK
+from ops.checks import Verdict
+from ops.questions import Clients, code
+from ops.verify.findings import Finding, judged, problem
+
+_WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
+_DRIFT_SECONDS: Final = 600
+_POLL_SECONDS: Final = 2.0
+_PUT_BACK: Final = {
+    "MODIFIED": "put it back by hand; a deployment of an unchanged template does not",
+    "DELETED": "what was made in its place is not the stack's: import it (cdk import), or deploy "
+    "once without it and then with it again",
+}
+_NESTED: Final = "AWS::CloudFormation::Stack"
+
+
+def state(clients: Clients) -> Iterator[Finding]:
+    (stack,) = clients("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    region = stack["StackId"].split(":")[3]
+    yield judged(
+        "R1", "region", found=region, needed="us-east-1", mend="deploy it there: config.py, region"
+    )
+    status = stack["StackStatus"]
+    yield judged(
+        "R1", f"state of {STACK}", found=status, needed="as its last deployment left it",
+        held=status in _WHOLE, mend="docs/runbooks/rollback.md tells what to do in each state",
+    )  # fmt: skip
+    yield judged(
+        "R1", f"{STACK} is protected against deletion",
+        found=stack.get("EnableTerminationProtection", False), needed=True,
+        mend="aws cloudformation update-termination-protection --enable-termination-protection "
+        f"--stack-name {STACK}",
+    )  # fmt: skip
+
+
+def drift(clients: Clients, name: str, stack_id: str) -> Iterator[Finding]:
+    """The drift of one stack: CloudFormation does not look into those nested in it.
+
+    Args:
+        name: for people, such as ``NetworkNestedStack``.
+    """
+    cloudformation = clients("cloudformation")
+    try:
+        detection = cloudformation.detect_stack_drift(StackName=stack_id)["StackDriftDetectionId"]
+    except ClientError as error:
+        # While one is under way, or the stack changes, AWS begins none.
+        if code(error) not in ("OperationInProgressException", "ValidationError"):
+            raise
+        yield problem(
+            "R1", f"drift of {name}", found=f"could not be detected: {error}", needed="none",
+            mend="wait until what is under way is done, and verify again",
+        )  # fmt: skip
+        return
+    deadline = time.monotonic() + _DRIFT_SECONDS
+    while True:
+        told = cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+        if told["DetectionStatus"] != "DETECTION_IN_PROGRESS" or time.monotonic() > deadline:
+            break
+        time.sleep(_POLL_SECONDS)
+    yield from _drifted(cloudformation, stack_id)
+    if told["DetectionStatus"] != "DETECTION_COMPLETE":
+        yield problem(
+            "R1", f"drift of {name}", needed="none", mend="verify again",
+            found=f"not fully detected: {told.get('DetectionStatusReason', 'it takes too long')}",
+        )  # fmt: skip
+        return
+    yield judged(
+        "R1", f"drift of {name}", found=told["StackDriftStatus"], needed="IN_SYNC",
+        mend="see the resources above: put each back as the templates say",
+    )  # fmt: skip
+
+
+def _drifted(cloudformation: Any, stack_id: str) -> Iterator[Finding]:
+    pages = cloudformation.describe_stack_resource_drifts(
+        StackName=stack_id, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"]
+    )
+    drifts = list(pages["StackResourceDrifts"])
+    while token := pages.get("NextToken"):
+        pages = cloudformation.describe_stack_resource_drifts(
+            StackName=stack_id,
+            StackResourceDriftStatusFilters=["MODIFIED", "DELETED"],
+            NextToken=token,
+        )
+        drifts += pages["StackResourceDrifts"]
+    for each in drifts:
+        if each["ResourceType"] == _NESTED:
+            continue  # has a line of its own
+        differences = [
+            f"{part['PropertyPath']} is {part['ActualValue']} instead of {part['ExpectedValue']}"
+            for part in each.get("PropertyDifferences", [])
+        ]
+        yield Finding(
+            requirement="R1",
+            what=f"drift of {each['LogicalResourceId']} ({each['ResourceType']})",
+            found="; ".join(differences) or each["StackResourceDriftStatus"].lower(),
+            needed="as in the template",
+            verdict=Verdict.PROBLEM,
+            mend=f"{each['PhysicalResourceId']}: {_PUT_BACK[each['StackResourceDriftStatus']]}",
+        )

@@ -1,0 +1,296 @@
+"""What is looked at: the resources of a stack, or those that have a prefix or were named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from change_report.assembly import STACK
+from ops.production import Production, Resource
+from ops.questions import Clients, Question, answers
+from ops.verify.findings import Finding, problem
+
+FUNCTIONS: Final = ("payment-validator", "payment-processor", "audit-logger")
+"""R5."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subjects:
+    """The resources by what they are for; what was not found is missing, or empty.
+
+    Attributes:
+        functions: their names by those of R5.
+        others: names of the other functions, such as those of custom resources.
+        topic: its ARN.
+        queue: its URL.
+        alarms: names; those that only judge releases, and so tell nobody, left out.
+        stack: the resources of the stack and of those nested in it; none without a stack.
+        tags: of the stack; none without one.
+        missing: what was looked for in vain.
+    """
+
+    database: str = ""
+    table: str = ""
+    bucket: str = ""
+    queue: str = ""
+    topic: str = ""
+    api: str = ""
+    dashboard: str = ""
+    functions: Mapping[str, str] = field(default_factory=dict)
+    others: Sequence[str] = ()
+    alarms: Sequence[str] = ()
+    log_groups: Sequence[str] = ()
+    stack: Sequence[Resource] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    missing: Sequence[Finding] = ()
+
+    @property
+    def all_functions(self) -> Sequence[str]:
+        return [*self.functions.values(), *self.others]
+
+
+RELEASE_ALARMS: Final = "payments-release-"
+"""Begin the names of alarms that judge a release for CodeDeploy (nested/compute/releases.py)."""
+
+
+def of_stack(production: Production) -> Subjects:
+    """Those of the deployed stack."""
+    resources = list(production.resources())
+
+    def names(*types: str) -> list[str]:
+        return [each.name for each in resources if each.type in types]
+
+    def one(type_: str) -> str:
+        return next(iter(names(type_)), "")
+
+    deployed = names("AWS::Lambda::Function")
+    functions: dict[str, str] = {name: name for name in FUNCTIONS if name in deployed}
+    (stack,) = production.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    return Subjects(
+        database=one("AWS::RDS::DBInstance"),
+        table=one("AWS::DynamoDB::Table"),
+        bucket=production.output("AuditBucketName"),
+        queue=production.output("RetryQueueUrl"),
+        topic=production.output("AlertsTopicArn"),
+        api=one("AWS::ApiGateway::RestApi"),
+        dashboard=one("AWS::CloudWatch::Dashboard"),
+        functions=functions,
+        others=[name for name in deployed if name not in functions],
+        alarms=[
+            name
+            for name in names("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+            if not name.startswith(RELEASE_ALARMS)
+        ],
+        log_groups=names("AWS::Logs::LogGroup"),
+        stack=resources,
+        tags={tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])},
+        missing=[
+            _missing(kind) for kind in KINDS if kind.function and kind.function not in functions
+        ],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of subject that can be looked for.
+
+    Attributes:
+        name: as ``--names`` takes it.
+        words: in its name, of which one tells it from its like; none where one is enough.
+        function: of R5, if it is one.
+        listed: pairs of a name and the handle by which AWS takes it, such as an ARN.
+    """
+
+    name: str
+    requirement: str
+    what: str
+    words: tuple[str, ...]
+    listed: Callable[[Clients], Iterable[tuple[str, str]]]
+    function: str = ""
+
+
+def _functions(clients: Clients) -> Iterable[tuple[str, str]]:
+    for page in clients("lambda").get_paginator("list_functions").paginate():
+        for each in page["Functions"]:
+            yield each["FunctionName"], each["FunctionName"]
+
+
+def _tables(clients: Clients) -> Iterable[tuple[str, str]]:
+    for page in clients("dynamodb").get_paginator("list_tables").paginate():
+        yield from ((name, name) for name in page["TableNames"])
+
+
+def _databases(clients: Clients) -> Iterable[tuple[str, str]]:
+    for page in clients("rds").get_paginator("describe_db_instances").paginate():
+        for each in page["DBInstances"]:
+            yield each["DBInstanceIdentifier"], each["DBInstanceIdentifier"]
+
+
+def _buckets(clients: Clients) -> Iterable[tuple[str, str]]:
+    for each in clients("s3").list_buckets()["Buckets"]:
+        yield each["Name"], each["Name"]
+
+
+def _queues(clients: Clients) -> Iterable[tuple[str, str]]:
+    for page in clients("sqs").get_paginator("list_queues").paginate():
+        for url in page.get("QueueUrls", []):
+            name = url.rsplit("/", 1)[1]
+            if not any(word in name.lower() for word in ("dead", "dlq")):
+                yield name, url
+
+
+def _topics(clients: Clients) -> Iterable[tuple[str, str]]:
+    for page in clients("sns").get_paginator("list_topics").paginate():
+        for each in page["Topics"]:
+            yield each["TopicArn"].rsplit(":", 1)[1], each["TopicArn"]
+
+
+def _apis(clients: Clients) -> Iterable[tuple[str, str]]:
+    for page in clients("apigateway").get_paginator("get_rest_apis").paginate():
+        yield from ((each["name"], each["id"]) for each in page["items"])
+
+
+def _dashboards(clients: Clients) -> Iterable[tuple[str, str]]:
+    for page in clients("cloudwatch").get_paginator("list_dashboards").paginate():
+        for each in page["DashboardEntries"]:
+            yield each["DashboardName"], each["DashboardName"]
+
+
+def _kind(name: str, requirement: str, what: str, listed: Any, *words: str, **more: str) -> Kind:
+    return Kind(name=name, requirement=requirement, what=what, words=words, listed=listed, **more)
+
+
+KINDS: Final = (
+    _kind("database", "R4", "PostgreSQL instance", _databases),
+    *(
+        _kind(f"function-{word}", "R5", f"function {name}", _functions, word, function=name)
+        for name, word in zip(FUNCTIONS, ("validator", "processor", "audit-logger"), strict=True)
+    ),
+    _kind("api", "R7", "REST API", _apis),
+    _kind("table", "R9", "table payment-transactions", _tables, "transaction"),
+    _kind("bucket", "R10", "bucket of audit logs", _buckets, "audit"),
+    _kind("queue", "R11", "retry queue", _queues, "retry", "retries"),
+    _kind("dashboard", "R12", "dashboard", _dashboards),
+    _kind("topic", "R13", "alerts topic", _topics, "alert", "alarm"),
+)
+
+
+def discovered(clients: Clients, prefix: str, named: Mapping[str, str]) -> Subjects:
+    """Those whose names begin with a prefix, or that were named, by what their names say."""
+    found: dict[str, str] = {}
+    candidates: dict[str, list[tuple[str, str]]] = {}
+    alarms: list[str] = []
+    groups: list[str] = []
+
+    def look_for(kind: Kind) -> Iterator[Finding]:
+        wanted = named.get(kind.name)
+        fit = candidates[kind.name] = [
+            (name, handle)
+            for name, handle in kind.listed(clients)
+            if (name == wanted if wanted else name.startswith(prefix))
+        ]
+        told = [
+            handle
+            for name, handle in fit
+            if wanted or not kind.words or any(word in name.lower() for word in kind.words)
+        ]
+        if len(told) == 1:
+            found[kind.name] = told[0]
+        else:
+            yield _missing(kind, prefix, [name for name, _ in fit])
+
+    def look_for_alarms() -> Iterator[Finding]:
+        alarms.extend(_alarms(clients, prefix))
+        yield from ()
+
+    def look_for_logs() -> Iterator[Finding]:
+        groups.extend(_log_groups(clients))
+        yield from ()
+
+    missing = answers(
+        [
+            *(
+                Question(
+                    unanswered=_unlisted(kind.requirement, kind.what), ask=partial(look_for, kind)
+                )
+                for kind in KINDS
+            ),
+            Question(unanswered=_unlisted("R14", "alarms"), ask=look_for_alarms),
+            Question(unanswered=_unlisted("R15", "log groups"), ask=look_for_logs),
+        ],
+        emulated=clients.emulated,
+    )
+    functions = {
+        kind.function: found[kind.name] for kind in KINDS if kind.function and kind.name in found
+    }
+    of_database = [f"/aws/rds/instance/{found['database']}/"] if "database" in found else []
+    others = {name for kind in KINDS if kind.function for name, _ in candidates.get(kind.name, [])}
+    return Subjects(
+        database=found.get("database", ""),
+        table=found.get("table", ""),
+        bucket=found.get("bucket", ""),
+        queue=found.get("queue", ""),
+        topic=found.get("topic", ""),
+        api=found.get("api", ""),
+        dashboard=found.get("dashboard", ""),
+        functions=functions,
+        # Without a prefix, they may be anybody's.
+        others=sorted(others - {*functions.values()}) if prefix else (),
+        alarms=alarms,
+        log_groups=[
+            name
+            for name in groups
+            if name.startswith((prefix, *of_database))
+            or name in [f"/aws/lambda/{each}" for each in functions.values()]
+        ],
+        missing=missing,
+    )
+
+
+def _unlisted(requirement: str, what: str) -> Finding:
+    return problem(
+        requirement,
+        what,
+        found="",
+        needed="an answer",
+        mend="with credentials that may read it (AWS's policy SecurityAudit is enough), verify "
+        "again",
+    )
+
+
+def _missing(kind: Kind, prefix: str = "", candidates: Sequence[str] = ()) -> Finding:
+    begins = f" that begins with {prefix}" if prefix else ""
+    several = ", ".join(candidates)
+    return problem(
+        kind.requirement,
+        kind.what,
+        found=f"none of these for sure: {several}" if candidates else f"none{begins}",
+        needed="one",
+        mend=f"name it with --names {kind.name}=NAME; if there is none, deploying PaymentsProd "
+        "makes it",
+    )
+
+
+def _alarms(clients: Clients, prefix: str) -> list[str]:
+    pages = (
+        clients("cloudwatch")
+        .get_paginator("describe_alarms")
+        .paginate(
+            AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+            **({"AlarmNamePrefix": prefix} if prefix else {}),
+        )
+    )
+    return [
+        each["AlarmName"]
+        for page in pages
+        for each in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", []))
+        if not each["AlarmName"].startswith(RELEASE_ALARMS)
+    ]
+
+
+def _log_groups(clients: Clients) -> Iterator[str]:
+    for page in clients("logs").get_paginator("describe_log_groups").paginate():
+        for each in page["logGroups"]:
+            yield each["logGroupName"]

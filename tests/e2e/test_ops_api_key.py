@@ -1,0 +1,175 @@
+"""`python -m ops api-key` against a deployed PaymentsProd."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from local import aws
+from ops.api_key import Plan
+from ops.production import Production as Deployed
+from tests.e2e.conftest import Production
+from tests.e2e.test_ops_alerts import Answer, ops
+from tests.environment import PROJECT
+
+
+@pytest.fixture
+def gateway(production: Production) -> Iterator[Any]:
+    """API Gateway; afterwards the stack's key is the only one again, and enabled."""
+    client = production.environment.client("apigateway")
+    own = production.deployment.outputs["ApiKeyId"]
+    yield client
+    for key in client.get_api_keys()["items"]:
+        if key["id"] == own:
+            enable = {"op": "replace", "path": "/enabled", "value": "true"}
+            client.update_api_key(apiKey=own, patchOperations=[enable])
+        else:
+            for plan in client.get_usage_plans()["items"]:
+                client.delete_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"])
+            client.delete_api_key(apiKey=key["id"])
+
+
+def api_key(production: Production, *arguments: str) -> Answer:
+    """No answer tells a key's value."""
+    answer = ops(production, "api-key", *arguments)
+    gateway = production.environment.client("apigateway")
+    values = [key["value"] for key in gateway.get_api_keys(includeValues=True)["items"]]
+    told = any(value in answer.output + answer.errors for value in values)
+    assert not told
+    return answer
+
+
+def created(answer: Answer) -> str:
+    assert answer.code == 0, answer
+    return str(answer.document["created"]["id"])
+
+
+def status(production: Production, gateway: Any, key: str) -> int:
+    """Of a call with the key."""
+    value = gateway.get_api_key(apiKey=key, includeValue=True)["value"]
+    return replace(production.deployment, api_key=value).call("GET", "/status").status
+
+
+def test_keys_are_listed_without_values(production: Production, gateway: Any) -> None:
+    (key,) = api_key(production, "list", "--json").document["keys"]
+    own = production.deployment.outputs["ApiKeyId"]
+    assert (key["id"], key["enabled"], key["owner"]) == (own, True, "stack")
+    people = api_key(production, "list")
+    assert people.code == 0
+    assert own in people.output
+
+
+def test_a_value_is_shown_on_a_terminal_only(production: Production, gateway: Any) -> None:
+    refused = api_key(production, "show")
+    assert (refused.code, refused.output) == (2, "")
+    assert "the output is no terminal" in refused.errors
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", "api-key", "show"],
+        cwd=PROJECT,
+        env={**os.environ, **aws.environment(production.environment.endpoint)},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    shown = os.read(ours, 1000).decode().strip()
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0
+    forced = ops(production, "api-key", "show", "--force", "--json").document["value"]
+    right = shown == forced == production.deployment.api_key
+    assert right
+
+
+def test_a_second_key_is_like_the_first_until_it_is_deleted(
+    production: Production, gateway: Any
+) -> None:
+    own = production.deployment.outputs["ApiKeyId"]
+    second = created(api_key(production, "create", "a-client", "--json"))
+    assert status(production, gateway, second) == status(production, gateway, own) == 200
+    tags = gateway.get_api_key(apiKey=second)["tags"]
+    assert tags == {
+        name: value
+        for name, value in gateway.get_api_key(apiKey=own)["tags"].items()
+        if not name.startswith("aws:")
+    }
+    answer = api_key(production, "revoke", second, "--delete", "--yes")
+    assert answer.code == 0, answer
+    assert [key["id"] for key in gateway.get_api_keys()["items"]] == [own]
+
+
+def test_a_rotation_overlaps_until_the_old_key_is_revoked(
+    production: Production, gateway: Any
+) -> None:
+    own = production.deployment.outputs["ApiKeyId"]
+    answer = api_key(production, "rotate", "--json")
+    new = created(answer)
+    assert answer.document["old"] == own
+    assert [status(production, gateway, key) for key in (own, new)] == [200, 200]
+    assert "--yes" in api_key(production, "revoke", own).errors
+    assert status(production, gateway, own) == 200
+    assert api_key(production, "revoke", own, "--yes").code == 0
+    assert [status(production, gateway, key) for key in (own, new)] == [403, 200]
+    smoke = ops(production, "smoke", "--payments", "1", "--wait", "0", "--json")
+    assert smoke.check("posted #1")["verdict"] == "held"  # with the key that is enabled
+
+
+def test_a_rotation_without_overlap_locks_the_old_key_out(
+    production: Production, gateway: Any
+) -> None:
+    own = production.deployment.outputs["ApiKeyId"]
+    asked = api_key(production, "rotate", "--no-overlap")
+    assert (asked.code, len(gateway.get_api_keys()["items"])) == (2, 1)
+    new = created(api_key(production, "rotate", "--no-overlap", "--yes", "--json"))
+    assert [status(production, gateway, key) for key in (own, new)] == [403, 200]
+
+
+def test_the_last_enabled_key_is_not_revoked(production: Production, gateway: Any) -> None:
+    own = production.deployment.outputs["ApiKeyId"]
+    answer = api_key(production, "revoke", own, "--yes")
+    assert answer.code == 2
+    assert "the last enabled key" in answer.errors
+    assert status(production, gateway, own) == 200
+
+
+def test_cloudformations_key_is_not_deleted(production: Production, gateway: Any) -> None:
+    own = production.deployment.outputs["ApiKeyId"]
+    created(api_key(production, "create", "a-client", "--json"))
+    answer = api_key(production, "revoke", own, "--delete", "--yes")
+    assert answer.code == 2
+    assert f"CloudFormation owns {own}" in answer.errors
+    assert status(production, gateway, own) == 200
+
+
+def test_of_several_keys_one_is_to_be_named(production: Production, gateway: Any) -> None:
+    second = created(api_key(production, "create", "a-client", "--json"))
+    answer = api_key(production, "rotate")
+    assert answer.code == 2
+    assert f"{second} (a-client)" in answer.errors
+    unknown = api_key(production, "revoke", "none", "--yes")
+    assert (unknown.code, "the API has no key none" in unknown.errors) == (2, True)
+
+
+def test_a_key_that_cannot_be_put_on_the_plan_does_not_stay(
+    production: Production, gateway: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in aws.environment(production.environment.endpoint).items():
+        monkeypatch.setenv(name, value)
+    plan = Plan.find(Deployed.find())
+
+    def refuse(**_arguments: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plan.gateway, "create_usage_plan_key", refuse)
+    with pytest.raises(KeyboardInterrupt):
+        plan.create("a-client")
+    assert len(gateway.get_api_keys()["items"]) == 1

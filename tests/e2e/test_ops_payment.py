@@ -1,0 +1,262 @@
+"""`python -m ops payment` against a deployed PaymentsProd."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from local.demonstration import Deployment, audit, eventually, payment_request
+from tests.e2e.conftest import Production
+from tests.e2e.test_ops_alerts import Answer, ops
+
+TOKEN = "tok_that_nobody_may_see"
+TABLE = "payment-transactions"
+
+
+@pytest.fixture
+def deployment(production: Production) -> Deployment:
+    return production.deployment
+
+
+def validated(deployment: Deployment, **changes: object) -> str:
+    """A new payment's transaction."""
+    request = payment_request(payment_method_token=TOKEN, **changes)
+    return str(deployment.call("POST", "/validate", request).body["transaction_id"])
+
+
+def processed(deployment: Deployment, transaction: str) -> str:
+    answer = deployment.call("POST", "/process", {"transaction_id": transaction})
+    assert answer.body["status"] == "posted", answer
+    return transaction
+
+
+def audited(deployment: Deployment, transaction: str, items: int) -> str:
+    """The same, once the audit trail has so many items."""
+    assert eventually(lambda: audit(deployment, transaction), lambda found: len(found) >= items)
+    return transaction
+
+
+def story(production: Production, transaction: str, **variables: str) -> Answer:
+    answer = ops(production, "payment", transaction, "--json", **variables)
+    assert TOKEN not in answer.output + answer.errors
+    return answer
+
+
+def texts(answer: Answer, source: str) -> list[str]:
+    return [each["text"] for each in answer.document["events"] if each["source"] == source]
+
+
+def put(deployment: Deployment, item: dict[str, Any]) -> None:
+    """Add to the history, or change it, as nobody but an administrator can."""
+    types: dict[type, Callable[[Any], dict[str, str]]] = {
+        str: lambda value: {"S": value},
+        int: lambda value: {"N": str(value)},
+    }
+    deployment.client("dynamodb").put_item(
+        TableName=TABLE, Item={name: types[type(value)](value) for name, value in item.items()}
+    )
+
+
+def microseconds() -> int:
+    return int(datetime.now(UTC).timestamp() * 1_000_000)
+
+
+def test_a_posted_payment_is_told_from_every_source_in_the_order_of_time(
+    production: Production, deployment: Deployment
+) -> None:
+    transaction = audited(deployment, processed(deployment, validated(deployment)), 2)
+    answer = story(production, transaction)
+    assert answer.code == 0, answer
+    assert answer.document["state"] == "posted"
+    times = [each["at"] for each in answer.document["events"]]
+    assert times == sorted(times)
+    assert [text.partition(" ")[0] for text in texts(answer, "history")] == ["approved", "posted"]
+    entry, told = texts(answer, "ledger")
+    assert "debit clearing-receivable/EUR 12345 EUR; credit merchant-payable/corner-books" in entry
+    assert told == "the history was told: posted"
+    assert [text.split(" in ")[0] for text in texts(answer, "audit trail")] == [
+        "INSERT approved",
+        "INSERT posted",
+    ]
+    assert any("payment decided" in text for text in texts(answer, "payment-validator"))
+    assert any("payment posted" in text for text in texts(answer, "payment-processor"))
+    assert {each["verdict"] for each in answer.document["checks"]} == {"held"}
+    for source in ("history", "ledger", "queues", "audit trail", "log of audit-logger"):
+        assert answer.check(source)
+
+
+def test_the_time_line_is_readable_in_eighty_columns(
+    production: Production, deployment: Deployment
+) -> None:
+    transaction = processed(deployment, validated(deployment))
+    answer = ops(production, "payment", transaction, COLUMNS="80")
+    assert TOKEN not in answer.output + answer.errors
+    lines = answer.output.splitlines()
+    assert lines[0] == f"Payment {transaction}: posted"
+    assert max(map(len, lines)) <= 80
+    assert "the history was told: posted" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"amount": 99_999_999_999}, "declined"),
+        ({}, "approved, not processed yet; valid until "),
+    ],
+)
+def test_a_payment_that_is_not_processed_is_told_as_what_it_is(
+    production: Production, deployment: Deployment, changes: dict[str, object], state: str
+) -> None:
+    transaction = audited(deployment, validated(deployment, **changes), 1)
+    answer = story(production, transaction)
+    assert answer.code == 0, answer
+    assert answer.document["state"].startswith(state)
+    assert answer.check("ledger")["found"] == "no entry"
+
+
+def test_an_unknown_payment_is_told_with_what_was_looked_at(production: Production) -> None:
+    answer = story(production, str(uuid4()))
+    assert answer.code == 1
+    assert answer.document["state"] == "unknown"
+    assert answer.document["events"] == []
+    looked_at = {each["what"]: each["found"] for each in answer.document["checks"]}
+    assert looked_at["history"] == "nothing"
+    assert looked_at["ledger"] == "no entry"
+    assert looked_at["log of payment-validator"].startswith("0 lines")
+
+
+def test_what_is_no_id_is_not_looked_for(production: Production) -> None:
+    answer = ops(production, "payment", "4711")
+    assert answer.code == 2
+    assert "4711 is no transaction id" in answer.errors
+
+
+@pytest.fixture
+def clerk(production: Production) -> Iterator[dict[str, str]]:
+    """Credentials of somebody who may read the history, and nothing else of payments."""
+    iam, name = production.environment.client("iam"), "clerk"
+    iam.create_user(UserName=name)
+    allowed = ["cloudformation:*", "dynamodb:Query", "kms:Decrypt"]
+    document = {"Statement": [{"Effect": "Allow", "Action": allowed, "Resource": "*"}]}
+    iam.put_user_policy(
+        UserName=name,
+        PolicyName="may",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", **document}),
+    )
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    try:
+        yield {
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+        }
+    finally:
+        iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+        iam.delete_user_policy(UserName=name, PolicyName="may")
+        iam.delete_user(UserName=name)
+
+
+def test_sources_that_may_not_be_read_are_told_and_the_others_read(
+    production: Production, deployment: Deployment, clerk: dict[str, str]
+) -> None:
+    transaction = processed(deployment, validated(deployment))
+    answer = story(production, transaction, **clerk)
+    assert answer.code == 0, answer
+    assert answer.document["state"] == "posted, says the history"
+    assert len(texts(answer, "history")) == 2
+    for source in ("ledger", "queues", "audit trail", "log of payment-processor"):
+        check = answer.check(source)
+        assert check["verdict"] == "not seen", check
+        assert "may not do it" in check["found"]
+
+
+def test_a_payment_that_was_given_up_is_found_among_the_dead_letters_which_stay(
+    production: Production, deployment: Deployment
+) -> None:
+    sqs = production.environment.client("sqs")
+    policy = sqs.get_queue_attributes(
+        QueueUrl=deployment.outputs["RetryQueueUrl"], AttributeNames=["RedrivePolicy"]
+    )["Attributes"]["RedrivePolicy"]
+    name = json.loads(policy)["deadLetterTargetArn"].rpartition(":")[2]
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    transaction = audited(deployment, validated(deployment), 1)
+    bodies = [json.dumps({"transaction_id": each}) for each in (str(uuid4()), transaction)]
+    for body in bodies:
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    try:
+        answer = story(production, transaction)
+    finally:
+        left = {}
+        while got := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            left.update({each["Body"]: each["MessageId"] for each in got})
+            for each in got:
+                if each["Body"] in bodies:
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
+    assert set(bodies) <= set(left)
+    assert answer.code == 1
+    assert "given up" in answer.document["state"]
+    assert left[bodies[1]] in answer.check("payment")["mend"]
+    assert any("given up after" in text for text in texts(answer, "queue"))
+
+
+@pytest.mark.parametrize(
+    ("ago", "code", "state"),
+    [
+        (timedelta(minutes=1), 0, "accepted; waits on the retry queue"),
+        (timedelta(hours=1), 1, "accepted, but neither posted nor in the dead-letter queue"),
+    ],
+)
+def test_a_queued_payment_is_waited_for_as_long_as_retries_take(
+    production: Production, deployment: Deployment, ago: timedelta, code: int, state: str
+) -> None:
+    transaction = validated(deployment)
+    accepted = (datetime.now(UTC) - ago).isoformat()
+    put(
+        deployment,
+        {
+            "transaction_id": transaction,
+            "timestamp": 1,
+            "state": "queued",
+            "accepted_at": accepted,
+        },
+    )
+    audited(deployment, transaction, 2)
+    answer = story(production, transaction)
+    assert answer.document["state"] == state
+    assert answer.code == code, answer
+
+
+def test_a_history_that_says_posted_without_the_ledger_is_a_problem(
+    production: Production, deployment: Deployment
+) -> None:
+    transaction = validated(deployment)
+    put(
+        deployment,
+        {
+            "transaction_id": transaction,
+            "timestamp": microseconds(),
+            "state": "posted",
+            "amount": 12_345,
+            "currency": "EUR",
+            "merchant_id": "corner-books",
+        },
+    )
+    answer = story(production, transaction)
+    assert answer.code == 1
+    assert answer.check("ledger entry")["verdict"] == "problem"
+
+
+def test_a_posting_that_nobody_approved_is_a_problem(
+    production: Production, deployment: Deployment
+) -> None:
+    transaction = str(uuid4())
+    ledger = deployment.ledger()
+    ledger.run("SELECT ledger.post_payment(CAST(:id AS uuid), 'acme', 5, 'EUR')", id=transaction)
+    ledger.close()
+    answer = story(production, transaction)
+    assert answer.code == 1
+    assert answer.check("approval of the posting")["found"] == "missing"

@@ -1,0 +1,319 @@
+"""`python -m ops reconcile` against a deployed PaymentsProd, whose stores are made to differ."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from local.demonstration import Deployment, audit, eventually, payment_request
+from tests.e2e.conftest import Production
+from tests.e2e.test_ops_alerts import Answer, ops
+from tests.environment import wait_for
+
+TABLE = "payment-transactions"
+EUR_12 = "12 EUR"
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A period in which nobody but one test pays.
+
+    Attributes:
+        begin: its begin.
+    """
+
+    production: Production
+    begin: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def deployment(self) -> Deployment:
+        return self.production.deployment
+
+    def reconcile(self, *options: str, grace: int = 0) -> Answer:
+        end = datetime.now(UTC)
+        period = [f"--from={self.begin:%Y-%m-%dT%H:%M:%S.%fZ}", f"--to={end:%Y-%m-%dT%H:%M:%S.%fZ}"]
+        return ops(self.production, "reconcile", "--json", f"--grace={grace}", *period, *options)
+
+    def pay(self, amount: int = 12, currency: str = "EUR", *, audited: bool = True) -> str:
+        """A payment that is posted; its transaction."""
+        request = payment_request(amount=amount, currency=currency)
+        validated = self.deployment.call("POST", "/validate", request)
+        transaction = str(validated.body["transaction_id"])
+        posted = self.deployment.call("POST", "/process", {"transaction_id": transaction})
+        assert posted.body["status"] == "posted", posted
+        if audited:
+            self.audited(transaction, 2)
+        return transaction
+
+    def audited(self, transaction: str, records: int) -> None:
+        """Wait until the audit trail has so many records of the payment."""
+        found = eventually(
+            lambda: audit(self.deployment, transaction), lambda found: len(found) >= records
+        )
+        assert len(found) == records, found
+
+    def posted_item(self, transaction: str) -> dict[str, Any]:
+        """As DynamoDB's API has it."""
+        items = self.table.query(
+            TableName=TABLE,
+            KeyConditionExpression="transaction_id = :id",
+            ExpressionAttributeValues={":id": {"S": transaction}},
+        )["Items"]
+        (posted,) = [item for item in items if item["state"]["S"] == "posted"]
+        found: dict[str, Any] = posted
+        return found
+
+    @property
+    def table(self) -> Any:
+        return self.deployment.client("dynamodb")
+
+    def put(self, item: dict[str, Any]) -> None:
+        self.table.put_item(TableName=TABLE, Item=item)
+
+
+@pytest.fixture
+def ours(production: Production) -> Ours:
+    # DynamoDB tells the second of a change: the test before has made its own in another one.
+    time.sleep(1 - datetime.now(UTC).microsecond / 1_000_000)
+    return Ours(production)
+
+
+@contextlib.contextmanager
+def unaudited(production: Production) -> Iterator[None]:
+    """The table's stream is not read until the end of the block."""
+    functions = production.environment.client("lambda")
+    (mapping,) = [
+        each
+        for each in functions.list_event_source_mappings()["EventSourceMappings"]
+        if "/stream/" in each["EventSourceArn"]
+    ]
+
+    def switch(state: str, *, on: bool) -> None:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=on)
+        wait_for(lambda: functions.get_event_source_mapping(UUID=mapping["UUID"])["State"] == state)
+
+    switch("Disabled", on=False)
+    try:
+        yield
+    finally:
+        switch("Enabled", on=True)
+
+
+def differences(answer: Answer) -> dict[tuple[str, str], str]:
+    """What was told, by payment and kind."""
+    return {
+        (each["transaction_id"], each["kind"]): each["detail"]
+        for each in answer.document["differences"]
+    }
+
+
+def made_up(transaction: str, amount: int) -> dict[str, Any]:
+    """An item that says that the payment was posted now."""
+    return {
+        "transaction_id": {"S": transaction},
+        "timestamp": {"N": str(int(datetime.now(UTC).timestamp() * 1_000_000))},
+        "state": {"S": "posted"},
+        "amount": {"N": str(amount)},
+        "currency": {"S": "EUR"},
+    }
+
+
+# -- good --------------------------------------------------------------------------------
+
+
+def test_payments_that_left_all_their_traces_are_counted_and_summed(ours: Ours) -> None:
+    for amount, currency in ((100, "EUR"), (23, "EUR"), (7, "JPY")):
+        ours.pay(amount, currency)
+    answer = ours.reconcile("--scan")
+    assert answer.code == 0, answer
+    document = answer.document
+    assert document["held"]
+    assert document["differences"] == []
+    told = {each["currency"]: each for each in document["sums"]}
+    for store in ("ledger", "history", "audit"):
+        assert told["EUR"][store] == {"count": 2, "sum": 123}, store
+        assert told["JPY"][store] == {"count": 1, "sum": 7}, store
+
+
+def test_a_period_without_payments_is_fine_and_yesterday_is_the_default(
+    production: Production,
+) -> None:
+    answer = ops(production, "reconcile")
+    assert answer.code == 0, answer
+    assert "No payment was posted." in answer.output
+    assert "No difference." in answer.output
+
+
+# -- differences -------------------------------------------------------------------------
+
+
+def test_a_posting_that_the_history_was_never_told_of_is_found(ours: Ours) -> None:
+    transaction = str(uuid4())
+    ledger = ours.deployment.ledger()
+    ledger.run("BEGIN")
+    ledger.run("SELECT ledger.post_payment(CAST(:id AS uuid), 'acme', 12, 'EUR')", id=transaction)
+    # As if it were delivered, so that no sweep delivers it.
+    ledger.run(
+        "UPDATE ledger.outbox SET delivered_at = clock_timestamp() "
+        "WHERE transaction_id = CAST(:id AS uuid)",
+        id=transaction,
+    )
+    ledger.run("COMMIT")
+    ledger.close()
+    answer = ours.reconcile()
+    assert answer.code == 1
+    found = differences(answer)
+    assert set(found) == {(transaction, "no history item"), (transaction, "no approval")}
+    assert found[transaction, "no history item"].startswith(f"in the ledger, {EUR_12}")
+    assert found[transaction, "no approval"].endswith("the request is not in the history")
+
+
+def test_an_item_that_was_deleted_is_found(ours: Ours) -> None:
+    transaction = ours.pay()
+    item = ours.posted_item(transaction)
+    key = {name: item[name] for name in ("transaction_id", "timestamp")}
+    ours.table.delete_item(TableName=TABLE, Key=key)
+    try:
+        ours.audited(transaction, 3)
+        answer = ours.reconcile()
+    finally:
+        ours.put(item)
+        ours.audited(transaction, 4)
+    assert answer.code == 1
+    found = differences(answer)
+    assert found[transaction, "history item deleted"] == f"the audit trail has it, {EUR_12}"
+    assert found[transaction, "history item changed"].startswith("REMOVE of item ")
+    assert len(found) == 2
+
+
+def test_an_item_that_was_changed_is_found(ours: Ours) -> None:
+    transaction = ours.pay()
+    item = ours.posted_item(transaction)
+    ours.put({**item, "amount": {"N": "99"}})
+    try:
+        ours.audited(transaction, 3)
+        answer = ours.reconcile()
+    finally:
+        ours.put(item)
+        ours.audited(transaction, 4)
+    assert answer.code == 1
+    found = differences(answer)
+    told = set(found[transaction, "amounts differ"].split(", "))
+    assert told == {"ledger 12 EUR", "approval 12 EUR", "history 99 EUR", "audit trail 12 EUR"}
+    assert found[transaction, "history item changed"].startswith("MODIFY of item ")
+    assert len(found) == 2
+
+
+def test_an_item_about_a_payment_that_the_ledger_does_not_have_is_found(ours: Ours) -> None:
+    transaction = str(uuid4())
+    ours.put(made_up(transaction, 12))
+    ours.audited(transaction, 1)
+    answer = ours.reconcile()
+    assert answer.code == 1
+    told = differences(answer)
+    assert set(told) == {(transaction, "no ledger entry")}
+    assert told[transaction, "no ledger entry"].startswith(f"posted, {EUR_12}, say: ")
+    assert {"history", "audit trail"} <= set(
+        told[transaction, "no ledger entry"].partition(": ")[2].split(", ")
+    )
+    in_time = ours.reconcile(grace=3600)
+    assert (in_time.code, in_time.document["under_way"]) == (0, 1)
+
+
+def test_a_payment_that_is_not_audited_is_found(production: Production, ours: Ours) -> None:
+    with unaudited(production):
+        transaction = ours.pay(audited=False)
+        answer = ours.reconcile()
+    ours.audited(transaction, 2)
+    assert answer.code == 1
+    assert differences(answer) == {
+        (transaction, "no audit record"): f"the history has the item, {EUR_12}"
+    }
+    assert ours.reconcile().code == 0
+
+
+def test_an_item_that_only_the_history_knows_is_found_by_a_scan(
+    production: Production, ours: Ours
+) -> None:
+    transaction = str(uuid4())
+    with unaudited(production):
+        ours.put(made_up(transaction, 12))
+        by_index, by_scan = ours.reconcile(), ours.reconcile("--scan")
+    ours.audited(transaction, 1)
+    assert by_index.code == 0
+    assert by_scan.code == 1
+    assert set(differences(by_scan)) == {
+        (transaction, "no ledger entry"),
+        (transaction, "no audit record"),
+    }
+
+
+def test_an_entry_whose_debits_are_not_its_credits_is_found(ours: Ours) -> None:
+    """The triggers refuse it: only whoever owns the tables can get round them."""
+    transaction = ours.pay()
+    ledger = ours.deployment.ledger()
+
+    def debit(amount: int) -> None:
+        ledger.run("BEGIN")
+        ledger.run("ALTER TABLE ledger.postings DISABLE TRIGGER USER")
+        ledger.run(
+            "UPDATE ledger.postings SET amount = :amount WHERE direction = 'debit' AND entry_id = "
+            "(SELECT entry_id FROM ledger.entries WHERE transaction_id = CAST(:id AS uuid))",
+            amount=amount,
+            id=transaction,
+        )
+        ledger.run("ALTER TABLE ledger.postings ENABLE TRIGGER USER")
+        ledger.run("COMMIT")
+
+    debit(13)
+    try:
+        answer = ours.reconcile()
+    finally:
+        debit(12)
+        ledger.close()
+    assert answer.code == 1
+    found = differences(answer)
+    assert found[transaction, "debits and credits differ"] == "debit 13, credit 12 EUR"
+    assert "ledger 13 EUR" in found[transaction, "amounts differ"]
+    assert ours.reconcile().code == 0
+
+
+def test_differences_are_told_to_people_too(ours: Ours) -> None:
+    transaction = str(uuid4())
+    ours.put(made_up(transaction, 12))
+    ours.audited(transaction, 1)
+    answer = ops(
+        ours.production,
+        *("reconcile", f"--from={ours.begin:%Y-%m-%dT%H:%M:%S.%fZ}", "--grace=0"),
+        COLUMNS="80",
+    )
+    assert answer.code == 1
+    assert transaction in answer.output
+    assert "no ledger entry" in answer.output
+    assert "python -m ops payment" in answer.output
+    assert max(map(len, answer.output.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--last=1h", "--from=2026-01-01"], "--last stands instead of --from and --to"),
+        (["--to=2026-01-01"], "--to needs --from"),
+        (["--from=2026-01-02", "--to=2026-01-01"], "--from must be before --to"),
+        (["--from=9999-12-31"], "--from must be in the past"),
+        (["--last=an hour"], "none of 30m, 12h, 7d"),
+    ],
+)
+def test_a_period_that_is_none_is_refused(
+    production: Production, options: list[str], told: str
+) -> None:
+    answer = ops(production, "reconcile", *options, COLUMNS="200")
+    assert (answer.code, answer.output) == (2, "")
+    assert told in answer.errors

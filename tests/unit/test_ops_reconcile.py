@@ -1,0 +1,205 @@
+"""What `reconcile` calls a difference, and which period it looks at."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import typer
+
+from ops.failure import OpsError
+from ops.reconcile import Period, _duration, _period, check_totals, microseconds
+from ops.reconcile_books import Books, Kind
+
+AT = 1_000_000
+LATER = AT + 1
+NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+TODAY = datetime(2026, 3, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def entry(id_: str = "a", debit: int = 5, credit: int = 5, currency: str = "EUR") -> dict[str, Any]:
+    return {
+        "transaction_id": id_,
+        "sums": [{"currency": currency, "debit": debit, "credit": credit}],
+        "events": [{"timestamp": AT, "state": "posted", "delivered_at": None}],
+    }
+
+
+def item(
+    id_: str = "a", amount: int = 5, state: str = "posted", at: int = AT, currency: str = "EUR"
+) -> dict[str, Any]:
+    return {
+        "transaction_id": id_,
+        "timestamp": at,
+        "state": state,
+        "amount": amount,
+        "currency": currency,
+    }
+
+
+def complete() -> Books:
+    """Of one payment, with all its traces."""
+    books = Books()
+    books.add_entry(entry(), AT)
+    books.add_posted(item())
+    books.add_approval(item(state="approved"))
+    books.add_audited(item())
+    return books
+
+
+def kinds(books: Books) -> list[tuple[str, Kind]]:
+    return [(each.transaction_id, each.kind) for each in books.differences(settled=AT + 10)]
+
+
+def test_a_payment_with_all_its_traces_is_no_difference() -> None:
+    assert kinds(complete()) == []
+
+
+def test_a_record_that_is_twice_in_the_trail_is_no_difference() -> None:
+    books = complete()
+    books.add_audited(item())
+    assert kinds(books) == []
+    assert books.sums()[0]["audit"] == {"count": 1, "sum": 5}
+
+
+@pytest.mark.parametrize(
+    ("teller", "other"),
+    [
+        ("add_posted", {"amount": 6}),
+        ("add_audited", {"amount": 6}),
+        ("add_approval", {"amount": 6, "state": "approved"}),
+        ("add_posted", {"currency": "USD"}),
+        ("add_audited", {"currency": "USD"}),
+        ("add_approval", {"currency": "USD", "state": "approved"}),
+    ],
+)
+def test_each_store_is_compared_with_the_ledger(teller: str, other: dict[str, Any]) -> None:
+    books = Books()
+    books.add_entry(entry(), AT)
+    getattr(books, teller)(item(**other))
+    for name in {"add_posted", "add_audited", "add_approval"} - {teller}:
+        getattr(books, name)(item(state="approved" if name == "add_approval" else "posted"))
+    assert kinds(books) == [("a", Kind.AMOUNTS)]
+
+
+def test_a_posting_of_what_was_declined_is_a_difference() -> None:
+    books = Books()
+    books.add_entry(entry(), AT)
+    books.add_posted(item())
+    books.add_audited(item())
+    books.add_approval(item(state="declined"))
+    (found,) = books.differences(settled=AT + 10)
+    assert (found.kind, found.detail) == (
+        Kind.NO_APPROVAL,
+        "posted, 5 EUR; the request is declined",
+    )
+
+
+def test_a_second_history_item_about_a_payment_is_a_difference() -> None:
+    books = complete()
+    books.add_posted(item(at=LATER))
+    books.add_audited(item(at=LATER))
+    assert kinds(books) == [("a", Kind.NO_LEDGER)]
+
+
+def test_an_entry_without_postings_is_a_difference() -> None:
+    books = complete()
+    books.add_entry({**entry("b"), "sums": []}, AT)
+    assert ("b", Kind.UNBALANCED) in kinds(books)
+
+
+def test_what_was_posted_lately_may_be_under_way_but_not_be_wrong() -> None:
+    books = Books()
+    books.add_entry(entry("new"), AT)
+    books.add_entry(entry("lopsided", credit=4), AT)
+    (found,) = books.differences(settled=AT)
+    assert (found.transaction_id, found.kind) == ("lopsided", Kind.UNBALANCED)
+    assert books.under_way(settled=AT) == 2
+    assert books.under_way(settled=LATER) == 0
+
+
+def test_what_the_audit_trail_may_yet_tell_is_known() -> None:
+    books = Books()
+    assert not books.lack_audit()
+    books.add_entry(entry(), AT)
+    assert books.lack_audit()
+    books.add_audited(item())
+    assert not books.lack_audit()
+
+
+class ToldTotals:
+    """A ledger that only adds up."""
+
+    def __init__(self, *totals: dict[str, Any]) -> None:
+        self._totals = list(totals)
+
+    def totals(self, _begin: datetime, _end: datetime) -> Any:
+        return self._totals
+
+
+def test_entries_that_were_not_shown_are_missed_in_the_totals() -> None:
+    books = Books()
+    books.add_entry(entry("a", debit=5, credit=4), AT)
+    books.add_entry(entry("b", debit=7), AT)
+    books.add_entry(entry("c", currency="CHF"), AT)
+    books.add_entry({**entry("d"), "sums": []}, AT)
+    books.add_entry(entry("later"), LATER)
+    chf = {"currency": "CHF", "entries": 1, "debit": 5, "credit": 5}
+    eur = {"currency": "EUR", "entries": 2, "debit": 12, "credit": 9}
+    end = datetime.fromtimestamp(LATER / 1_000_000, UTC)
+    check_totals(books, ToldTotals(chf, eur), TODAY, end)  # type: ignore[arg-type]
+    for less in ({"entries": 3}, {"debit": 11}, {"credit": 10}):
+        with pytest.raises(OpsError, match="do not add up"):
+            check_totals(books, ToldTotals(chf, {**eur, **less}), TODAY, end)  # type: ignore[arg-type]
+    with pytest.raises(OpsError, match="do not add up"):
+        check_totals(books, ToldTotals(eur), TODAY, end)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "last", "expected"),
+    [
+        (None, None, None, (TODAY - DAY, TODAY)),
+        (None, None, timedelta(hours=1), (NOW - timedelta(hours=1), NOW)),
+        (None, None, timedelta(days=99_999), (datetime(2000, 1, 1), NOW)),
+        (datetime(2026, 1, 5), None, None, (datetime(2026, 1, 5), datetime(2026, 1, 6))),
+        (datetime(2026, 3, 1), None, None, (TODAY, NOW)),
+        (datetime(2026, 2, 28), datetime(2026, 3, 9), None, (TODAY - DAY, NOW)),
+        (datetime(2026, 3, 1), datetime(9999, 12, 31), None, (TODAY, NOW)),
+    ],
+)
+def test_a_period_ends_now_at_the_latest(
+    begin: datetime | None, end: datetime | None, last: timedelta | None, expected: tuple[Any, Any]
+) -> None:
+    begin_, end_ = (each.replace(tzinfo=UTC) for each in expected)
+    assert _period(begin, end, last, NOW) == Period(begin=begin_, end=end_)
+
+
+def test_a_periods_end_does_not_belong_to_it() -> None:
+    period = Period(begin=TODAY, end=NOW)
+    assert period.has(microseconds(TODAY))
+    assert period.has(microseconds(NOW) - 1)
+    assert not period.has(microseconds(NOW))
+    assert not period.has(microseconds(TODAY) - 1)
+
+
+@pytest.mark.parametrize("begin", [NOW, NOW + DAY, datetime.max, datetime.min])
+def test_a_period_begins_in_the_past_and_not_in_antiquity(begin: datetime) -> None:
+    with pytest.raises(typer.BadParameter, match="--from must be in the past"):
+        _period(begin.replace(tzinfo=None), None, None, NOW)
+
+
+@pytest.mark.parametrize("end", [TODAY, TODAY - DAY, datetime.min])
+def test_a_period_ends_after_its_begin(end: datetime) -> None:
+    with pytest.raises(typer.BadParameter, match="--from must be before --to"):
+        _period(TODAY.replace(tzinfo=None), end.replace(tzinfo=None), None, NOW)
+
+
+def test_durations() -> None:
+    assert _duration("90m") == timedelta(minutes=90)
+    assert _duration("12h") == timedelta(hours=12)
+    assert _duration("7d") == timedelta(days=7)
+    for wrong in ("", "1", "h", "0h", "-1h", "1w", "1.5h", "1h30m"):
+        with pytest.raises(typer.BadParameter):
+            _duration(wrong)
