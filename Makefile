@@ -12,7 +12,8 @@ REQUIREMENTS := requirements.txt requirements-dev.txt $(wildcard lambda_code/*/r
 LOCKS := $(wildcard lambda_code/*/requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local test check unit integration e2e drills soak synth snapshots docs dashboard lock audit plan deploy alertdrill clean
+.PHONY: help setup local test check unit integration e2e drills soak synth snapshots docs dashboard lock audit plan deploy preflight verify \
+	smoke reconcile report alertdrill restoredrill clean
 
 help: ## Explain the targets
 	@echo "Payments production on AWS. Targets:"
@@ -84,8 +85,26 @@ plan: setup ## Show what a deployment would change, against what the account has
 deploy: setup ## Show that, ask, and deploy PaymentsProd to the AWS account of your credentials
 	@python -m change_report deploy $(ARGS)
 
+preflight: setup ## Tell in seconds what would make a deployment fail
+	@python -m ops preflight $(ARGS)
+
+verify: setup ## Ask the live production whether it is what was required
+	@python -m ops verify $(ARGS)
+
+smoke: setup ## Send real payments of a cent, and read back what they left
+	@python -m ops smoke $(ARGS)
+
+reconcile: setup ## Compare ledger, history and audit trail
+	@python -m ops reconcile $(ARGS)
+
+report: setup ## Write the evidence for an audit, as one HTML file
+	@python -m ops report $(ARGS)
+
 alertdrill: setup ## Set one alarm to ALARM and back, and tell whether it would reach the operators
 	@python -m ops alert-drill $(ARGS)
+
+restoredrill: setup ## Restore both stores beside production, and compare (ARGS=--yes; costs money)
+	@python -m ops restore-drill $(ARGS)
 
 clean: ## Remove everything that make has made
 	rm -rf .venv node_modules .build .local cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis
