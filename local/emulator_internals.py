@@ -504,21 +504,33 @@ def add_message_move_tasks() -> None:
     }
 
 
-def restore_tables_under_their_key() -> None:
-    """Honour `SSESpecificationOverride` of RestoreTableToPointInTime."""
+def complete_restores_of_tables() -> None:
+    """Honour `SSESpecificationOverride`, and tell that a table's backups begin with the table."""
     from ministack.services import dynamodb
 
-    by_itself = dynamodb._restore_table_to_point_in_time
+    restore_by_itself = dynamodb._restore_table_to_point_in_time
+    describe_by_itself = dynamodb._describe_continuous_backups
 
     def restore(data: Properties) -> Any:
-        answer = by_itself(data)
+        answer = restore_by_itself(data)
         if answer[0] == 200 and (encryption := data.get("SSESpecificationOverride")):
             dynamodb._update_table(
                 {"TableName": data["TargetTableName"], "SSESpecification": encryption}
             )
         return answer
 
+    def describe(data: Properties) -> Any:
+        status, headers, body = describe_by_itself(data)
+        document = json.loads(body)
+        found = document.get("ContinuousBackupsDescription", {})
+        recovery = found.get("PointInTimeRecoveryDescription", {})
+        if "EarliestRestorableDateTime" in recovery:
+            table = dynamodb._tables[dynamodb._normalize_table_name(data["TableName"])]
+            recovery["EarliestRestorableDateTime"] = int(table["CreationDateTime"])
+        return status, headers, json.dumps(document).encode()
+
     dynamodb._restore_table_to_point_in_time = restore
+    dynamodb._describe_continuous_backups = describe
 
 
 def let_api_keys_be_disabled() -> None:

@@ -178,25 +178,15 @@ class PostgresServer:
         copy = PostgresServer(directory)
         copy.data.mkdir(mode=0o700, parents=True)
         self._give(copy.data)
-        done = subprocess.run(
-            [
-                *_as_server_user(),
-                BIN / "pg_basebackup",
-                f"--pgdata={copy.data}",
-                f"--host={self._socket_directory}",
-                f"--port={self.port}",
-                "--username=postgres",
-                "--checkpoint=fast",
-                "--no-sync",
-            ],
-            cwd="/",
-            env=_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
+        _run(
+            "pg_basebackup",
+            f"--pgdata={copy.data}",
+            f"--host={self._socket_directory}",
+            f"--port={self.port}",
+            "--username=postgres",
+            "--checkpoint=fast",
+            "--no-sync",
         )
-        if done.returncode:
-            raise PostgresError(f"pg_basebackup failed: {done.stderr.strip()}")
         return copy
 
     # -- inside --------------------------------------------------------------------------
@@ -211,26 +201,16 @@ class PostgresServer:
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.mkdir(mode=0o700)
         self._give(self.data)
-        done = subprocess.run(
-            [
-                *_as_server_user(),
-                BIN / "initdb",
-                f"--pgdata={self.data}",
-                "--username=postgres",
-                "--auth=peer",
-                "--encoding=UTF8",
-                "--locale-provider=builtin",
-                "--locale=C.UTF-8",
-                "--no-sync",
-            ],
-            cwd="/",
-            env=_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
+        _run(
+            "initdb",
+            f"--pgdata={self.data}",
+            "--username=postgres",
+            "--auth=peer",
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--locale=C.UTF-8",
+            "--no-sync",
         )
-        if done.returncode:
-            raise PostgresError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
 
     def _configure(self) -> None:
         (self.data / "pg_hba.conf").write_text(
@@ -315,6 +295,24 @@ class PostgresServer:
         user = _owner()
         if user is not None:
             os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def _run(program: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's own programs as the server's user.
+
+    Raises:
+        PostgresError: it failed; the text ends with its own last words.
+    """
+    done = subprocess.run(
+        [*_as_server_user(), BIN / program, *arguments],
+        cwd="/",
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise PostgresError(f"{program} failed: {done.stderr.strip() or done.stdout.strip()}")
 
 
 def free_port() -> int:

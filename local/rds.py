@@ -200,6 +200,7 @@ class DbInstances:
         )
         front.start()
         self._running[identifier] = Running(server, front, secret_arn, master_password)
+        record.pop("LatestRestorableTime", None)  # or it stays that of the creation: it is now
         record["Endpoint"] = {**record.get("Endpoint", {}), "Address": HOST, "Port": front.port}
 
     def _attributes(self, identifier: str) -> dict[str, str]:

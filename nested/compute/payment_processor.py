@@ -49,13 +49,7 @@ class PaymentProcessor(PythonFunction):
             environment={
                 "TRANSACTIONS_TABLE": table.table_name,
                 "RETRY_QUEUE_URL": queue.queue_url,
-                "LEDGER_HOST": ledger.instance.db_instance_endpoint_address,
-                "LEDGER_PORT": ledger.instance.db_instance_endpoint_port,
-                "LEDGER_DATABASE": ledger.DATABASE_NAME,
-                "LEDGER_USER": self.LEDGER_USER,
-                # resolv.conf(5). glibc's own limits, two tries of 5 s, would take a third of the
-                # function's time when the ledger's name cannot be resolved.
-                "RES_OPTIONS": "timeout:1 attempts:2",
+                **ledger.client_environment(self.LEDGER_USER),
             },
             statements=[
                 iam.PolicyStatement(

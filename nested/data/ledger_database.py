@@ -166,3 +166,15 @@ class LedgerDatabase(Construct):
         assert isinstance(resource, rds.CfnDBInstance)
         self.master_secret_arn = resource.attr_master_user_secret_secret_arn
         self.resource_id = resource.attr_dbi_resource_id
+
+    def client_environment(self, user: str) -> dict[str, str]:
+        """What a function finds the ledger by, and the database user that it logs in as."""
+        return {
+            "LEDGER_HOST": self.instance.db_instance_endpoint_address,
+            "LEDGER_PORT": self.instance.db_instance_endpoint_port,
+            "LEDGER_DATABASE": self.DATABASE_NAME,
+            "LEDGER_USER": user,
+            # resolv.conf(5). glibc's own limits, two tries of 5 s, would take a third of the
+            # function's time when the ledger's name cannot be resolved.
+            "RES_OPTIONS": "timeout:1 attempts:2",
+        }

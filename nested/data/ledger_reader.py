@@ -40,14 +40,7 @@ class LedgerReader(PythonFunction):
             key=network.application_key,
             network=network.ledger_clients,
             reserved_concurrency=LEDGER_READER_CONCURRENCY,
-            environment={
-                "LEDGER_HOST": ledger.instance.db_instance_endpoint_address,
-                "LEDGER_PORT": ledger.instance.db_instance_endpoint_port,
-                "LEDGER_DATABASE": ledger.DATABASE_NAME,
-                "LEDGER_USER": self.LEDGER_USER,
-                # As payment-processor's.
-                "RES_OPTIONS": "timeout:1 attempts:2",
-            },
+            environment=ledger.client_environment(self.LEDGER_USER),
             statements=[
                 iam.PolicyStatement(
                     sid="LogInToLedger",

@@ -398,6 +398,13 @@ def test_a_restored_instance_is_another_resource_to_iam(instance: Instance, rds:
         restored.run(USER, restored.token("Allowed"), "SELECT 1")
 
 
+def test_an_instance_can_be_restored_to_this_moment(instance: Instance, rds: Any) -> None:
+    (found,) = rds.describe_db_instances(DBInstanceIdentifier=SOURCE)["DBInstances"]
+    created = found["InstanceCreateTime"]
+    assert found["LatestRestorableTime"] - created > timedelta(seconds=1)
+    assert found["LatestRestorableTime"] <= datetime.now(UTC)
+
+
 def test_what_cannot_be_restored_is_refused(instance: Instance, rds: Any) -> None:
     errors = rds.exceptions
     with pytest.raises(errors.DBInstanceNotFoundFault):
