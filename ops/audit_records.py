@@ -6,7 +6,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +23,11 @@ _AT_ONCE: Final = 10
 
 _CLOCKS: Final = timedelta(minutes=1)
 """How far the writer's clock, which decides on the hour, and S3's may be apart."""
+
+_ARCHIVED: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+"""Storage classes whose objects must be restored before they can be read."""
+IN_GLACIER: Final = "it is in Glacier: restore it first"
+_BEING_RESTORED: Final = "it is being restored from Glacier: try again when that is done"
 
 _MEMBERS: Final = frozenset({"event_name", "created_at", "anomaly", "keys"})
 """What all records have, and readers rely on."""
@@ -70,7 +75,10 @@ class AuditRecords:
     def _objects(self, begin: datetime, end: datetime) -> Iterator[tuple[str, datetime]]:
         last = f"{hour_of(end + _CLOCKS)}0"  # "0" comes after the "/" that ends the hour
         pages = self.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix="year=", StartAfter=hour_of(begin - _CLOCKS)
+            Bucket=self.bucket,
+            Prefix="year=",
+            StartAfter=hour_of(begin - _CLOCKS),
+            OptionalObjectAttributes=["RestoreStatus"],
         )
         for listed in (entry for page in pages for entry in page.get("Contents", [])):
             if listed["Key"] > last:
@@ -79,7 +87,10 @@ class AuditRecords:
             if is_link_key(listed["Key"]) and begin <= listed["LastModified"] + _CLOCKS:
                 if listed["LastModified"] > end:
                     return
-                yield listed["Key"], listed["LastModified"]
+                if reason := _unreadable(listed):
+                    self.unread[listed["Key"]] = reason
+                else:
+                    yield listed["Key"], listed["LastModified"]
 
     def _read(self, listed: tuple[str, datetime]) -> list[Found]:
         key, stored = listed
@@ -89,7 +100,7 @@ class AuditRecords:
         except ClientError as error:
             if error.response["Error"]["Code"] != "InvalidObjectState":
                 raise
-            self.unread[key] = "it is in Glacier: restore it first"
+            self.unread[key] = IN_GLACIER
         except (OSError, EOFError, zlib.error, ValueError):
             self.unread[key] = "it is no gzip of JSON: verify the trail"
         else:
@@ -97,3 +108,11 @@ class AuditRecords:
                 return [Found(key, stored, record) for record in records]
             self.unread[key] = "it holds something else than audit records: verify the trail"
         return []
+
+
+def _unreadable(listed: Mapping[str, Any]) -> str:
+    """Why an object that S3 lists cannot be read, if so."""
+    restored = listed.get("RestoreStatus", {})
+    if listed.get("StorageClass") not in _ARCHIVED or "RestoreExpiryDate" in restored:
+        return ""
+    return _BEING_RESTORED if restored.get("IsRestoreInProgress") else IN_GLACIER

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+from botocore.exceptions import ClientError
 
 from ops.failure import OpsError
 from ops.production import Production
 
 _PAGE: Final = 5000
 """Entries: the function's most."""
+_PAGE_OF_COPY: Final = 500
+
+_WAKING: Final = {
+    "ENINotReadyException",
+    "ResourceConflictException",
+    "ResourceNotReadyException",
+}
+"""Lambda takes the network interfaces of functions that nobody invokes for weeks; the next
+invocation is refused, and brings them back in a minute or two (AWS Lambda Developer Guide,
+"Giving Lambda functions access to resources in an Amazon VPC")."""
+_PATIENCE: Final = 300.0
+_PAUSE: Final = 5.0
+"""Seconds."""
 
 _ADDED_AT_ONCE: Final = timedelta(hours=6)
 """A quarter of a million entries take a second; the server gives a question ten."""
@@ -55,9 +71,9 @@ class Ledger:
 
     def entries(self, begin: datetime, end: datetime) -> Iterator[dict[str, Any]]:
         """Those that were posted in a period, page by page."""
-        after = None
+        after, limit = None, _PAGE_OF_COPY if self.copy else _PAGE
         while True:
-            page = self._ask(action="entries", **_period(begin, end), after=after, limit=_PAGE)
+            page = self._ask(action="entries", **_period(begin, end), after=after, limit=limit)
             yield from page["entries"]
             after = page["next"]
             if after is None:
@@ -77,13 +93,37 @@ class Ledger:
         if self.copy:
             host, port = self.copy
             request["database"] = {"host": host, "port": port}
-        invoked = self.client.invoke(FunctionName=self.function, Payload=json.dumps(request))
-        answer: dict[str, Any] = json.loads(invoked["Payload"].read())
-        if "FunctionError" in invoked:
-            raise OpsError(f"{self.function} failed: {answer.get('errorMessage', 'see its log')}")
+        began = time.monotonic()
+        while True:
+            answer = self._invoke(request)
+            unavailable = answer and answer.get("error", {}).get("code") == "ledger_unavailable"
+            # A copy is slow at first: RDS fetches its blocks from S3 as they are asked for.
+            if answer and not (self.copy and unavailable):
+                break
+            if time.monotonic() - began > _PATIENCE:
+                break
+            time.sleep(_PAUSE)
+        if not answer:
+            raise OpsError(
+                f"{self.function} does not get ready; its state: aws lambda get-function "
+                f"--function-name {self.function} --query Configuration.State"
+            )
         if "error" in answer:
             code, detail = answer["error"]["code"], answer["error"]["detail"]
             raise OpsError(f"{self.function}: {detail}. {_LONGER.get(code, 'see its log')}")
+        return answer
+
+    def _invoke(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer; empty while the function wakes up."""
+        try:
+            invoked = self.client.invoke(FunctionName=self.function, Payload=json.dumps(request))
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _WAKING:
+                return {}
+            raise
+        answer: dict[str, Any] = json.loads(invoked["Payload"].read())
+        if "FunctionError" in invoked:
+            raise OpsError(f"{self.function} failed: {answer.get('errorMessage', 'see its log')}")
         return answer
 
 

@@ -303,10 +303,9 @@ def _spans(story: Story) -> list[tuple[datetime, datetime]]:
 
 def _log_of(name: str) -> Callable[[Production, Story], str]:
     def read(production: Production, story: Story) -> str:
-        first, last = story.first(), story.last()
+        first = story.first()
         begin = first - _BEFORE if first else story.now - _RECENT
-        settled = story.entry or story.item("declined")
-        end = min(last + _AFTER, story.now) if last and settled else story.now
+        end = _settled(story)
         pages = production.client("logs").get_paginator("filter_log_events")
         lines = (
             event
@@ -327,6 +326,19 @@ def _log_of(name: str) -> Callable[[Production, Story], str]:
         return f"{count} lines{more}, from {_clock(begin)} to {_clock(end)}"
 
     return read
+
+
+def _settled(story: Story) -> datetime:
+    """After this, functions have nothing more to say of the payment."""
+    last, approved = story.last(), story.item("approved")
+    if last is None:
+        return story.now
+    if story.entry or story.item("declined"):
+        return min(last + _AFTER, story.now)
+    if approved and not story.item("queued") and not story.dead_letter:
+        expires = datetime.fromisoformat(approved["expires_at"])
+        return min(max(last, expires) + _AFTER, story.now)
+    return story.now
 
 
 def _told_line(line: str) -> str:

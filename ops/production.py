@@ -24,6 +24,9 @@ REGION: Final = "us-east-1"
 _SHORT: Final = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard"})
 """Seconds; three tries are the mode's. A user waits for the answers."""
 
+_HOSTS_OF_AWS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+"""The last are the dual-stack ones."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
@@ -85,8 +88,7 @@ class Production:
     @property
     def emulated(self) -> bool:
         """Whether it stands in the embedded environment, which does less than AWS does."""
-        endpoint = self.client("cloudformation").meta.endpoint_url
-        return not (urlsplit(endpoint).hostname or "").endswith(".amazonaws.com")
+        return leads_elsewhere(self.client("cloudformation"))
 
     def client(self, service: str) -> Any:
         return client(self.session, service)
@@ -124,6 +126,12 @@ class Production:
 def client(session: boto3.Session, service: str) -> Any:
     # Any: the stubs know each service by a literal name only.
     return session.client(cast(Any, service), config=_SHORT)
+
+
+def leads_elsewhere(client: Any) -> bool:
+    """Whether a client leads to something else than AWS: the embedded environment."""
+    host = urlsplit(client.meta.endpoint_url).hostname or ""
+    return not host.endswith(_HOSTS_OF_AWS)
 
 
 def _missing(session: boto3.Session) -> str:

@@ -17,12 +17,12 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
-from ops.audit_records import AuditRecords, Found
+from ops.audit_records import IN_GLACIER, AuditRecords, Found
 from ops.failure import OpsError
 from ops.ledger import Ledger
 from ops.payment_history import LARGEST_BATCH, REQUEST, PaymentHistory
 from ops.production import Production
-from ops.reconcile_books import Books, Difference
+from ops.reconcile_books import Books, Difference, Kind
 
 _TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"]
 _LATE: Final = timedelta(minutes=15)
@@ -33,6 +33,10 @@ _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """payments-ledger-reader answers nothing about the time before."""
 _SHOWN: Final = 50
 """Differences in the table; JSON has all."""
+_RESTORE: Final = (
+    "aws s3api restore-object --bucket {bucket} --key KEY --restore-request "
+    """'{{"Days": 7, "GlacierJobParameters": {{"Tier": "Standard"}}}}'"""
+)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -102,6 +106,9 @@ def command(
     trail name (its table knows payments, not periods; see --scan), the audit trail by its hours. A
     million payments take some minutes and about 0.30 USD.
 
+    Audit objects are in Glacier from their 90th day on. Until those of the period are restored,
+    what is not audited, changed or deleted cannot be told; the rest is.
+
     Exit code 0: no difference; 1: differences, or audit objects that cannot be read; 2: one of the
     three could not be read at all.
     """
@@ -134,7 +141,9 @@ class Reconciled:
     Attributes:
         sums: ops.reconcile_books.Books.sums.
         under_way: payments that may yet get their traces.
-        unread: objects of the audit trail, with the reason.
+        bucket: the audit trail's.
+        unread: objects of it, with the reason. While there are any, nobody knows which payments
+            have no audit record, and none is told.
     """
 
     period: Period
@@ -142,12 +151,33 @@ class Reconciled:
     sums: list[dict[str, Any]]
     differences: list[Difference]
     under_way: int
+    bucket: str
     unread: dict[str, str]
     scanned: bool
 
     @property
     def held(self) -> bool:
         return not self.differences and not self.unread
+
+    @property
+    def unjudged(self) -> list[str]:
+        """What to know, and to do, about audit objects that were not read; a sentence a line."""
+        if not self.unread:
+            return []
+        told = [
+            "Not judged: which payments have no audit record, and which history items were changed "
+            f"or deleted. {len(self.unread):,} objects of the audit trail were not read."
+        ]
+        archived = sum(reason == IN_GLACIER for reason in self.unread.values())
+        if archived:
+            told += [
+                f"{archived:,} of them are in Glacier. Restore each, which takes up to 5 hours, "
+                "and reconcile again:",
+                _RESTORE.format(bucket=self.bucket),
+                "--json tells all keys. For many, an S3 Batch Operations job restores a list of "
+                "keys (aws s3control create-job, operation S3InitiateRestoreObject).",
+            ]
+        return told
 
     def document(self) -> dict[str, Any]:
         return {
@@ -159,6 +189,8 @@ class Reconciled:
             "sums": self.sums,
             "under_way": self.under_way,
             "differences": [asdict(each) for each in self.differences],
+            "audit_judged": not self.unread,
+            "audit_unjudged": self.unjudged,
             "unread_audit_objects": self.unread,
         }
 
@@ -192,12 +224,18 @@ def reconcile(
     status.update("reading the history")
     _read_history(books, history, status)
     settled = microseconds(now - grace)
+    differences = [
+        each
+        for each in books.differences(settled)
+        if not (audit.unread and each.kind is Kind.NO_AUDIT)
+    ]
     return Reconciled(
         period=period,
         grace=grace,
         sums=books.sums(),
-        differences=list(books.differences(settled)),
+        differences=differences,
         under_way=books.under_way(settled),
+        bucket=audit.bucket,
         unread=audit.unread,
         scanned=scan,
     )
@@ -222,7 +260,8 @@ def _read_audit(
     last = datetime.fromisoformat(books.last_delivery() or period.end.isoformat())
     until = min(max(last, period.end) + _LATE, now)
     _add_audited(books, audit.stored_between(period.begin, until), period, status)
-    if until < now and books.lack_audit():
+    # With objects unread, that records are lacking says nothing about when they were stored.
+    if until < now and not audit.unread and books.lack_audit():
         late = min(until + _LATEST, now)
         _add_audited(books, audit.stored_between(until, late), period, status)
 
@@ -304,6 +343,10 @@ def _show(console: Console, reconciled: Reconciled) -> None:
         )
     for key, reason in list(reconciled.unread.items())[:_SHOWN]:
         console.print(f"[red]✘[/] {escape(key)}: {reason}")
+    if len(reconciled.unread) > _SHOWN:
+        console.print(f"And {len(reconciled.unread) - _SHOWN:,} more.")
+    for line in reconciled.unjudged:
+        console.print(escape(line), soft_wrap=True)
     if reconciled.differences:
         found = Table(box=box.SIMPLE_HEAD)
         for column in ("payment", "difference"):

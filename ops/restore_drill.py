@@ -26,11 +26,13 @@ from ops.payment_history import PaymentHistory
 from ops.production import Production
 from ops.report.costs import HOURS, Prices
 from ops.restore_comparison import CLOCKS, Comparison, compare, of_history, of_ledger
-from ops.restores import Database, Store, Table, is_restored, scratch_name, try_to_delete
+from ops.restores import Copy, Database, Store, Table, scratch_name
 
 _POLL_SECONDS: Final = 5.0
-_LONGEST: Final = timedelta(hours=3)
-"""For each of the two: to be restored, and to be deleted."""
+_LONGEST: Final = 3 * 3600.0
+"""Seconds, for each of the two: to be restored, and to be deleted."""
+_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Nothing was posted before."""
 _CLEAN_UP: Final = "python -m ops restore-drill --clean-up"
 
 Json = dict[str, Any]
@@ -81,11 +83,16 @@ def command(
     if not as_json:
         _print_plan(drill, plans)
     told = Console(stderr=True, highlight=False)
-    names = [plan.name for plan in plans]
-    with recorded(production, "restore-drill", names=names, at=at and at.isoformat()) as record:
-        with told.status("restoring") as status:
-            found = list(drill.run(plans, status, told))
-        record.outcome["checks"] = [f"{each.what}: {each.found}" for each in found]
+    names = [plan.copy.name for plan in plans]
+    found: list[Check] = []
+    with (
+        recorded(production, "restore-drill", names=names, at=drill.at and str(drill.at)) as record,
+        told.status("restoring") as status,
+    ):
+        record.outcome["checks"] = []
+        for check in drill.run(plans, status, told):
+            found.append(check)
+            record.outcome["checks"].append(f"{check.what}: {check.found}")
     if as_json:
         typer.echo(json.dumps({"names": names, **checks.as_document(found)}))
     else:
@@ -98,13 +105,11 @@ class Plan:
     """One store's restore.
 
     Attributes:
-        name: of the scratch copy.
-        moment: that it is restored to.
+        moment: that it is restored to, in UTC.
         usd: what an hour of it costs, and its making.
     """
 
-    store: Store
-    name: str
+    copy: Copy
     moment: datetime
     usd: float
 
@@ -139,66 +144,72 @@ class Drill:
         now, usd = datetime.now(UTC), (self._table_usd(), self._database_usd())
         plans = []
         for store, price in zip(self.stores, usd, strict=True):
-            latest = store.latest()
-            if self.at and self.at > latest:
+            earliest, latest = store.window()
+            if self.at and not earliest <= self.at <= latest:
                 raise OpsError(
-                    f"{store.live} can be restored to {latest:%Y-%m-%dT%H:%M:%SZ} at the latest"
+                    f"{store.live} can be restored to a moment from "
+                    f"{earliest:%Y-%m-%dT%H:%M:%SZ} to {latest:%Y-%m-%dT%H:%M:%SZ}"
                 )
-            moment = self.at or latest
-            plans.append(Plan(store=store, name=scratch_name(store, now), moment=moment, usd=price))
+            copy = Copy(store=store, name=scratch_name(store, now))
+            plans.append(Plan(copy=copy, moment=self.at or latest, usd=price))
         return plans
 
     def run(self, plans: Sequence[Plan], status: Status, told: Console) -> Iterator[Check]:
         """What came of it. However it ends, the copies are deleted as far as they can be."""
+        copies = [plan.copy for plan in plans]
         try:
             yield from self._restore(plans, status)
             yield from self._compare(plans, status)
-        except Exception:
-            _delete_all(plans, status, told)
+        except Exception as error:
+            reason = explain(error) if isinstance(error, BotoCoreError | ClientError) else error
+            told.print(f"[red]it ends here:[/] {escape(str(reason))}", soft_wrap=True)
+            _delete_all(copies, status, told)
             raise
         except BaseException:  # interrupted: whoever stops us does not want to wait
             status.update("interrupted: deleting what was restored")
-            _delete_all(plans, status, told, patient=False)
+            _delete_all(copies, status, told, patient=False)
             raise
-        left = _delete_all(plans, status, told)
+        left = _delete_all(copies, status, told)
         yield Check(
             what="deleted again",
-            found=", ".join(plan.name for plan in left) or "nothing is left",
+            found=", ".join(copy.name for copy in left) or "nothing is left",
             needed="nothing left" if left else "",
             verdict=Verdict.PROBLEM if left else Verdict.HELD,
             mend=f"`{_CLEAN_UP}`" if left else "",
         )
 
     def _restore(self, plans: Sequence[Plan], status: Status) -> Iterator[Check]:
+        now = datetime.now(UTC)
+        # Before anything is made: it answers, and has been woken if nobody asked it for long.
+        Ledger.of(self.production).totals(now - CLOCKS, now)
         started = time.monotonic()
         seconds: dict[str, float] = {}
-        for plan in plans:
-            plan.store.restore(plan.name, self.at)
+        for plan in reversed(plans):  # the database, which takes longer
+            plan.copy.restore(self.at)
         while len(seconds) < len(plans):
-            waited = timedelta(seconds=int(time.monotonic() - started))
-            for plan in plans:
-                if plan.name not in seconds and is_restored(plan.store, plan.name, waited):
-                    seconds[plan.name] = time.monotonic() - started
+            waited = time.monotonic() - started
             if waited > _LONGEST:
-                raise OpsError(f"not restored after {waited}")
-            status.update(
-                f"restoring, {waited}: "
-                + ", ".join(
-                    f"{plan.store.what} {'is there' if plan.name in seconds else 'on its way'}"
-                    for plan in plans
-                )
+                raise OpsError(f"not restored after {_time(waited)}")
+            for plan in plans:
+                if plan.copy.name not in seconds and _is_restored(plan.copy):
+                    seconds[plan.copy.name] = time.monotonic() - started
+            states = ", ".join(
+                f"{plan.copy.store.what} {plan.copy.state or 'asked for'}" for plan in plans
             )
+            status.update(f"restoring, {_time(waited)}: {states}")
             if len(seconds) < len(plans):
                 time.sleep(_POLL_SECONDS)
         for plan in plans:
             yield Check(
-                what=f"{plan.store.what} restored",
-                found=f"in {_time(seconds[plan.name])}, as of {plan.moment:%Y-%m-%d %H:%M:%S}Z",
+                what=f"{plan.copy.store.what} restored",
+                found=f"in {_time(seconds[plan.copy.name])}, as of "
+                f"{plan.moment:%Y-%m-%d %H:%M:%S}Z",
                 verdict=Verdict.HELD,
             )
         # The reader signs in, and the table is read: then production could go on with them.
-        self._ledger(plans).totals(plans[1].moment - CLOCKS, plans[1].moment)
-        PaymentHistory(dynamodb=self.table.dynamodb, table=plans[0].name).of_payment("none")
+        table, database = plans
+        self._ledger(database).totals(database.moment - CLOCKS, database.moment)
+        self._history(table.copy.name).of_payment("none")
         here = " (says nothing of AWS: embedded environment)" if self.production.emulated else ""
         yield Check(
             what="time to recover",
@@ -212,18 +223,18 @@ class Drill:
         yield _compared(
             "history items",
             compare(
-                of_history(self._history(table.name)),
-                of_history(self._history(self.table.live)),
+                of_history(self._history(table.copy.name).all_items()),
+                of_history(self._history(self.table.live).all_items()),
                 table.moment,
             ),
         )
         status.update("comparing the ledger")
-        end = datetime.now(UTC)
-        period = end - timedelta(days=self.days), end
+        begin = max(database.moment - timedelta(days=self.days), _FIRST)
+        period = begin, datetime.now(UTC)
         yield _compared(
             f"ledger entries of {self.days} days",
             compare(
-                of_ledger(self._ledger(plans).entries(*period)),
+                of_ledger(self._ledger(database).entries(*period)),
                 of_ledger(Ledger.of(self.production).entries(*period)),
                 database.moment,
             ),
@@ -232,27 +243,27 @@ class Drill:
             "key of the table",
             *(
                 self.table.description(name).get("SSEDescription", {}).get("KMSMasterKeyArn")
-                for name in (table.name, self.table.live)
+                for name in (table.copy.name, self.table.live)
             ),
         )
         yield _same(
             "key of the database",
             *(
                 self.database.description(name).get("KmsKeyId")
-                for name in (database.name, self.database.live)
+                for name in (database.copy.name, self.database.live)
             ),
         )
 
-    def _history(self, table: str) -> Iterator[Json]:
-        return PaymentHistory(dynamodb=self.table.dynamodb, table=table).all_items()
+    def _history(self, table: str) -> PaymentHistory:
+        return PaymentHistory(dynamodb=self.table.dynamodb, table=table)
 
-    def _ledger(self, plans: Sequence[Plan]) -> Ledger:
-        return Ledger.of(self.production, self.database.address(plans[1].name))
+    def _ledger(self, database: Plan) -> Ledger:
+        return Ledger.of(self.production, self.database.address(database.copy.name))
 
     def _table_usd(self) -> float:
         size: int = self.table.description(self.table.live)["TableSizeBytes"]
         prices = Prices.read().by_name
-        reading = 2 * size / 4096 * prices["dynamodb.read"].usd
+        reading = 2 * size / 8192 * prices["dynamodb.read"].usd  # not consistently, at half
         return size / 1e9 * prices["restore.dynamodb.gb"].usd + reading
 
     def _database_usd(self) -> float:
@@ -280,43 +291,59 @@ def _same(what: str, restored: str | None, live: str | None) -> Check:
 
 
 def _compared(what: str, found: Comparison) -> Check:
+    if found.same and not found.compared:
+        nothing = "there was nothing to compare: neither the copy nor production has any"
+        return Check(what=what, found=nothing, verdict=Verdict.UNSEEN)
+    if found.same:
+        return Check(what=what, found=str(found), verdict=Verdict.HELD)
     return Check(
         what=what,
         found=str(found),
-        needed="" if found.same else "all as they are live",
-        verdict=Verdict.HELD if found.same else Verdict.PROBLEM,
-        mend=""
-        if found.same
-        else "docs/runbooks/database.md: do not rely on this backup until it is known why; "
-        "`python -m ops reconcile` tells whether production's own stores agree",
+        needed="all as they are live",
+        verdict=Verdict.PROBLEM,
+        mend="docs/runbooks/restore.md, *It differs*: do not rely on this backup until it is known "
+        "why; `python -m ops reconcile` tells whether production's own stores agree",
     )
 
 
+def _is_restored(copy: Copy) -> bool:
+    """While one waits for so long, AWS may fail to answer now and then."""
+    try:
+        return copy.is_restored()
+    except BotoCoreError:
+        return False
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+            raise
+        return False
+
+
 def _delete_all(
-    plans: Sequence[Plan], status: Status, told: Console, *, patient: bool = True
-) -> list[Plan]:
+    copies: Sequence[Copy], status: Status, told: Console, *, patient: bool = True
+) -> list[Copy]:
     """Delete, and wait for it if patient; those that are left, which are told."""
-    deadline = time.monotonic() + (_LONGEST.total_seconds() if patient else 0)
-    waiting, left = list(plans), list(plans)
+    deadline = time.monotonic() + (_LONGEST if patient else 0)
+    waiting, left = list(copies), list(copies)
     try:
         while waiting:
-            for plan in list(waiting):
+            for copy in list(waiting):
                 try:
-                    if try_to_delete(plan.store, plan.name):
-                        left.remove(plan)
+                    if copy.try_to_delete():
+                        left.remove(copy)
                     else:
                         continue
                 except (BotoCoreError, ClientError) as error:
-                    told.print(f"[red]{escape(plan.name)}:[/] {escape(explain(error))}")
-                waiting.remove(plan)
+                    told.print(f"[red]{escape(copy.name)}:[/] {escape(explain(error))}")
+                waiting.remove(copy)
             if not waiting or time.monotonic() > deadline:
                 break
-            status.update("deleting " + ", ".join(plan.name for plan in waiting))
+            states = ", ".join(f"{copy.name} ({copy.state or 'asked for'})" for copy in waiting)
+            status.update(f"deleting {states}")
             time.sleep(_POLL_SECONDS)
     finally:
-        for plan in left:
+        for copy in left:
             told.print(
-                f"[yellow]not yet deleted:[/] {plan.store.what} {escape(plan.name)}, which costs "
+                f"[yellow]not yet deleted:[/] {copy.store.what} {escape(copy.name)}, which costs "
                 f"money. Later: `{_CLEAN_UP}`",
                 soft_wrap=True,
             )
@@ -324,21 +351,17 @@ def _delete_all(
 
 
 def _clean_up(drill: Drill, as_json: bool) -> None:
-    plans = [
-        Plan(store=store, name=name, moment=datetime.now(UTC), usd=0)
-        for store in drill.stores
-        for name in store.scratch()
-    ]
-    names = [plan.name for plan in plans]
-    left: list[Plan] = []
-    if plans:
+    copies = [Copy(store=store, name=name) for store in drill.stores for name in store.scratch()]
+    names = [copy.name for copy in copies]
+    left: list[Copy] = []
+    if copies:
         told = Console(stderr=True, highlight=False)
         with (
             recorded(drill.production, "restore-drill --clean-up", names=names),
             told.status("deleting") as status,
         ):
-            left = _delete_all(plans, status, told)
-    remaining = [plan.name for plan in left]
+            left = _delete_all(copies, status, told)
+    remaining = [copy.name for copy in left]
     deleted = [name for name in names if name not in remaining]
     if as_json:
         typer.echo(json.dumps({"deleted": deleted, "left": remaining}))
@@ -351,9 +374,9 @@ def _show_plan(drill: Drill, plans: Sequence[Plan], as_json: bool) -> None:
     if as_json:
         restores = [
             {
-                "what": plan.store.what,
-                "from": plan.store.live,
-                "to": plan.name,
+                "what": plan.copy.store.what,
+                "from": plan.copy.store.live,
+                "to": plan.copy.name,
                 "as_of": plan.moment.isoformat(),
                 "usd_of_an_hour": round(plan.usd, 4),
             }
@@ -372,7 +395,8 @@ def _print_plan(drill: Drill, plans: Sequence[Plan]) -> None:
         grid.add_column(column, overflow="fold")
     for plan in plans:
         moment = f"{plan.moment:%Y-%m-%d %H:%M:%S}Z"
-        grid.add_row(plan.store.what, escape(plan.store.live), moment, escape(plan.name))
+        store = plan.copy.store
+        grid.add_row(store.what, escape(store.live), moment, escape(plan.copy.name))
     out.print(grid)
     out.print(
         f"Costs about {sum(plan.usd for plan in plans):.2f} USD for the first hour, and "

@@ -7,9 +7,10 @@ ever deleted.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 from botocore.exceptions import ClientError
@@ -20,9 +21,23 @@ from ops.production import Production
 _MARK: Final = "-restore-drill-"
 _GONE: Final = {"ResourceNotFoundException", "DBInstanceNotFound"}
 _BUSY: Final = {"ResourceInUseException", "InvalidDBInstanceState"}
-_SEEN_BY: Final = timedelta(minutes=2)
-"""What was just asked for is not yet known to every server of AWS."""
-_FAILED: Final = {"failed", "restore-error", "incompatible-restore", "incompatible-network"}
+_SEEN_BY: Final = 120.0
+"""Seconds."""
+_FAILED: Final = {
+    "ARCHIVED",
+    "INACCESSIBLE_ENCRYPTION_CREDENTIALS",
+    "failed",
+    "inaccessible-encryption-credentials",
+    "inaccessible-encryption-credentials-recoverable",
+    "incompatible-network",
+    "incompatible-option-group",
+    "incompatible-parameters",
+    "incompatible-restore",
+    "insufficient-capacity",
+    "restore-error",
+    "storage-full",
+}
+"""States that it does not leave by itself."""
 
 Json = dict[str, Any]
 
@@ -37,8 +52,8 @@ class Store(Protocol):
     def live(self) -> str:
         """The name of the live one."""
 
-    def latest(self) -> datetime:
-        """The latest moment that it can be restored to.
+    def window(self) -> tuple[datetime, datetime]:
+        """The earliest and the latest moment that it can be restored to, in UTC.
 
         Raises:
             OpsError: it cannot be restored at all.
@@ -64,37 +79,70 @@ def is_scratch(store: Store, name: str) -> bool:
     return re.fullmatch(rf"{re.escape(store.live + _MARK)}\d{{8}}-\d{{6}}", name) is not None
 
 
-def is_restored(store: Store, name: str, waited: timedelta) -> bool:
-    """
-    Raises:
-        OpsError: it failed, or is gone.
-    """
-    state = store.state(name)
-    if state is None and waited < _SEEN_BY:
-        return False
-    if state is None or state in _FAILED:
-        raise OpsError(f"{store.what}: {name} is {state or 'gone'}; see its events in the console")
-    return state in {"ACTIVE", "available"}
+@dataclass(kw_only=True)
+class Copy:
+    """A restored store under a scratch name, from the request for it to its end.
 
-
-def try_to_delete(store: Store, name: str) -> bool:
-    """Ask for its end, if there is one to ask for; whether it is gone.
-
-    Raises:
-        OpsError: it is no scratch name.
+    Attributes:
+        asked: when it was asked for, by time.monotonic; None: by somebody else, or not at all.
+        state: as AWS called it last.
     """
-    if not is_scratch(store, name):
-        raise OpsError(f"{name} was not restored by a drill, and is not deleted")
-    try:
-        if store.state(name) not in {None, "DELETING", "deleting"}:
-            store.delete(name)
-        return store.state(name) is None
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _BUSY:
-            return False
-        if error.response["Error"]["Code"] in _GONE:
+
+    store: Store
+    name: str
+    asked: float | None = None
+    state: str | None = None
+
+    def restore(self, at: datetime | None) -> None:
+        """Ask for it."""
+        self.asked = time.monotonic()
+        try:
+            self.store.restore(self.name, at)
+        except ClientError:  # refused: there will be none
+            self.asked = None
+            raise
+
+    def is_restored(self) -> bool:
+        """
+        Raises:
+            OpsError: it failed, or is gone.
+        """
+        if self._is_gone():
+            raise OpsError(f"{self.store.what}: {self.name} is gone; somebody deleted it")
+        if self.state in _FAILED:
+            raise OpsError(
+                f"{self.store.what}: {self.name} is {self.state}; see its events in the console"
+            )
+        return self.state in {"ACTIVE", "available"}
+
+    def try_to_delete(self) -> bool:
+        """Ask for its end, if that can be asked for now; whether it is gone.
+
+        Raises:
+            OpsError: it has no scratch name.
+        """
+        if not is_scratch(self.store, self.name):
+            raise OpsError(f"{self.name} was not restored by a drill, and is not deleted")
+        if self._is_gone():
             return True
-        raise
+        if self.state in {None, "DELETING", "deleting"}:
+            return False
+        try:
+            self.store.delete(self.name)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code not in _BUSY | _GONE:
+                raise
+            return code in _GONE
+        return self._is_gone()
+
+    def _is_gone(self) -> bool:
+        seen = self.state is not None
+        self.state = self.store.state(self.name)
+        if self.state is not None:
+            return False
+        # What was just asked for is not yet known to every server of AWS.
+        return seen or self.asked is None or time.monotonic() - self.asked > _SEEN_BY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +164,7 @@ class Table:
         found: Json = self.dynamodb.describe_table(TableName=name)["Table"]
         return found
 
-    def latest(self) -> datetime:
+    def window(self) -> tuple[datetime, datetime]:
         backups = self.dynamodb.describe_continuous_backups(TableName=self.live)
         recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
         if recovery["PointInTimeRecoveryStatus"] != "ENABLED":
@@ -126,8 +174,10 @@ class Table:
                 "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true), and find "
                 "out who switched it off"
             )
-        latest: datetime = recovery["LatestRestorableDateTime"]
-        return latest
+        earliest, latest = (
+            recovery[f"{end}RestorableDateTime"].astimezone(UTC) for end in ("Earliest", "Latest")
+        )
+        return earliest, latest
 
     def restore(self, name: str, at: datetime | None) -> None:
         encryption = self.description(self.live).get("SSEDescription", {})
@@ -184,15 +234,16 @@ class Database:
         endpoint: Mapping[str, Any] = self.description(name)["Endpoint"]
         return endpoint["Address"], endpoint["Port"]
 
-    def latest(self) -> datetime:
+    def window(self) -> tuple[datetime, datetime]:
         live = self.description(self.live)
         if not live["BackupRetentionPeriod"] or "LatestRestorableTime" not in live:
             raise OpsError(
                 f"{self.live} cannot be restored: it has no automated backups (retention "
                 f"{live['BackupRetentionPeriod']} days). A deployment of the app sets them"
             )
-        latest: datetime = live["LatestRestorableTime"]
-        return latest
+        latest: datetime = live["LatestRestorableTime"].astimezone(UTC)
+        kept = latest - timedelta(days=live["BackupRetentionPeriod"])
+        return max(kept, live["InstanceCreateTime"].astimezone(UTC)), latest
 
     def restore(self, name: str, at: datetime | None) -> None:
         live = self.description(self.live)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 import typer
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +22,7 @@ from ops import checks
 from ops.audit_records import AuditRecords
 from ops.checks import Check, Verdict
 from ops.confirmation import confirm
-from ops.failure import OpsError, is_denied
+from ops.failure import OpsError, explain, is_denied
 from ops.ledger import Ledger
 from ops.payment_history import PaymentHistory
 from ops.payments_api import Answer, PaymentsApi
@@ -79,11 +79,28 @@ def command(
             yes,
         )
     told = Console(stderr=True, highlight=False)
-    with told.status("sending payments") as status:
+    with told.status("looking for the API's key"):
         smoke = Smoke(api=PaymentsApi.find(production))
-        found = list(smoke.send(payments))
-        status.update("reading back")
-        found += read_back(production, smoke.posted, wait)
+    found: list[Check] = []
+    try:
+        with told.status("sending payments") as status:
+            for check in smoke.send(payments):
+                found.append(check)
+            status.update("reading back")
+            for check in read_back(production, smoke.posted, wait):
+                found.append(check)
+    except BaseException:  # an interruption too: what was posted stays, and is told
+        mend = "what was posted is told here; `python -m ops payment ID` tells where each stands"
+        found.append(
+            Check(what="all of it", found="ended early", verdict=Verdict.PROBLEM, mend=mend)
+        )
+        raise
+    finally:
+        _show(smoke, found, as_json)
+    raise typer.Exit(1 if checks.has_problems(found) else 0)
+
+
+def _show(smoke: Smoke, found: Sequence[Check], as_json: bool) -> None:
     if as_json:
         document = {
             "api": smoke.api.public_url,
@@ -98,7 +115,6 @@ def command(
         _show_latencies(out, smoke.seconds)
         for each in smoke.posted:
             out.print(f"posted: {each.transaction_id}")
-    raise typer.Exit(1 if checks.has_problems(found) else 0)
 
 
 def payment_request(**changes: object) -> Json:
@@ -265,13 +281,12 @@ def _seen(what: str, needed: int, count: Callable[[], int]) -> Check:
     mend = "`python -m ops payment ID` tells where each stands"
     try:
         right = count()
-    except ClientError as error:
-        if not is_denied(error):
-            raise
-        found = f"not for these credentials ({error.operation_name})"
-        return Check(what=what, found=found, verdict=Verdict.UNSEEN)
-    except OpsError as error:
-        return Check(what=what, found=str(error), verdict=Verdict.PROBLEM, mend=mend)
+    except (OpsError, BotoCoreError, ClientError) as error:
+        if isinstance(error, ClientError) and is_denied(error):
+            found = f"not for these credentials ({error.operation_name})"
+            return Check(what=what, found=found, verdict=Verdict.UNSEEN)
+        reason = str(error) if isinstance(error, OpsError) else explain(error)
+        return Check(what=what, found=reason, verdict=Verdict.PROBLEM, mend=mend)
     held = right == needed
     return Check(
         what=what,

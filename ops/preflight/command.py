@@ -80,7 +80,7 @@ def command(
     else:
         with told.status(f"asking account {owner}"):
             now = account.existing(clients)
-            found += answers(_questions(clients, needs, now, owner), emulated=clients.emulated)
+            found += answers(_questions(clients, needs, now, owner), clients)
     if as_json:
         typer.echo(json.dumps({"account": owner, "stack": STACK, **checks.as_document(found)}))
     else:

@@ -17,7 +17,7 @@ from ops.failure import OpsError
 from ops.production import REGION, Production, Resource
 from ops.questions import Clients, Question, answers
 from ops.verify import compute, data, network, observability, roles, stack, tags
-from ops.verify.findings import REQUIREMENTS, Finding
+from ops.verify.findings import REQUIREMENTS, WITH_RIGHTS, Finding
 from ops.verify.subjects import KINDS, Subjects, discovered, of_stack
 
 _NESTED = "AWS::CloudFormation::Stack"
@@ -76,10 +76,10 @@ def command(
         asked += _roles(clients, subjects)
         if not by_name:
             asked += _of_the_stack(clients)
-        found = [*subjects.missing, *answers(asked, emulated=clients.emulated)]
+        found = [*subjects.missing, *answers(asked, clients)]
         if drift and not by_name:
             status.update("having CloudFormation detect drift")
-            found += answers(_drift(clients, subjects), emulated=clients.emulated)
+            found += answers(_drift(clients, subjects), clients)
     order = list(REQUIREMENTS)
     found.sort(key=lambda finding: order.index(finding.requirement))
     if as_json:
@@ -121,8 +121,7 @@ def _question(
         found="",
         needed="an answer",
         verdict=Verdict.PROBLEM,
-        mend="with credentials that may read it (AWS's policy SecurityAudit is enough), verify "
-        "again; if it is gone, deploy it anew",
+        mend=f"{WITH_RIGHTS}, verify again; if it is gone, deploy it anew",
     )
     return Question(unanswered=unanswered, ask=ask)
 

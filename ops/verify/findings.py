@@ -30,6 +30,13 @@ REQUIREMENTS: Final[Mapping[str, str]] = {
 }
 """In the order in which they are told."""
 
+WITH_RIGHTS: Final = (
+    "with credentials that may read it (AWS's policy ReadOnlyAccess; for drift also "
+    "cloudformation:DetectStackDrift and cloudformation:DetectStackResourceDrift, should it lack "
+    "them)"
+)
+"""How to mend that something could not be read."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding(Check):

@@ -66,7 +66,8 @@ def drift(clients: Clients, name: str, stack_id: str) -> Iterator[Finding]:
         told = cloudformation.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
         if told["DetectionStatus"] != "DETECTION_IN_PROGRESS" or time.monotonic() > deadline:
             break
-        time.sleep(_POLL_SECONDS)
+        if clients.stopped.wait(_POLL_SECONDS):
+            return
     yield from _drifted(cloudformation, stack_id)
     if told["DetectionStatus"] != "DETECTION_COMPLETE":
         yield problem(

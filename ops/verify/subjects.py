@@ -10,7 +10,7 @@ from typing import Any, Final
 from change_report.assembly import STACK
 from ops.production import Production, Resource
 from ops.questions import Clients, Question, answers
-from ops.verify.findings import Finding, problem
+from ops.verify.findings import WITH_RIGHTS, Finding, problem
 
 FUNCTIONS: Final = ("payment-validator", "payment-processor", "audit-logger")
 """R5."""
@@ -220,7 +220,7 @@ def discovered(clients: Clients, prefix: str, named: Mapping[str, str]) -> Subje
             Question(unanswered=_unlisted("R14", "alarms"), ask=look_for_alarms),
             Question(unanswered=_unlisted("R15", "log groups"), ask=look_for_logs),
         ],
-        emulated=clients.emulated,
+        clients,
     )
     functions = {
         kind.function: found[kind.name] for kind in KINDS if kind.function and kind.name in found
@@ -255,8 +255,7 @@ def _unlisted(requirement: str, what: str) -> Finding:
         what,
         found="",
         needed="an answer",
-        mend="with credentials that may read it (AWS's policy SecurityAudit is enough), verify "
-        "again",
+        mend=f"{WITH_RIGHTS}, verify again",
     )
 
 

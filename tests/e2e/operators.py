@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tests.e2e.conftest import Production
 from tests.probe import document
 
 
 @contextlib.contextmanager
-def user(production: Production, *denied: str) -> Iterator[dict[str, str]]:
-    """The variables of somebody who may do anything but these actions."""
+def user(
+    production: Production, *denied: str, allowed: Sequence[str] = ("*",)
+) -> Iterator[dict[str, str]]:
+    """The variables of somebody who may do these actions, but not those."""
     iam, name = production.environment.client("iam"), f"operator-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
-    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    refused = {"Effect": "Deny", "Action": list(denied), "Resource": "*"}
-    iam.put_user_policy(
-        UserName=name, PolicyName="rights", PolicyDocument=document(allowed, refused)
-    )
+    rights = [
+        {"Effect": effect, "Action": list(actions), "Resource": "*"}
+        for effect, actions in (("Allow", allowed), ("Deny", denied))
+        if actions
+    ]
+    iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=document(*rights))
     key = iam.create_access_key(UserName=name)["AccessKey"]
     try:
         yield {

@@ -12,6 +12,7 @@ import pytest
 
 from local.demonstration import Deployment, audit, eventually, payment_request
 from tests.e2e.conftest import Production
+from tests.e2e.operators import user
 from tests.e2e.test_ops_alerts import Answer, ops
 
 TOKEN = "tok_that_nobody_may_see"
@@ -139,25 +140,10 @@ def test_what_is_no_id_is_not_looked_for(production: Production) -> None:
 @pytest.fixture
 def clerk(production: Production) -> Iterator[dict[str, str]]:
     """Credentials of somebody who may read the history, and nothing else of payments."""
-    iam, name = production.environment.client("iam"), "clerk"
-    iam.create_user(UserName=name)
-    allowed = ["cloudformation:*", "dynamodb:Query", "kms:Decrypt"]
-    document = {"Statement": [{"Effect": "Allow", "Action": allowed, "Resource": "*"}]}
-    iam.put_user_policy(
-        UserName=name,
-        PolicyName="may",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", **document}),
-    )
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    try:
-        yield {
-            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-        }
-    finally:
-        iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
-        iam.delete_user_policy(UserName=name, PolicyName="may")
-        iam.delete_user(UserName=name)
+    with user(
+        production, allowed=("cloudformation:*", "dynamodb:Query", "kms:Decrypt")
+    ) as variables:
+        yield variables
 
 
 def test_sources_that_may_not_be_read_are_told_and_the_others_read(

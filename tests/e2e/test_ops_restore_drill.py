@@ -91,7 +91,7 @@ def test_both_stores_are_restored_compared_and_deleted(
 ) -> None:
     seen: set[str] = set()
     with _meanwhile(lambda: seen.update(_scratch(table, database))):
-        done = _drill(production, "--yes", "--json")
+        done = _drill(production, "--yes", "--json", "--days", "36500")
     assert done.code == 0, done.output + done.errors
     assert done.document["held"]
     assert seen == set(done.document["names"])
@@ -157,21 +157,40 @@ def test_a_table_without_point_in_time_recovery_is_refused_with_what_to_do(
     assert "update-continuous-backups" in refused.errors
 
 
-def test_a_moment_that_is_to_come_is_refused(production: Production) -> None:
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
-    refused = _drill(production, "--at", f"{tomorrow:%Y-%m-%dT%H:%M:%SZ}", "--yes")
+@pytest.mark.parametrize("days", [1, -40])
+def test_a_moment_that_no_backup_holds_is_refused_before_anything_is_made(
+    production: Production, days: int
+) -> None:
+    moment = datetime.now(UTC) + timedelta(days=days)
+    refused = _drill(production, "--at", f"{moment:%Y-%m-%dT%H:%M:%SZ}", "--yes")
     assert refused.code == 2
-    assert "at the latest" in refused.errors
+    assert "can be restored to a moment from" in refused.errors
+    assert "it ends here" not in refused.errors
 
 
-def test_a_restore_that_is_refused_leaves_nothing(
+def test_a_database_that_is_not_restored_ends_it(
     production: Production, table: Table, database: Database
 ) -> None:
-    """The embedded RDS does not restore a moment of the past: the table has been restored then."""
-    past = datetime.now(UTC) - timedelta(hours=1)
+    """The embedded RDS does not restore a moment of the past."""
+    past = datetime.now(UTC) - timedelta(seconds=5)
     refused = _drill(production, "--at", f"{past:%Y-%m-%dT%H:%M:%SZ}", "--yes")
     assert refused.code == 2
     assert "latest restorable time only" in refused.errors
+    assert _scratch(table, database) == []
+
+
+def test_what_was_asked_for_before_another_refusal_is_deleted(
+    production: Production, table: Table, database: Database
+) -> None:
+    seen: set[str] = set()
+    with (
+        user(production, "dynamodb:RestoreTableToPointInTime") as bounded,
+        _meanwhile(lambda: seen.update(_scratch(table, database))),
+    ):
+        refused = ops(production, "restore-drill", "--yes", **bounded)
+    assert refused.code == 2
+    assert "these credentials may not do it" in refused.errors
+    assert len(seen) == 1
     assert _scratch(table, database) == []
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ops.checks import Verdict
-from ops.payment_story import Event, Story, _spans, _told_line
+from ops.payment_story import Event, Story, _settled, _spans, _told_line
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -120,6 +120,38 @@ def test_the_audit_trail_is_searched_after_each_event_and_once() -> None:
     first, second = _spans(told)
     assert first == (NOW - 301 * MINUTE, NOW - 285 * MINUTE)
     assert second == (NOW - 11 * MINUTE, NOW + 15 * MINUTE)
+
+
+DAYS_AGO = timedelta(days=60)
+EXPIRED = NOW - DAYS_AGO + 15 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("told", "end"),
+    [
+        (story(request(ago=DAYS_AGO)), EXPIRED + 15 * MINUTE),
+        (story(request(ago=16 * MINUTE)), NOW),
+        (story(request(ago=MINUTE)), NOW),
+        (story(request(ago=DAYS_AGO), queued(DAYS_AGO)), NOW),
+        (story(request(ago=DAYS_AGO), dead_letter="m"), NOW),
+        (story(request("declined", ago=DAYS_AGO)), NOW - DAYS_AGO + 15 * MINUTE),
+        (story(request(ago=DAYS_AGO), entry=entry(DAYS_AGO)), NOW - DAYS_AGO + 15 * MINUTE),
+    ],
+    ids=["expired", "lately", "valid", "queued", "given up", "declined", "posted"],
+)
+def test_logs_are_searched_as_long_as_the_payment_may_go_on(told: Story, end: datetime) -> None:
+    told.add(datetime.fromisoformat(told.items[0]["decided_at"]), "history", "")
+    assert _settled(told) == end
+
+
+def test_logs_are_searched_until_now_when_nothing_tells_of_the_payment() -> None:
+    assert _settled(story()) == NOW
+
+
+def test_logs_are_searched_after_the_last_trace_of_what_had_expired() -> None:
+    told = story(request(ago=DAYS_AGO))
+    told.add(EXPIRED + 99 * MINUTE, "payment-processor", "")
+    assert _settled(told) == EXPIRED + 114 * MINUTE
 
 
 def test_of_a_log_line_only_what_is_known_to_be_harmless_is_told() -> None:

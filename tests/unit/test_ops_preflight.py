@@ -5,6 +5,7 @@ The answers are in the form of the API references of Service Quotas, EC2, RDS an
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -48,6 +49,7 @@ class Aws:
     emulated = False
 
     def __init__(self) -> None:
+        self.stopped = threading.Event()
         self._made: dict[str, tuple[Any, Stubber]] = {}
 
     def __call__(self, service: str) -> Any:

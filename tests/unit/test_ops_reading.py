@@ -5,14 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.audit_records import AuditRecords
+from ops.audit_records import IN_GLACIER, AuditRecords
 from ops.failure import OpsError
 from ops.ledger import Ledger
 
@@ -91,25 +91,45 @@ class Bucket:
 
     def __init__(self) -> None:
         self.objects: dict[str, tuple[datetime, bytes]] = {}
+        self.listed_with: dict[str, dict[str, Any]] = {}
         self.read: list[str] = []
 
-    def store(self, moment: datetime, content: bytes | None = None) -> str:
-        """An object of the trail; its content names its number."""
+    def store(self, moment: datetime, content: bytes | None = None, **listed: Any) -> str:
+        """An object of the trail; its content names its number.
+
+        Args:
+            listed: what S3 lists of it besides.
+        """
         number = len(self.objects)
         key = f"year=2026/month=03/day=01/hour={moment:%H}/{number:012}.ndjson.gz"
         record = {"event_name": "INSERT", "created_at": "", "anomaly": False, "keys": {}}
         line = json.dumps({**record, "number": number}).encode()
         self.objects[key] = (moment, content or gzip.compress(line + b"\n"))
+        self.listed_with[key] = {"StorageClass": "STANDARD", **listed}
         return key
 
     def get_paginator(self, _operation: str) -> Bucket:
         return self
 
-    def paginate(self, *, StartAfter: str, Prefix: str, **_: str) -> Iterator[Any]:  # noqa: N803
+    def paginate(
+        self,
+        *,
+        StartAfter: str,  # noqa: N803
+        Prefix: str,  # noqa: N803
+        OptionalObjectAttributes: Sequence[str] = (),  # noqa: N803
+        **_: str,
+    ) -> Iterator[Any]:
         keys = [key for key in sorted(self.objects) if key > StartAfter and key.startswith(Prefix)]
         for start in range(0, len(keys), 2):
             some = keys[start : start + 2]
-            yield {"Contents": [{"Key": k, "LastModified": self.objects[k][0]} for k in some]}
+            contents: list[dict[str, Any]] = [
+                {"Key": k, "LastModified": self.objects[k][0], **self.listed_with.get(k, {})}
+                for k in some
+            ]
+            for each in contents:
+                if "RestoreStatus" not in OptionalObjectAttributes:
+                    each.pop("RestoreStatus", None)
+            yield {"Contents": contents}
 
     def get_object(self, *, Key: str, **_: str) -> dict[str, Any]:  # noqa: N803
         self.read.append(Key)
@@ -164,6 +184,23 @@ def test_what_cannot_be_read_is_told_and_passed_over() -> None:
     assert numbers(audit, NOON, NOON + MINUTE) == [0, 7]
     assert set(audit.unread) == {archived, *forged}
     assert "Glacier" in audit.unread[archived]
+
+
+@pytest.mark.parametrize("storage", ["GLACIER", "DEEP_ARCHIVE"])
+def test_what_is_in_glacier_is_not_asked_for_until_it_is_restored(storage: str) -> None:
+    bucket = Bucket()
+    archived = bucket.store(NOON, b"archived", StorageClass=storage)
+    under_way = {"IsRestoreInProgress": True}
+    restoring = bucket.store(NOON, b"archived", StorageClass=storage, RestoreStatus=under_way)
+    done = {"IsRestoreInProgress": False, "RestoreExpiryDate": NOON}
+    restored = bucket.store(NOON, StorageClass=storage, RestoreStatus=done)
+    instant = bucket.store(NOON, StorageClass="GLACIER_IR")
+    audit = AuditRecords(s3=bucket, bucket="b")
+    assert numbers(audit, NOON, NOON + MINUTE) == [2, 3]
+    assert sorted(bucket.read) == [restored, instant]
+    assert set(audit.unread) == {archived, restoring}
+    assert audit.unread[archived] == IN_GLACIER
+    assert "being restored" in audit.unread[restoring]
 
 
 def test_what_may_not_be_read_at_all_ends_it() -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
+from ops.audit_records import IN_GLACIER, AuditRecords, Found
+from ops.cli import app
 from ops.failure import OpsError
+from ops.ledger import Ledger
+from ops.payment_history import PaymentHistory
+from ops.production import Production
 from ops.reconcile import Period, _duration, _period, check_totals, microseconds
 from ops.reconcile_books import Books, Kind
 
@@ -203,3 +211,104 @@ def test_durations() -> None:
     for wrong in ("", "1", "h", "0h", "-1h", "1w", "1.5h", "1h30m"):
         with pytest.raises(typer.BadParameter):
             _duration(wrong)
+
+
+# -- an audit trail that could not be read -------------------------------------------------
+
+
+class Archive:
+    """An audit trail of which nothing can be read, and how often it was searched."""
+
+    bucket = "trail"
+
+    def __init__(self, reason: str, objects: int = 1) -> None:
+        self.unread: dict[str, str] = {}
+        self.searched = 0
+        self._found = {f"key-{number}": reason for number in range(objects)}
+
+    def stored_between(self, _begin: datetime, _end: datetime) -> Iterator[Found]:
+        self.searched += 1
+        self.unread.update(self._found)
+        yield from ()
+
+
+class OnePayment:
+    """Ledger and history of a payment; not posted in the history if its item is `lost`."""
+
+    def __init__(self, *, lost: bool = False) -> None:
+        self._lost = lost
+
+    def entries(self, begin: datetime, _end: datetime) -> Iterator[dict[str, Any]]:
+        yield {**entry(), "posted_at": begin.isoformat()}
+
+    def totals(self, _begin: datetime, _end: datetime) -> list[dict[str, Any]]:
+        return [{"currency": "EUR", "entries": 1, "debit": 5, "credit": 5}]
+
+    def items(self, keys: set[tuple[str, int]]) -> list[dict[str, Any]]:
+        found = [item(state="approved", at=0)]
+        return found if self._lost else [*found, item(at=max(at for _, at in keys))]
+
+
+def reconciled(
+    monkeypatch: pytest.MonkeyPatch, archive: Archive, *options: str, lost: bool = False
+) -> tuple[int, str]:
+    """Exit code and output."""
+    stores = OnePayment(lost=lost)
+    for made, stands_in in ((Ledger, stores), (PaymentHistory, stores), (AuditRecords, archive)):
+        monkeypatch.setattr(made, "of", lambda _production, found=stands_in: found)
+    monkeypatch.setattr(Production, "find", lambda: None)
+    done = CliRunner().invoke(app, ["reconcile", "--from=2026-01-05", *options])
+    return done.exit_code, done.stdout
+
+
+def test_without_the_audit_trails_objects_no_payment_is_called_unaudited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    archive = Archive(IN_GLACIER)
+    code, output = reconciled(monkeypatch, archive, "--json")
+    document = json.loads(output)
+    assert code == 1
+    assert document["differences"] == []
+    assert not document["held"]
+    assert not document["audit_judged"]
+    assert "aws s3api restore-object --bucket trail" in " ".join(document["audit_unjudged"])
+    assert document["unread_audit_objects"] == {"key-0": IN_GLACIER}
+    assert archive.searched == 1  # not for late records: another day to restore
+
+
+def test_other_differences_are_told_without_the_audit_trail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code, output = reconciled(monkeypatch, Archive(IN_GLACIER), "--json", lost=True)
+    (found,) = json.loads(output)["differences"]
+    assert (code, found["kind"]) == (1, "no history item")
+
+
+def test_an_audit_trail_that_was_read_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = Archive("", objects=0)
+    code, output = reconciled(monkeypatch, archive, "--json")
+    document = json.loads(output)
+    (found,) = document["differences"]
+    assert (code, found["kind"]) == (1, "no audit record")
+    assert document["audit_judged"]
+    assert document["audit_unjudged"] == []
+    assert archive.searched == 2
+
+
+def test_people_are_told_how_to_restore_what_is_in_glacier(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code, output = reconciled(monkeypatch, Archive(IN_GLACIER, objects=60))
+    assert code == 1
+    assert "Not judged: which payments have no audit record, and" in output
+    assert "60 objects of the audit trail were not read." in output
+    assert (
+        "aws s3api restore-object --bucket trail --key KEY --restore-request "
+        """'{"Days": 7, "GlacierJobParameters": {"Tier": "Standard"}}'"""
+    ) in output
+    assert "create-job" in output
+    assert "And 10 more." in output
+    assert "No difference." not in output
+    _, output = reconciled(monkeypatch, Archive("it is no gzip of JSON: verify the trail"))
+    assert "Not judged: " in output
+    assert "restore-object" not in output

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
 
+from ops import restore_drill
+from ops.checks import Verdict
 from ops.failure import OpsError
 from ops.restore_comparison import Record, compare, of_history, of_ledger
-from ops.restores import is_restored, is_scratch, scratch_name, try_to_delete
+from ops.restores import Copy, Database, Table, is_scratch, scratch_name
 
 MOMENT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -94,11 +97,12 @@ class FakeStore:
     live: str = "ledger"
     deleted: list[str] = field(default_factory=list)
 
-    def latest(self) -> datetime:
-        return MOMENT
+    def window(self) -> tuple[datetime, datetime]:
+        return MOMENT - HOUR, MOMENT
 
     def restore(self, name: str, at: datetime | None) -> None:
-        raise NotImplementedError
+        if self.refusal:
+            raise ClientError({"Error": {"Code": self.refusal, "Message": "no"}}, "Restore")
 
     def state(self, name: str) -> str | None:
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
@@ -115,6 +119,18 @@ class FakeStore:
 NAME = "ledger-restore-drill-20260501-120000"
 
 
+def _found(*states: str | None, refusal: str = "") -> tuple[FakeStore, Copy]:
+    """A copy that is not of this run."""
+    store = FakeStore(list(states), refusal)
+    return store, Copy(store=store, name=NAME)
+
+
+def _asked(*states: str | None) -> Copy:
+    copy = Copy(store=FakeStore(list(states)), name=NAME)
+    copy.restore(None)
+    return copy
+
+
 def test_a_scratch_name_is_known_again() -> None:
     store = FakeStore(["available"])
     assert scratch_name(store, MOMENT) == NAME
@@ -128,39 +144,105 @@ def test_a_scratch_name_is_known_again() -> None:
 def test_nothing_else_is_deleted(name: str) -> None:
     store = FakeStore(["available"])
     with pytest.raises(OpsError, match="was not restored by a drill"):
-        try_to_delete(store, name)
+        Copy(store=store, name=name).try_to_delete()
     assert not store.deleted
 
 
 def test_what_is_there_is_deleted_and_gone_when_it_is_gone() -> None:
-    store = FakeStore(["available", "deleting"])
-    assert not try_to_delete(store, NAME)
+    store, copy = _found("available", "deleting", None)
+    assert not copy.try_to_delete()
     assert store.deleted == [NAME]
-    store = FakeStore(["ACTIVE", None])
-    assert try_to_delete(store, NAME)
+    assert copy.try_to_delete()
+    assert _found("ACTIVE", None)[1].try_to_delete()
 
 
 def test_what_is_being_deleted_is_not_deleted_once_more() -> None:
-    store = FakeStore(["DELETING"])
-    assert not try_to_delete(store, NAME)
+    store, copy = _found("DELETING")
+    assert not copy.try_to_delete()
     assert not store.deleted
 
 
 @pytest.mark.parametrize("refusal", ["ResourceInUseException", "InvalidDBInstanceState"])
 def test_what_is_still_being_made_is_tried_again_later(refusal: str) -> None:
-    assert not try_to_delete(FakeStore(["creating"], refusal), NAME)
+    assert not _found("creating", refusal=refusal)[1].try_to_delete()
+
+
+@pytest.mark.parametrize("refusal", ["ResourceNotFoundException", "DBInstanceNotFound"])
+def test_what_somebody_else_deleted_is_gone(refusal: str) -> None:
+    assert _found("available", refusal=refusal)[1].try_to_delete()
 
 
 def test_another_refusal_is_told() -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
-        try_to_delete(FakeStore(["available"], "AccessDenied"), NAME)
+        _found("available", refusal="AccessDenied")[1].try_to_delete()
 
 
-def test_what_is_not_seen_at_once_is_waited_for_and_then_missed() -> None:
-    assert not is_restored(FakeStore([None]), NAME, timedelta(0))
+def test_what_was_just_asked_for_is_not_gone_because_it_is_not_seen() -> None:
+    copy = _asked(None, None, "creating", None)
+    assert not copy.try_to_delete()
+    assert not copy.is_restored()
+    assert not copy.is_restored()
+    assert copy.try_to_delete()
+
+
+def test_what_is_not_seen_for_long_is_gone() -> None:
+    copy = _asked(None)
+    assert copy.asked is not None
+    copy.asked -= 121
+    assert copy.try_to_delete()
     with pytest.raises(OpsError, match="is gone"):
-        is_restored(FakeStore([None]), NAME, HOUR)
-    with pytest.raises(OpsError, match="incompatible-restore"):
-        is_restored(FakeStore(["incompatible-restore"]), NAME, timedelta(0))
-    assert is_restored(FakeStore(["available"]), NAME, HOUR)
-    assert is_restored(FakeStore(["ACTIVE"]), NAME, HOUR)
+        copy.is_restored()
+
+
+def test_what_was_refused_is_not_waited_for() -> None:
+    _, copy = _found(None, refusal="InsufficientDBInstanceCapacity")
+    with pytest.raises(ClientError):
+        copy.restore(None)
+    assert copy.try_to_delete()
+
+
+@pytest.mark.parametrize("state", ["ACTIVE", "available"])
+def test_what_is_there_is_restored(state: str) -> None:
+    assert _asked(state).is_restored()
+
+
+@pytest.mark.parametrize("state", ["incompatible-restore", "storage-full", "ARCHIVED"])
+def test_what_failed_for_good_is_not_waited_for(state: str) -> None:
+    with pytest.raises(OpsError, match=f"is {state}"):
+        _asked(state).is_restored()
+
+
+def test_moments_are_told_in_utc_whatever_the_machine_thinks() -> None:
+    berlin = timezone(2 * HOUR)
+    dynamodb, rds = Mock(), Mock()
+    dynamodb.describe_continuous_backups.return_value = {
+        "ContinuousBackupsDescription": {
+            "PointInTimeRecoveryDescription": {
+                "PointInTimeRecoveryStatus": "ENABLED",
+                "EarliestRestorableDateTime": (MOMENT - HOUR).astimezone(berlin),
+                "LatestRestorableDateTime": MOMENT.astimezone(berlin),
+            }
+        }
+    }
+    live = {
+        "BackupRetentionPeriod": 30,
+        "LatestRestorableTime": MOMENT.astimezone(berlin),
+        "InstanceCreateTime": (MOMENT - 100 * 24 * HOUR).astimezone(berlin),
+    }
+    rds.describe_db_instances.return_value = {"DBInstances": [live]}
+    windows = [Table(dynamodb=dynamodb, live="t").window(), Database(rds=rds, live="d").window()]
+    assert [f"{moment:%m-%d %H:%M}" for window in windows for moment in window] == [
+        "05-01 11:00",
+        "05-01 12:00",
+        "04-01 12:00",
+        "05-01 12:00",
+    ]
+    live["InstanceCreateTime"] = MOMENT - HOUR
+    assert Database(rds=rds, live="d").window()[0] == MOMENT - HOUR
+
+
+def test_nothing_compared_is_no_proof() -> None:
+    assert restore_drill._compared("items", compare([], [], MOMENT)).verdict is Verdict.UNSEEN
+    one = [_record("a")]
+    assert restore_drill._compared("items", compare(one, one, MOMENT)).verdict is Verdict.HELD
+    assert restore_drill._compared("items", compare([], one, MOMENT)).verdict is Verdict.PROBLEM

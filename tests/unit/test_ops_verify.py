@@ -13,7 +13,8 @@ import pytest
 
 from ops.checks import Verdict
 from ops.production import Resource
-from ops.verify import data, network, observability, roles, stack, tags
+from ops.verify import data, network, observability, roles, stack, subjects, tags
+from ops.verify.command import _question
 from ops.verify.findings import Finding
 from ops.verify.subjects import Subjects
 from tests.unit.test_ops_preflight import Aws, as_clients
@@ -354,3 +355,20 @@ def test_a_detection_that_is_under_way_is_waited_for_by_the_user(aws: Aws) -> No
     (found,) = stack.drift(as_clients(aws), "D", "s")
     assert found.verdict is Verdict.PROBLEM
     assert "verify again" in found.mend
+
+
+def test_a_detection_is_not_waited_for_once_the_user_stopped(aws: Aws) -> None:
+    detects(aws, "DETECTION_IN_PROGRESS")
+    aws.stopped.set()
+    assert list(stack.drift(as_clients(aws), "D", "s")) == []
+
+
+# -- what could not be asked -------------------------------------------------------------------
+
+
+def test_a_policy_that_may_read_all_of_it_is_named() -> None:
+    unanswered = _question("R1", "stack", list).unanswered
+    for told in (unanswered, subjects._unlisted("R14", "alarms")):
+        assert "ReadOnlyAccess" in told.mend
+        assert "cloudformation:DetectStackDrift" in told.mend
+        assert "verify again" in told.mend

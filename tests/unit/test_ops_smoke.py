@@ -1,0 +1,148 @@
+"""`smoke` never keeps to itself which payments it posted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import typer
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from ops import smoke
+from ops.audit_records import AuditRecords, Found
+from ops.cli import Stopped
+from ops.failure import OpsError
+from ops.ledger import Ledger
+from ops.payment_history import PaymentHistory
+from ops.payments_api import Answer, PaymentsApi
+from ops.production import Production
+
+LEDGER = "ledger: the same entries"
+HISTORY = "history: approved, posted"
+TRAIL = "audit trail: approved, posted"
+
+
+class Api:
+    """Approves and posts all that it is asked for."""
+
+    public_url = "https://api"
+
+    def __init__(self, failing_at: int = 0) -> None:
+        self.ids: list[str] = []
+        self._failing_at = failing_at
+        """The posting that ends in no answer."""
+
+    def call(self, _method: str, path: str, body: Any = None, **_: Any) -> Answer:
+        told: dict[str, Any] = {"status": "operational"}
+        if path == "/validate":
+            told = {"decision": "approved", "transaction_id": str(uuid4())}
+        if path == "/process":
+            if body["transaction_id"] not in self.ids:
+                if len(self.ids) + 1 == self._failing_at:
+                    raise RuntimeError("nonsense")
+                self.ids.append(body["transaction_id"])
+            told = {"status": "posted", "entry": {"entry_id": "1", "postings": []}}
+        return Answer(status=200, body=told, seconds=0.1)
+
+
+class Stores:
+    """Of which none can be read."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def payment(self, _id: str) -> None:
+        raise self._error
+
+    def of_payment(self, _id: str) -> list[dict[str, Any]]:
+        raise self._error
+
+    def stored_between(self, _begin: datetime, _end: datetime) -> Iterator[Found]:
+        raise self._error
+
+
+class Embedded:
+    emulated = True
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, api: Api, error: BaseException, *, as_json: bool = True
+) -> None:
+    stores = Stores(error)
+    for reader in (Ledger, PaymentHistory, AuditRecords):
+        monkeypatch.setattr(reader, "of", lambda _production: stores)
+    monkeypatch.setattr(PaymentsApi, "find", lambda _production: api)
+    monkeypatch.setattr(Production, "find", Embedded)
+    smoke.command(payments=2, wait=0, dry_run=False, yes=False, as_json=as_json)
+
+
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "M"}}, "Query")
+
+
+@pytest.mark.parametrize(
+    ("error", "found", "verdict"),
+    [
+        (EndpointConnectionError(endpoint_url="https://x"), "no connection", "problem"),
+        (refused("ThrottlingException"), "An error occurred (ThrottlingException)", "problem"),
+        (refused("ExpiredToken"), "the AWS credentials have expired", "problem"),
+        (OpsError("f: the ledger did not answer"), "f: the ledger did not answer", "problem"),
+        (refused("AccessDenied"), "not for these credentials (Query)", "not seen"),
+    ],
+    ids=["connection", "throttled", "expired", "reader", "denied"],
+)
+def test_a_store_that_cannot_be_read_does_not_keep_what_was_posted(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    found: str,
+    verdict: str,
+) -> None:
+    api = Api()
+    with pytest.raises(typer.Exit) as ended:
+        run(monkeypatch, api, error)
+    assert ended.value.exit_code == 1  # the API that stands in here declines nothing
+    document = json.loads(capsys.readouterr().out)
+    assert document["transaction_ids"] == api.ids[:2]
+    assert document["latencies"]["POST /process"]["calls"]
+    checks = {check["what"]: check for check in document["checks"]}
+    for what in (LEDGER, HISTORY, TRAIL):
+        assert checks[what]["found"].startswith(found)
+        assert checks[what]["verdict"] == verdict
+    assert bool(checks[LEDGER]["mend"]) == (verdict == "problem")
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["JSON", "people"])
+@pytest.mark.parametrize("error", [Stopped(), KeyError("entry")], ids=["Ctrl-C", "unexpected"])
+def test_what_was_posted_is_told_however_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    *,
+    as_json: bool,
+) -> None:
+    api = Api()
+    with pytest.raises(type(error)):
+        run(monkeypatch, api, error, as_json=as_json)
+    output = capsys.readouterr().out
+    assert all(each in output for each in api.ids[:2])
+    assert "ended early" in output
+    assert "POST /process" in output
+    if as_json:
+        assert not json.loads(output)["held"]
+
+
+def test_what_was_posted_before_the_api_failed_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = Api(failing_at=2)
+    with pytest.raises(RuntimeError, match="nonsense"):
+        run(monkeypatch, api, OpsError(""))
+    document = json.loads(capsys.readouterr().out)
+    assert document["transaction_ids"] == api.ids
+    assert len(api.ids) == 1
+    assert not document["held"]
