@@ -198,7 +198,7 @@ def after_db_instance_action(action: str, then: Callable[[str], None]) -> None:
 
 
 def let_db_instances_be_restored(restore: Callable[[str, str], None]) -> None:
-    """Add RestoreDBInstanceToPointInTime, for the latest time.
+    """Add RestoreDBInstanceToPointInTime, for the latest time; what is being made is not deleted.
 
     Args:
         restore: makes the server of an instance, whose record is there, from another's. It is
@@ -261,7 +261,16 @@ def let_db_instances_be_restored(restore: Callable[[str, str], None]) -> None:
             record,
         )
 
+    delete_by_itself = rds._ACTION_MAP["DeleteDBInstance"]
+
+    def delete(request: Any) -> Any:
+        name = rds._p(request, "DBInstanceIdentifier")
+        if rds._instances.get(name, {}).get("DBInstanceStatus") == "creating":
+            return rds._error("InvalidDBInstanceState", f"{name} is being created.", 400)
+        return delete_by_itself(request)
+
     rds._ACTION_MAP["RestoreDBInstanceToPointInTime"] = handle
+    rds._ACTION_MAP["DeleteDBInstance"] = delete
 
 
 def stack_record(name_or_id: str) -> dict[str, Any] | None:
