@@ -13,6 +13,7 @@ from rich.console import Console
 
 from change_report.assembly import synthesize
 from change_report.failure import ReportError
+from ops.assembly_option import AssemblyOption
 from ops.failure import OpsError
 from ops.production import REGION, Production
 
@@ -36,15 +37,7 @@ def command(
             "templates with made-up data.",
         ),
     ] = False,
-    assembly: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            file_okay=False,
-            show_default=False,
-            help="A cloud assembly that `cdk synth` made, instead of synthesizing one now.",
-        ),
-    ] = None,
+    assembly: AssemblyOption = None,
 ) -> None:
     """Draw the CloudWatch dashboard as a picture.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from botocore import exceptions
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 
 class OpsError(Exception):
@@ -28,8 +28,8 @@ _DENIED: Final = frozenset(
 _SIGN_IN: Final = "sign in anew (such as `aws sso login`), or renew the AWS_* variables"
 
 
-def explain(error: BotoCoreError | ClientError) -> str:
-    """What one of boto3's errors means, and what to do about it."""
+def explain(error: Exception) -> str:
+    """What one of boto3's errors means, and what to do about it; others speak for themselves."""
     if isinstance(error, ClientError):
         return _of_service(error)
     match error:

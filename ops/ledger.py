@@ -7,13 +7,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from ops.failure import OpsError
 from ops.production import Production
+
+FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""payments-ledger-reader answers nothing about the time before."""
 
 _PAGE: Final = 5000
 """Entries: the function's most."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -98,6 +99,15 @@ class PaymentHistory:
         )
         for page in pages:
             yield from map(_plain, page["Items"])
+
+
+def moment_of(item: Item) -> datetime:
+    """When what a history item tells of happened."""
+    if item["timestamp"] == REQUEST:
+        return datetime.fromisoformat(item["decided_at"])
+    if item["timestamp"] == ACCEPTANCE:
+        return datetime.fromisoformat(item["accepted_at"])
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=item["timestamp"])
 
 
 def _plain(item: Item) -> Item:

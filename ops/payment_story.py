@@ -17,7 +17,7 @@ from ops.audit_records import AuditRecords
 from ops.checks import Check, Verdict
 from ops.failure import OpsError, explain
 from ops.ledger import Ledger
-from ops.payment_history import ACCEPTANCE, REQUEST, Item, PaymentHistory
+from ops.payment_history import Item, PaymentHistory, moment_of
 from ops.production import Production
 
 FUNCTIONS: Final = ("payment-validator", "payment-processor", "audit-logger")
@@ -169,22 +169,12 @@ def gather(production: Production, transaction_id: str, tell: Callable[[str], No
         try:
             found, verdict = read(production, story), Verdict.HELD
         except (OpsError, BotoCoreError, ClientError) as error:
-            reason = str(error) if isinstance(error, OpsError) else explain(error)
-            found, verdict = f"could not be read: {reason}", Verdict.UNSEEN
+            found, verdict = f"could not be read: {explain(error)}", Verdict.UNSEEN
             story.unreadable.add(source)
         story.looked_at.append(Check(what=source, found=found, verdict=verdict))
     # The history takes over the ledger's time; the ledger was first.
     story.events.sort(key=lambda event: (event.at, event.source != "ledger"))
     return story
-
-
-def moment_of(item: Item) -> datetime:
-    """When what a history item tells of happened."""
-    if item["timestamp"] == REQUEST:
-        return datetime.fromisoformat(item["decided_at"])
-    if item["timestamp"] == ACCEPTANCE:
-        return datetime.fromisoformat(item["accepted_at"])
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=item["timestamp"])
 
 
 def _history(production: Production, story: Story) -> str:

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from ops.audit_records import IN_GLACIER, AuditRecords, Found
 from ops.failure import OpsError
-from ops.ledger import Ledger
+from ops.ledger import FIRST, Ledger
 from ops.payment_history import LARGEST_BATCH, REQUEST, PaymentHistory
 from ops.production import Production
 from ops.reconcile_books import Books, Difference, Kind
@@ -29,8 +29,6 @@ _LATE: Final = timedelta(minutes=15)
 """After an event, its audit record is looked for so long at first."""
 _LATEST: Final = timedelta(days=1)
 """And then so long: the table's stream forgets it after that."""
-_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""payments-ledger-reader answers nothing about the time before."""
 _SHOWN: Final = 50
 """Differences in the table; JSON has all."""
 _RESTORE: Final = (
@@ -306,15 +304,15 @@ def _period(
     if last is not None:
         if begin or end:
             raise typer.BadParameter("--last stands instead of --from and --to")
-        return Period(begin=max(now - last, _FIRST), end=now)
+        return Period(begin=max(now - last, FIRST), end=now)
     if begin is None and end is not None:
         raise typer.BadParameter("--to needs --from")
     if begin is None:
         today = datetime.combine(now.date(), time(), UTC)
         return Period(begin=today - timedelta(days=1), end=today)
     begin = begin.replace(tzinfo=UTC)
-    if not _FIRST <= begin < now:
-        raise typer.BadParameter(f"--from must be in the past, and not before {_FIRST.date()}")
+    if not FIRST <= begin < now:
+        raise typer.BadParameter(f"--from must be in the past, and not before {FIRST.date()}")
     end = end.replace(tzinfo=UTC) if end else begin + timedelta(days=1)
     if begin >= end:
         raise typer.BadParameter("--from must be before --to")

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from ops.payment_history import moment_of
+
 CLOCKS: Final = timedelta(minutes=1)
 """A record is told of by the clock of who wrote it, and stored a moment later: this close to the
 restored moment it may be on either side."""
@@ -107,15 +109,8 @@ def of_history(items: Iterable[dict[str, Any]]) -> Iterator[Record]:
     """
     for item in items:
         yield Record(
-            name=f"{item['transaction_id']}/{item['timestamp']}", at=_moment(item), content=item
+            name=f"{item['transaction_id']}/{item['timestamp']}", at=moment_of(item), content=item
         )
-
-
-def _moment(item: Mapping[str, Any]) -> datetime:
-    for name in ("accepted_at", "decided_at"):
-        if name in item:
-            return datetime.fromisoformat(item[name])
-    return datetime.fromtimestamp(item["timestamp"] / 1_000_000).astimezone()
 
 
 def of_ledger(entries: Iterable[dict[str, Any]]) -> Iterator[Record]:

@@ -21,7 +21,7 @@ from ops import checks
 from ops.action_record import recorded
 from ops.checks import Check, Verdict
 from ops.failure import OpsError, explain
-from ops.ledger import Ledger
+from ops.ledger import FIRST, Ledger
 from ops.payment_history import PaymentHistory
 from ops.production import Production
 from ops.report.costs import HOURS, Prices
@@ -31,8 +31,6 @@ from ops.restores import Copy, Database, Store, Table, scratch_name
 _POLL_SECONDS: Final = 5.0
 _LONGEST: Final = 3 * 3600.0
 """Seconds, for each of the two: to be restored, and to be deleted."""
-_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""Nothing was posted before."""
 _CLEAN_UP: Final = "python -m ops restore-drill --clean-up"
 
 Json = dict[str, Any]
@@ -161,8 +159,7 @@ class Drill:
             yield from self._restore(plans, status)
             yield from self._compare(plans, status)
         except Exception as error:
-            reason = explain(error) if isinstance(error, BotoCoreError | ClientError) else error
-            told.print(f"[red]it ends here:[/] {escape(str(reason))}", soft_wrap=True)
+            told.print(f"[red]it ends here:[/] {escape(explain(error))}", soft_wrap=True)
             _delete_all(copies, status, told)
             raise
         except BaseException:  # interrupted: whoever stops us does not want to wait
@@ -229,7 +226,7 @@ class Drill:
             ),
         )
         status.update("comparing the ledger")
-        begin = max(database.moment - timedelta(days=self.days), _FIRST)
+        begin = max(database.moment - timedelta(days=self.days), FIRST)
         period = begin, datetime.now(UTC)
         yield _compared(
             f"ledger entries of {self.days} days",

@@ -285,8 +285,7 @@ def _seen(what: str, needed: int, count: Callable[[], int]) -> Check:
         if isinstance(error, ClientError) and is_denied(error):
             found = f"not for these credentials ({error.operation_name})"
             return Check(what=what, found=found, verdict=Verdict.UNSEEN)
-        reason = str(error) if isinstance(error, OpsError) else explain(error)
-        return Check(what=what, found=reason, verdict=Verdict.PROBLEM, mend=mend)
+        return Check(what=what, found=explain(error), verdict=Verdict.PROBLEM, mend=mend)
     held = right == needed
     return Check(
         what=what,

@@ -17,42 +17,25 @@ Taken = Callable[[Clients, Sequence[str]], Iterable[str]]
 """Which of some names exist."""
 
 
-def _unless(missing: str, ask: Callable[[], Any]) -> bool:
-    """Whether AWS answers; not, when it says by this code that there is no such thing."""
-    try:
-        ask()
-    except ClientError as error:
-        if code(error) != missing:
-            raise
-        return False
-    return True
+def _described(service: str, operation: str, parameter: str, missing: str) -> Taken:
+    """For names that AWS is asked for one by one.
 
+    Args:
+        missing: the code with which it says that there is no such thing.
+    """
 
-def _tables(clients: Clients, names: Sequence[str]) -> Iterator[str]:
-    for name in names:
-        if _unless(
-            "ResourceNotFoundException",
-            lambda name=name: clients("dynamodb").describe_table(TableName=name),  # type: ignore[misc]
-        ):
-            yield name
+    def taken(clients: Clients, names: Sequence[str]) -> Iterator[str]:
+        describe = getattr(clients(service), operation)
+        for name in names:
+            try:
+                describe(**{parameter: name})
+            except ClientError as error:
+                if code(error) != missing:
+                    raise
+            else:
+                yield name
 
-
-def _functions(clients: Clients, names: Sequence[str]) -> Iterator[str]:
-    for name in names:
-        if _unless(
-            "ResourceNotFoundException",
-            lambda name=name: clients("lambda").get_function_configuration(FunctionName=name),  # type: ignore[misc]
-        ):
-            yield name
-
-
-def _databases(clients: Clients, names: Sequence[str]) -> Iterator[str]:
-    for name in names:
-        if _unless(
-            "DBInstanceNotFound",
-            lambda name=name: clients("rds").describe_db_instances(DBInstanceIdentifier=name),  # type: ignore[misc]
-        ):
-            yield name
+    return taken
 
 
 def _log_groups(clients: Clients, names: Sequence[str]) -> Iterator[str]:
@@ -108,7 +91,9 @@ TAKEN: Final[Mapping[str, tuple[str, Taken, str]]] = {
         "aws cloudwatch delete-dashboards --dashboard-names",
     ),
     "AWS::DynamoDB::Table": (
-        "table", _tables, "holds data: import it (cdk import), or, after a backup, aws dynamodb "
+        "table",
+        _described("dynamodb", "describe_table", "TableName", "ResourceNotFoundException"),
+        "holds data: import it (cdk import), or, after a backup, aws dynamodb "
         "delete-table --table-name",
     ),
     "AWS::Events::Rule": (
@@ -119,14 +104,20 @@ TAKEN: Final[Mapping[str, tuple[str, Taken, str]]] = {
         "its key stays: aws kms delete-alias --alias-name",
     ),
     "AWS::Lambda::Function": (
-        "function", _functions, "aws lambda delete-function --function-name",
+        "function",
+        _described(
+            "lambda", "get_function_configuration", "FunctionName", "ResourceNotFoundException"
+        ),
+        "aws lambda delete-function --function-name",
     ),
     "AWS::Logs::LogGroup": (
         "log group", _log_groups, "if nobody needs what it holds: aws logs delete-log-group "
         "--log-group-name",
     ),
     "AWS::RDS::DBInstance": (
-        "database instance", _databases, "holds data: rename it with aws rds modify-db-instance "
+        "database instance",
+        _described("rds", "describe_db_instances", "DBInstanceIdentifier", "DBInstanceNotFound"),
+        "holds data: rename it with aws rds modify-db-instance "
         "--apply-immediately --new-db-instance-identifier OTHER --db-instance-identifier",
     ),
     "AWS::WAFv2::WebACL": (

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from change_report.assembly import Assembly, synthesize
 from change_report.failure import ReportError
+from ops.assembly_option import AssemblyOption
 from ops.failure import OpsError
 
 
@@ -20,15 +21,7 @@ def command(
     output: Annotated[
         Path, typer.Option("--output", "-o", dir_okay=False, help="The HTML file to write.")
     ] = Path("report.html"),
-    assembly: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            file_okay=False,
-            show_default=False,
-            help="A cloud assembly that `cdk synth` made, instead of synthesizing one now.",
-        ),
-    ] = None,
+    assembly: AssemblyOption = None,
     live: Annotated[
         bool,
         typer.Option(
