@@ -33,7 +33,8 @@ class BucketInMemory:
 
     @property
     def keys(self) -> list[str]:
-        return sorted(key for key, versions in self.versions.items() if versions[-1])
+        with self._lock:
+            return sorted(key for key, versions in self.versions.items() if versions[-1])
 
     def put_object(self, **request: Any) -> dict[str, Any]:
         self.before_put()
