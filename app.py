@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from aws_cdk import App, Tags
+from aws_cdk import App
 
 from building_blocks.bundle import BundleError
 from compliance.packs import AcknowledgementError, check
@@ -13,8 +13,8 @@ from root_stack import PaymentsProd
 
 
 def build(app: App) -> PaymentsProd:
-    """Adds PaymentsProd, with its tags on every resource, to a CDK app, whose synthesis fails on
-    any finding of the policy packs that is not acknowledged.
+    """Adds PaymentsProd to a CDK app, whose synthesis fails on any finding of the policy packs
+    that is not acknowledged.
 
     :raises AcknowledgementError: when an acknowledgement names no resource.
     :raises ConfigurationError: when the app's context holds values that it must not be built with.
@@ -22,8 +22,6 @@ def build(app: App) -> PaymentsProd:
     """
     config = ProductionConfig.from_context(app.node.get_all_context())
     stack = PaymentsProd(app, "PaymentsProd", config=config)
-    for key, value in config.tags.items():
-        Tags.of(stack).add(key, value)
     check(app)
     return stack
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from aws_cdk import CfnOutput, CfnResource, Environment, NestedStack, Stack
+from aws_cdk import CfnOutput, CfnResource, Environment, NestedStack, Stack, Tags
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
@@ -36,6 +36,8 @@ class PaymentsProd(Stack):
             termination_protection=True,
             tags=config.tags,
         )
+        for key, value in config.tags.items():
+            Tags.of(self).add(key, value)
         iam.PermissionsBoundary.of(self).apply(PermissionsBoundary(self, "PermissionsBoundary"))
         application_key = ApplicationKey(self, "ApplicationKey")
         lifted = TerminationProtection(self, "TerminationProtection", key=application_key)

@@ -106,8 +106,7 @@ class PythonFunction(Construct):
             runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.ARM_64,
             handler=code.handler,
-            # Importing from the package leaves bytecode there, which would make it another asset.
-            code=lambda_.Code.from_asset(str(code.build()), exclude=["**/__pycache__"]),
+            code=_asset(code),
             memory_size=memory_mb,
             timeout=Duration.seconds(timeout_seconds),
             reserved_concurrent_executions=reserved_concurrency,
@@ -198,6 +197,12 @@ def _interface_statements(function_arn: str) -> list[iam.PolicyStatement]:
             },
         ),
     ]
+
+
+def _asset(code: FunctionCode) -> lambda_.AssetCode:
+    """The package under the hash of its content: the archive's own depends on the compressor."""
+    archive = code.archive()
+    return lambda_.Code.from_asset(str(archive), asset_hash=archive.parent.name)
 
 
 def _handed_over(environment: Mapping[str, str]) -> str | None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,12 @@ from aws_cdk import App
 from aws_cdk.cx_api import CloudAssembly
 
 from app import build
+from config import ProductionConfig
+from permissions.matrix import MATRIX
+from permissions.policies import Policies, read
+from permissions.row import Decision
+from permissions.simulation import decide
+from permissions.templates import Templates
 from root_stack import PaymentsProd
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,10 +77,23 @@ def project_context(**overrides: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _lint_meanwhile(request: pytest.FixtureRequest) -> None:
-    """The linter takes the longest of all: it works from the beginning, beside the tests."""
-    if any("linting" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        request.getfixturevalue("linting")
+def _begin_what_takes_longest(request: pytest.FixtureRequest) -> None:
+    """The linter and the policy engine work from the beginning, beside the tests."""
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    for fixture in sorted(wanted & {"linting", "deciding"}):
+        request.getfixturevalue(fixture)
+
+
+@pytest.fixture(scope="session")
+def policies(synthesized: Synthesized) -> Policies:
+    return read(Templates.of(synthesized.folder))
+
+
+@pytest.fixture(scope="session")
+def deciding(policies: Policies) -> Iterator[Future[list[Decision]]]:
+    """The policy engine at work on the permission matrix."""
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        yield executor.submit(decide, policies, MATRIX)
 
 
 @pytest.fixture(scope="session")
@@ -98,12 +118,9 @@ def linting(synthesized: Synthesized) -> Iterator[list[subprocess.Popen[str]]]:
         process.wait()
 
 
-@pytest.fixture(scope="session")
-def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    folder = tmp_path_factory.mktemp("cdk.out")
-    app = App(outdir=str(folder), analytics_reporting=False, context=project_context())
-    stack = build(app)
+def _synthesize(app: App, stack: PaymentsProd) -> Synthesized:
     assembly = app.synth()
+    folder = Path(assembly.directory)
 
     def read(pattern: str) -> dict[str, Any]:
         (file,) = folder.glob(pattern)
@@ -120,3 +137,20 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
             for layer in LAYERS
         },
     )
+
+
+@pytest.fixture(scope="session")
+def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    folder = tmp_path_factory.mktemp("cdk.out")
+    app = App(outdir=str(folder), analytics_reporting=False, context=project_context())
+    return _synthesize(app, build(app))
+
+
+@pytest.fixture(scope="session")
+def next_release(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    """With another environment for payment-validator, and no finding acknowledged."""
+    folder = tmp_path_factory.mktemp("next")
+    context = project_context(approval_validity_seconds=300)
+    app = App(outdir=str(folder), analytics_reporting=False, context=context)
+    config = ProductionConfig.from_context(context)
+    return _synthesize(app, PaymentsProd(app, "PaymentsProd", config=config))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import ssl
 import subprocess
 import sys
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -45,20 +48,25 @@ assert callable(importlib.import_module(module).handle)
 """
 
 
-@pytest.fixture(params=sorted(FUNCTIONS))
+@pytest.fixture(params=sorted(FUNCTIONS), scope="module")
 def code(request: pytest.FixtureRequest) -> FunctionCode:
     return FunctionCode(package=request.param, shared_packages=FUNCTIONS[request.param])
 
 
-def test_handler_can_be_imported_from_its_package_alone(code: FunctionCode) -> None:
+@pytest.fixture(scope="module")
+def built(code: FunctionCode) -> Path:
+    return code.build()
+
+
+def test_handler_can_be_imported_from_its_package_alone(code: FunctionCode, built: Path) -> None:
     module, _, function = code.handler.rpartition(".")
     assert function == "handle"
     done = subprocess.run(
         [
             *(sys.executable, "-I", "-S", "-B", "-c", IMPORT_ALONE),
-            *(str(code.build()), str(Path(boto3.__file__).parents[1]), module),
+            *(str(built), str(Path(boto3.__file__).parents[1]), module),
         ],
-        env={"AWS_DEFAULT_REGION": "us-east-1", "LAMBDA_TASK_ROOT": str(code.build())},
+        env={"AWS_DEFAULT_REGION": "us-east-1", "LAMBDA_TASK_ROOT": str(built)},
         capture_output=True,
         text=True,
         check=False,
@@ -66,13 +74,12 @@ def test_handler_can_be_imported_from_its_package_alone(code: FunctionCode) -> N
     assert done.returncode == 0, done.stderr
 
 
-def test_package_is_pure_python_so_that_every_platform_runs_the_same(code: FunctionCode) -> None:
-    compiled = [str(file) for file in code.build().rglob("*.so*")]
+def test_package_is_pure_python_so_that_every_platform_runs_the_same(built: Path) -> None:
+    compiled = [str(file) for file in built.rglob("*.so*")]
     assert not compiled
 
 
-def test_package_names_no_path_of_the_machine_that_built_it(code: FunctionCode) -> None:
-    built = code.build()
+def test_package_names_no_path_of_the_machine_that_built_it(built: Path) -> None:
     for file in built.rglob("*"):
         assert file.suffix != ".pyc"
         if file.is_file() and file.suffix in {".txt", ".json", "", ".py"}:
@@ -83,22 +90,41 @@ def test_same_sources_make_the_same_package(code: FunctionCode) -> None:
     assert code.build() == code.build()
 
 
-def test_changed_source_makes_another_package(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def handler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The source of the one function that there is."""
     package = tmp_path / "one_function"
     package.mkdir()
     (package / "requirements.txt").write_text("")
-    handler = package / "handler.py"
     monkeypatch.setattr(bundle, "SOURCES", tmp_path)
     monkeypatch.setattr(bundle, "BUILD", tmp_path / "build")
-    code = FunctionCode(package="one_function")
+    handler = package / "handler.py"
     handler.write_text("def handle(event, context): ...\n")
+    return handler
+
+
+def test_changed_source_makes_another_package(handler: Path) -> None:
+    code = FunctionCode(package="one_function")
     first = code.build()
     handler.write_text("def handle(event, context): return 1\n")
     second = code.build()
     assert first != second
     assert (second / "one_function" / "handler.py").read_text() == handler.read_text()
+    assert code.archive().parent.name == second.name
+
+
+def test_archive_does_not_tell_when_and_with_which_rights_it_was_made(
+    handler: Path,
+) -> None:
+    code = FunctionCode(package="one_function")
+    archive = code.archive()
+    first = archive.read_bytes()
+    for made in (archive.parent, code.build()):
+        shutil.rmtree(made)
+    os.utime(handler, (0, 1_000_000_000))
+    handler.chmod(0o600)
+    assert code.archive() == archive
+    assert archive.read_bytes() == first
 
 
 # --- What is locked (docs/supply-chain.md) ---
@@ -110,23 +136,23 @@ def _pins(file: Path) -> dict[str, str]:
     return dict(PIN.findall(file.read_text()))
 
 
-def _installed(code: FunctionCode) -> list[metadata.PathDistribution]:
-    return [metadata.PathDistribution(info) for info in sorted(code.build().glob("*.dist-info"))]
+def _installed(built: Path) -> list[metadata.PathDistribution]:
+    return [metadata.PathDistribution(info) for info in sorted(built.glob("*.dist-info"))]
 
 
-def test_everything_installed_is_locked_with_a_hash(code: FunctionCode) -> None:
+def test_everything_installed_is_locked_with_a_hash(code: FunctionCode, built: Path) -> None:
     lock = SOURCES / code.package / "requirements.txt"
-    installed = {canonicalize_name(found.name): found.version for found in _installed(code)}
+    installed = {canonicalize_name(found.name): found.version for found in _installed(built)}
     assert installed == _pins(lock)
     for requirement in lock.read_text().replace("\\\n", " ").splitlines():
         assert requirement.startswith("#") or " --hash=sha256:" in requirement, requirement
 
 
-def test_everything_that_a_dependency_needs_is_locked(code: FunctionCode) -> None:
+def test_everything_that_a_dependency_needs_is_locked(code: FunctionCode, built: Path) -> None:
     lambda_ = {"python_version": PYTHON_VERSION, "sys_platform": "linux", "extra": ""}
     needed = {
         canonicalize_name(requirement.name)
-        for found in _installed(code)
+        for found in _installed(built)
         for requirement in map(Requirement, found.requires or ())
         if requirement.marker is None or requirement.marker.evaluate(lambda_)
     }
@@ -158,10 +184,16 @@ def test_ledgers_clients_trust_the_authorities_of_rds_in_us_east_1_only() -> Non
 
 
 def test_deployed_code_is_the_built_package(synthesized: Synthesized) -> None:
-    folders = {
-        folder.name
-        for asset in synthesized.folder.glob("asset.*")
-        for folder in asset.iterdir()
-        if (SOURCES / folder.name / "handler.py").is_file()
-    }
-    assert folders == set(FUNCTIONS)
+    deployed = []
+    for asset in synthesized.folder.glob("asset.*.zip"):
+        with zipfile.ZipFile(asset) as archive:
+            content = {name: archive.read(name) for name in archive.namelist()}
+        (name,) = (name for name in FUNCTIONS if f"{name}/handler.py" in content)
+        built = FunctionCode(package=name, shared_packages=FUNCTIONS[name]).build()
+        assert content == {
+            str(file.relative_to(built)): file.read_bytes()
+            for file in built.rglob("*")
+            if file.is_file()
+        }
+        deployed.append(name)
+    assert sorted(deployed) == sorted(FUNCTIONS)

@@ -19,25 +19,21 @@ from compliance.packs import AcknowledgementError, check, policy_packs
 from compliance.rules import RULES
 from compliance.templates import Resource, read
 from compliance.untaggable import UNTAGGABLE_TYPES
-from config import ProductionConfig
-from root_stack import PaymentsProd
-from tests.unit.conftest import Synthesized, project_context
+from tests.unit.conftest import Synthesized
 from tests.unit.test_tags import tag_property
 
 Findings = set[tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
-def without_acknowledgements() -> Findings:
+def without_acknowledgements(next_release: Synthesized) -> Findings:
     """What the packs find, as (construct path, rule)."""
-    context = project_context()
-    app = App(analytics_reporting=False, context=context)
-    stack = PaymentsProd(app, "PaymentsProd", config=ProductionConfig.from_context(context))
-    app.synth()  # ties the layers together, on which the names of some findings depend
+    app = next_release.stack.node.root
+    assert isinstance(app, App)
     return {
         (resource.construct_path or "", violation.rule_name)
         for pack in policy_packs(app)
-        for violation in pack.validate_scope(stack).violations
+        for violation in pack.validate_scope(next_release.stack).violations
         for resource in violation.violating_resources
     }
 

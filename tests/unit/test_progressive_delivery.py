@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aws_cdk import App
 
-from app import build
 from permissions.templates import REGION, Templates
-from tests.unit.conftest import Resource, Synthesized, project_context
+from tests.unit.conftest import Resource, Synthesized
 from tests.unit.test_requirements import PAYMENT_FUNCTIONS, function, statements
 
 BY_CANARY = ("payment-validator", "payment-processor")
@@ -348,18 +345,6 @@ def test_a_group_is_made_when_its_role_can_do_what_it_must(synthesized: Synthesi
 
 
 # --- Releases ---
-
-
-@pytest.fixture(scope="module")
-def next_release(tmp_path_factory: pytest.TempPathFactory, synthesized: Synthesized) -> Synthesized:
-    """With another environment for payment-validator."""
-    folder = tmp_path_factory.mktemp("next")
-    context = project_context(approval_validity_seconds=300)
-    app = App(outdir=str(folder), analytics_reporting=False, context=context)
-    build(app)
-    app.synth()
-    (file,) = folder.glob("PaymentsProdComputeNestedStack*.nested.template.json")
-    return dataclasses.replace(synthesized, compute=json.loads(file.read_text()))
 
 
 def test_a_change_of_the_environment_publishes_another_version(

@@ -3,7 +3,6 @@ deployment that fails takes it along (``RetainExceptOnCreate``)."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -191,11 +190,10 @@ def test_the_databases_helpers_are_what_it_refers_to(synthesized: Synthesized) -
 def test_one_that_is_not_kept_is_found(
     synthesized: Synthesized, kind: str, attribute: str, value: str | None
 ) -> None:
-    templates = copy.deepcopy(synthesized.templates())
-    layer, name, _ = next(synthesized.resources(kind))
-    resource = templates[layer]["Resources"][name]
-    if value is None:
-        del resource[attribute]
-    else:
-        resource[attribute] = value
-    assert list(not_kept(templates)) == [f"{layer}/{name}"]
+    layer, name, resource = next(synthesized.resources(kind))
+    changed = {key: kept for key, kept in resource.items() if key != attribute}
+    if value is not None:
+        changed[attribute] = value
+    templates = synthesized.templates()
+    resources = templates[layer]["Resources"] | {name: changed}
+    assert list(not_kept(templates | {layer: {"Resources": resources}})) == [f"{layer}/{name}"]

@@ -7,7 +7,6 @@ logical id of the construct's path, so that moving or renaming a construct chang
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -113,10 +112,10 @@ def test_a_changed_id_is_told_with_what_it_would_destroy(
     synthesized: Synthesized, identity: Identity
 ) -> None:
     layer, kind, logical_id = identity
-    templates = copy.deepcopy(synthesized.templates())
-    resources = templates[layer]["Resources"]
+    templates = synthesized.templates()
+    resources = dict(templates[layer]["Resources"])
     resources["Renamed"] = resources.pop(logical_id)
-    gone, new = complaints(templates)
+    gone, new = complaints(templates | {layer: {"Resources": resources}})
     assert gone.startswith(f"{layer}/{logical_id} ({kind}) is gone")
     assert WHAT_A_CHANGE_DOES[kind] in gone
     assert new.startswith(f"{layer}/Renamed ({kind}) is not listed")
