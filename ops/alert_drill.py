@@ -15,10 +15,9 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 
 from change_report.assembly import STACK
-from ops import checks
+from ops import checks, terminal
 from ops.checks import Check, Verdict
 from ops.failure import OpsError
 from ops.production import Production
@@ -73,7 +72,7 @@ def command(
             f"{STACK} is {production.status}: alarms judge the releases of a deployment, so there "
             "is no drill until it is done"
         )
-    told = Console(stderr=True, highlight=False)
+    told = terminal.told()
     with told.status("looking at the topic and the alarms"):
         drill = Drill.prepare(production, alarm, wait)
     found = list(drill.subscriptions())
@@ -85,7 +84,7 @@ def command(
         document = {"alarm": drill.alarm["AlarmName"], "topic": drill.topic}
         typer.echo(json.dumps({**document, **checks.as_document(found)}))
     else:
-        checks.show(Console(highlight=False), found)
+        checks.show(terminal.out(), found)
     raise typer.Exit(1 if checks.has_problems(found) else 0)
 
 

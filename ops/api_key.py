@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ops import terminal
 from ops.confirmation import confirm
 from ops.failure import OpsError
 from ops.production import Production
@@ -179,7 +179,7 @@ class Plan:
 def list_keys(as_json: _Json = False) -> None:
     """List the keys, without values, and how many requests each sent since yesterday (UTC)."""
     plan = Plan.find(Production.find())
-    with _status("asking API Gateway"):
+    with terminal.told().status("asking API Gateway"):
         keys, requests = plan.api_keys(), plan.requests()
     rows = [
         {**key.described(), "requests": None if requests is None else requests.get(key.id, 0)}
@@ -196,7 +196,7 @@ def list_keys(as_json: _Json = False) -> None:
         state = "enabled" if key.enabled else "disabled"
         cells = (key.id, key.name, state, f"{key.created:%Y-%m-%d %H:%M}", str(row["owner"]), sent)
         table.add_row(*map(escape, cells))
-    _out().print(table)
+    terminal.out().print(table)
 
 
 @app.command()
@@ -337,12 +337,4 @@ def _tell(document: dict[str, Any], lines: Sequence[str], as_json: bool) -> None
         typer.echo(json.dumps(document))
     else:
         for line in lines:
-            _out().print(escape(line), soft_wrap=True)
-
-
-def _out() -> Console:
-    return Console(highlight=False)
-
-
-def _status(text: str) -> Any:
-    return Console(stderr=True, highlight=False).status(text)
+            terminal.out().print(escape(line), soft_wrap=True)

@@ -16,6 +16,7 @@ from typing import Any, Final
 from audit_logger.link import hour_of, is_link_key
 from botocore.exceptions import ClientError
 
+from ops.failure import code
 from ops.production import Production
 
 _AT_ONCE: Final = 10
@@ -98,7 +99,7 @@ class AuditRecords:
             content = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
             records = [json.loads(line) for line in gzip.decompress(content).splitlines()]
         except ClientError as error:
-            if error.response["Error"]["Code"] != "InvalidObjectState":
+            if code(error) != "InvalidObjectState":
                 raise
             self.unread[key] = IN_GLACIER
         except (OSError, EOFError, zlib.error, ValueError):

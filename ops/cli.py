@@ -7,7 +7,6 @@ from types import FrameType
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 from rich.markup import escape
 
 from change_report.assembly import STACK
@@ -22,6 +21,7 @@ from ops import (
     report,
     restore_drill,
     smoke,
+    terminal,
     verify,
 )
 from ops.failure import OpsError, explain
@@ -64,7 +64,7 @@ class Stopped(BaseException):
 def main() -> int:
     """Run the command line; the exit code."""
     _stop_on_signals()
-    told = Console(stderr=True, highlight=False)
+    told = terminal.told()
     try:
         app(prog_name="python -m ops")
     except SystemExit as end:

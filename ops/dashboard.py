@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from change_report.assembly import synthesize
 from change_report.failure import ReportError
+from ops import terminal
 from ops.assembly_option import AssemblyOption
 from ops.failure import OpsError
 from ops.production import REGION, Production
@@ -44,7 +44,7 @@ def command(
     With sample data, which needs no credentials, the picture says so. Widgets that cannot be drawn
     are told, in the picture and on the error output.
     """
-    told = Console(stderr=True, highlight=False)
+    told = terminal.told()
     if live and assembly is not None:
         raise OpsError("--live draws what is deployed: --assembly has no effect on it")
     with told.status("asking CloudWatch" if live else "drawing"):
@@ -53,7 +53,7 @@ def command(
         picture.save(output)
     for remark in picture.remarks:
         told.print(f"[yellow]note:[/] {remark}", soft_wrap=True)
-    Console(highlight=False).print(f"{output} ({output.stat().st_size // 1024} KiB)")
+    terminal.out().print(f"{output} ({output.stat().st_size // 1024} KiB)")
 
 
 def _sample(assembly: Path | None) -> Picture:

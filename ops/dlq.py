@@ -21,11 +21,10 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ops import dlq_queues
+from ops import dlq_queues, terminal
 from ops.action_record import recorded
 from ops.dlq_queues import DeadLetterQueue, Held, Message, Name
 from ops.failure import OpsError
@@ -74,7 +73,7 @@ def list_queues(as_json: _Json = False) -> None:
     """
     production = Production.find()
     rows: list[dict[str, Any]] = []
-    with _status("asking the queues"):
+    with terminal.told().status("asking the queues"):
         for queue in dlq_queues.find(production):
             attributes = queue.attributes()
             age = dlq_queues.age_of_oldest(production, queue.url)
@@ -100,9 +99,9 @@ def list_queues(as_json: _Json = False) -> None:
             oldest = row["oldest_seconds"]
             told = str(timedelta(seconds=oldest)) if oldest is not None else "unknown"
             table.add_row(row["queue"], row["holds"], *counts, told if row in waiting else "")
-        _out().print(table)
+        terminal.out().print(table)
         for row in waiting:
-            _out().print(f"{row['queue']}: `dlq show {row['queue']}`; {row['runbook']}")
+            terminal.out().print(f"{row['queue']}: `dlq show {row['queue']}`; {row['runbook']}")
     raise typer.Exit(1 if waiting else 0)
 
 
@@ -117,7 +116,7 @@ def show(
     While they are read they are hidden from others, for half a minute at the most.
     """
     found = _find(Production.find(), queue)
-    with _status("receiving"), found.held(_LOOK_SECONDS) as held:
+    with terminal.told().status("receiving"), found.held(_LOOK_SECONDS) as held:
         messages = list(held.messages(limit))
     attributes = found.attributes()
     retention = timedelta(seconds=int(attributes["MessageRetentionPeriod"]))
@@ -134,7 +133,7 @@ def show(
         return
     for message in messages:
         _print_message(message, retention)
-    _out().print(f"{len(messages)} shown of {queue.value}: {found.purpose.holds}")
+    terminal.out().print(f"{len(messages)} shown of {queue.value}: {found.purpose.holds}")
 
 
 @app.command()
@@ -238,7 +237,7 @@ class _Action:
     def perform(self, yes: bool) -> dict[str, Any]:
         """What was done, or would be."""
         with self.queue.held(_HOLD_SECONDS) as held:
-            with _status("looking for the messages"):
+            with terminal.told().status("looking for the messages"):
                 chosen = list(_chosen(held.messages(self.count), self.ids))
             outcome: dict[str, Any] = {
                 "action": self.name,
@@ -264,7 +263,7 @@ class _Action:
             **self.details,
         ) as record:
             moved: list[str] = record.outcome.setdefault("moved", [])
-            with _status(f"{self.name}: {len(chosen)} messages"):
+            with terminal.told().status(f"{self.name}: {len(chosen)} messages"):
                 for message in chosen:
                     self.before_deletion(message)
                     held.delete(message)
@@ -323,7 +322,7 @@ def _redrive_all(
             SourceArn=source, MaxNumberOfMessagesPerSecond=rate
         )["TaskHandle"]
         try:
-            with Console(stderr=True, highlight=False).status("starting") as status:
+            with terminal.told().status("starting") as status:
                 while (seen := _task(queue, source))["Status"] in ("RUNNING", "CANCELLING"):
                     moved = seen.get("ApproximateNumberOfMessagesMoved", 0)
                     status.update(f"SQS has moved {moved} of about {waiting}")
@@ -356,7 +355,7 @@ def _report(outcome: dict[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(outcome))
     else:
-        out, messages = _out(), outcome.get("messages", [])
+        out, messages = terminal.out(), outcome.get("messages", [])
         count = outcome.get("count", len(messages))
         for message in messages:
             payment = message["transaction_id"]
@@ -374,7 +373,7 @@ def _report(outcome: dict[str, Any], as_json: bool) -> None:
 
 
 def _print_message(message: Message, retention: timedelta) -> None:
-    out = _out()
+    out = terminal.out()
     out.print(f"[bold]{message.id}[/]")
     moment = "%Y-%m-%d %H:%M:%S UTC"
     kept = message.first_sent + retention
@@ -387,11 +386,3 @@ def _print_message(message: Message, retention: timedelta) -> None:
 def _find(production: Production, name: Name) -> DeadLetterQueue:
     (found,) = [queue for queue in dlq_queues.find(production) if queue.name is name]
     return found
-
-
-def _out() -> Console:
-    return Console(highlight=False)
-
-
-def _status(text: str) -> Any:
-    return Console(stderr=True, highlight=False).status(text)

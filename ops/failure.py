@@ -54,17 +54,21 @@ def explain(error: Exception) -> str:
     return str(error)
 
 
+def code(error: ClientError) -> str:
+    """The service's name for the error."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
 def is_denied(error: ClientError) -> bool:
     """Whether the credentials may not do what was asked."""
-    return error.response.get("Error", {}).get("Code", "") in _DENIED
+    return code(error) in _DENIED
 
 
 def _of_service(error: ClientError) -> str:
-    code = error.response.get("Error", {}).get("Code", "")
-    if code in _EXPIRED:
+    if code(error) in _EXPIRED:
         return f"the AWS credentials have expired: {_SIGN_IN}"
-    if code in _UNKNOWN:
-        return f"AWS does not know these credentials ({code}): {_SIGN_IN}"
+    if code(error) in _UNKNOWN:
+        return f"AWS does not know these credentials ({code(error)}): {_SIGN_IN}"
     if is_denied(error):
         return f"these credentials may not do it: {error}"
     return str(error)

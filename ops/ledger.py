@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from ops.failure import OpsError
+from ops.failure import OpsError, code
 from ops.production import Production
 
 FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -112,8 +112,9 @@ class Ledger:
                 f"--function-name {self.function} --query Configuration.State"
             )
         if "error" in answer:
-            code, detail = answer["error"]["code"], answer["error"]["detail"]
-            raise OpsError(f"{self.function}: {detail}. {_LONGER.get(code, 'see its log')}")
+            told = answer["error"]
+            longer = _LONGER.get(told["code"], "see its log")
+            raise OpsError(f"{self.function}: {told['detail']}. {longer}")
         return answer
 
     def _invoke(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,7 +122,7 @@ class Ledger:
         try:
             invoked = self.client.invoke(FunctionName=self.function, Payload=json.dumps(request))
         except ClientError as error:
-            if error.response["Error"]["Code"] in _WAKING:
+            if code(error) in _WAKING:
                 return {}
             raise
         answer: dict[str, Any] = json.loads(invoked["Payload"].read())

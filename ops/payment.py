@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ops import checks
+from ops import checks, terminal
 from ops.payment_story import IDENTIFIER, Story, gather
 from ops.production import Production
 
@@ -44,7 +44,7 @@ def command(
     that it should have left; 2: the question could not be asked.
     """
     production = Production.find()
-    told = Console(stderr=True, highlight=False)
+    told = terminal.told()
     with told.status("reading") as status:
         story = gather(
             production, transaction_id, lambda source: status.update(f"reading: {source}")
@@ -53,7 +53,7 @@ def command(
     if as_json:
         typer.echo(json.dumps(_document(story, found)))
     else:
-        _show(Console(highlight=False), story, found)
+        _show(terminal.out(), story, found)
     raise typer.Exit(1 if checks.has_problems(found) else 0)
 
 

@@ -12,7 +12,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.checks import Check, Verdict
-from ops.failure import explain
+from ops.failure import code, explain
 from ops.production import client, leads_elsewhere
 
 _AT_ONCE: Final = 16
@@ -103,7 +103,3 @@ def _answer(question: Question[CheckT], *, emulated: bool) -> list[CheckT]:
         else:
             found.append(replace(question.unanswered, found=explain(error)))
     return found
-
-
-def code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))

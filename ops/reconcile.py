@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
+from ops import terminal
 from ops.audit_records import IN_GLACIER, AuditRecords, Found
 from ops.failure import OpsError
 from ops.ledger import FIRST, Ledger
@@ -112,13 +113,13 @@ def command(
     """
     period = _period(begin, end, last, datetime.now(UTC))
     production = Production.find()
-    told = Console(stderr=True, highlight=False)
+    told = terminal.told()
     with told.status("reading the ledger") as status:
         reconciled = reconcile(production, period, timedelta(seconds=grace), status, scan=scan)
     if as_json:
         typer.echo(json.dumps(reconciled.document()))
     else:
-        _show(Console(highlight=False), reconciled)
+        _show(terminal.out(), reconciled)
     raise typer.Exit(0 if reconciled.held else 1)
 
 

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table as Grid
 
-from ops import checks
+from ops import checks, terminal
 from ops.action_record import recorded
 from ops.checks import Check, Verdict
 from ops.failure import OpsError, explain
@@ -80,7 +80,7 @@ def command(
         return
     if not as_json:
         _print_plan(drill, plans)
-    told = Console(stderr=True, highlight=False)
+    told = terminal.told()
     names = [plan.copy.name for plan in plans]
     found: list[Check] = []
     with (
@@ -94,7 +94,7 @@ def command(
     if as_json:
         typer.echo(json.dumps({"names": names, **checks.as_document(found)}))
     else:
-        checks.show(Console(highlight=False), found)
+        checks.show(terminal.out(), found)
     raise typer.Exit(1 if checks.has_problems(found) else 0)
 
 
@@ -352,7 +352,7 @@ def _clean_up(drill: Drill, as_json: bool) -> None:
     names = [copy.name for copy in copies]
     left: list[Copy] = []
     if copies:
-        told = Console(stderr=True, highlight=False)
+        told = terminal.told()
         with (
             recorded(drill.production, "restore-drill --clean-up", names=names),
             told.status("deleting") as status,
@@ -386,7 +386,7 @@ def _show_plan(drill: Drill, plans: Sequence[Plan], as_json: bool) -> None:
 
 
 def _print_plan(drill: Drill, plans: Sequence[Plan]) -> None:
-    out = Console(highlight=False)
+    out = terminal.out()
     grid = Grid(box=box.SIMPLE_HEAD)
     for column in ("restored", "from", "as of", "to"):
         grid.add_column(column, overflow="fold")

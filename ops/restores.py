@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
-from ops.failure import OpsError
+from ops.failure import OpsError, code
 from ops.production import Production
 
 _MARK: Final = "-restore-drill-"
@@ -130,10 +130,9 @@ class Copy:
         try:
             self.store.delete(self.name)
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code not in _BUSY | _GONE:
+            if code(error) not in _BUSY | _GONE:
                 raise
-            return code in _GONE
+            return code(error) in _GONE
         return self._is_gone()
 
     def _is_gone(self) -> bool:

@@ -18,7 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ops import checks
+from ops import checks, terminal
 from ops.audit_records import AuditRecords
 from ops.checks import Check, Verdict
 from ops.confirmation import confirm
@@ -78,7 +78,7 @@ def command(
             f"{account}, for good?",
             yes,
         )
-    told = Console(stderr=True, highlight=False)
+    told = terminal.told()
     with told.status("looking for the API's key"):
         smoke = Smoke(api=PaymentsApi.find(production))
     found: list[Check] = []
@@ -106,15 +106,18 @@ def _show(smoke: Smoke, found: Sequence[Check], as_json: bool) -> None:
             "api": smoke.api.public_url,
             "merchant": MERCHANT,
             "transaction_ids": [each.transaction_id for each in smoke.posted],
+            "not_posted": smoke.not_posted,
             "latencies": {name: _summary(times) for name, times in smoke.seconds.items()},
         }
         typer.echo(json.dumps({**document, **checks.as_document(found)}))
     else:
-        out = Console(highlight=False)
+        out = terminal.out()
         checks.show(out, found)
         _show_latencies(out, smoke.seconds)
         for each in smoke.posted:
             out.print(f"posted: {each.transaction_id}")
+        for transaction_id in smoke.not_posted:
+            out.print(f"approved, not (yet) posted: {transaction_id}")
 
 
 def payment_request(**changes: object) -> Json:
@@ -148,13 +151,21 @@ class Smoke:
     """The calls.
 
     Attributes:
-        posted: filled as it goes on.
+        approved: transaction ids, of which /process is asked; filled as it goes on.
+        posted: those of them that it answered to be in the ledger.
         seconds: of each method and path's calls that were answered with 200.
     """
 
     api: PaymentsApi
+    approved: list[str] = field(default_factory=list)
     posted: list[Posted] = field(default_factory=list)
     seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def not_posted(self) -> list[str]:
+        """Transaction ids of what may be queued, or answered too late: it can be posted yet."""
+        posted = {each.transaction_id for each in self.posted}
+        return [each for each in self.approved if each not in posted]
 
     def send(self, payments: int) -> Iterator[Check]:
         yield from self._refused()
@@ -198,6 +209,7 @@ class Smoke:
             other = self._call("POST", "/validate", {**request, "amount": AMOUNT + 1})
             name = "its key with another amount: refused"
             yield self._expect(name, other, 409, "code", "idempotency_key_reused")
+        self.approved.append(transaction_id)
         payment = {"transaction_id": transaction_id}
         processed = self._call("POST", "/process", payment)
         yield self._expect(_nth("posted", number), processed, 200, "status", "posted")
@@ -371,7 +383,7 @@ def _show_plan(production: Production, payments: int, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(plan))
         return
-    out = Console(highlight=False)
+    out = terminal.out()
     out.print(f"Would, through {plan['api']}:")
     for line in plan["would"]:
         out.print(f"  - {line}")

@@ -11,10 +11,11 @@ from botocore.exceptions import ClientError
 from change_report.assembly import STACK
 from config import ProductionConfig
 from ops.checks import Check
+from ops.failure import code
 from ops.preflight.judgement import judged
 from ops.preflight.needs import Needs
 from ops.production import REGION, Resource
-from ops.questions import Clients, code
+from ops.questions import Clients
 
 _BOOTSTRAP: Final = "CDKToolkit"
 _NESTED: Final = "AWS::CloudFormation::Stack"

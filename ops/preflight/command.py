@@ -16,7 +16,7 @@ from rich.console import Console
 
 from change_report.assembly import STACK, Assembly, synthesize
 from change_report.failure import ReportError
-from ops import checks
+from ops import checks, terminal
 from ops.checks import Check, Verdict
 from ops.preflight import account, names, offers, quotas, tools
 from ops.preflight.account import Existing
@@ -69,7 +69,7 @@ def command(
     """
     if app and context:
         raise typer.BadParameter("-c or --app, not both: an assembly has its settings already")
-    told = Console(stderr=True, highlight=False)
+    told = terminal.told()
     clients = Clients(boto3.Session(region_name=REGION))
     found = list(tools.installed())
     owner = clients("sts").get_caller_identity()["Account"]
@@ -84,7 +84,7 @@ def command(
     if as_json:
         typer.echo(json.dumps({"account": owner, "stack": STACK, **checks.as_document(found)}))
     else:
-        _show(Console(highlight=False), found)
+        _show(terminal.out(), found)
     raise typer.Exit(1 if checks.has_problems(found) else 0)
 
 

@@ -8,10 +8,11 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from ops.checks import Check
+from ops.failure import code
 from ops.preflight.account import Existing
 from ops.preflight.judgement import judged
 from ops.preflight.needs import Needs
-from ops.questions import Clients, code
+from ops.questions import Clients
 
 Taken = Callable[[Clients, Sequence[str]], Iterable[str]]
 """Which of some names exist."""

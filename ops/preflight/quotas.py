@@ -10,11 +10,12 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from ops.checks import Check
+from ops.failure import code
 from ops.preflight.account import Existing
 from ops.preflight.judgement import judged
 from ops.preflight.needs import Needs
 from ops.production import REGION
-from ops.questions import Clients, code
+from ops.questions import Clients
 
 _UNRESERVED_MINIMUM: Final = 100
 """Lambda, PutFunctionConcurrency: so many executions must stay unreserved."""

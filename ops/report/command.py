@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from change_report.assembly import Assembly, synthesize
 from change_report.failure import ReportError
+from ops import terminal
 from ops.assembly_option import AssemblyOption
 from ops.failure import OpsError
 
@@ -51,7 +51,7 @@ def command(
     from ops.report.live import look
     from ops.report.page import render
 
-    told = Console(stderr=True, highlight=False)
+    told = terminal.told()
     with tempfile.TemporaryDirectory(prefix="payments-production-") as temporary:
         with told.status("reading the templates") as status:
             try:
@@ -91,5 +91,5 @@ def command(
         for problem in problems:
             told.print(f"[red]✘[/] {escape(problem)}", soft_wrap=True)
         size = output.stat().st_size // 1024
-        Console(highlight=False).print(f"{escape(str(output))} ({size} KiB)", soft_wrap=True)
+        terminal.out().print(f"{escape(str(output))} ({size} KiB)", soft_wrap=True)
     raise typer.Exit(1 if problems else 0)

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from change_report.assembly import STACK
-from ops import checks
+from ops import checks, terminal
 from ops.checks import Verdict
 from ops.failure import OpsError
 from ops.production import REGION, Production, Resource
@@ -57,7 +57,7 @@ def command(
     It only reads. Exit code 0: all of it held; 1: something did not, or could not be asked; 2: it
     could not take place (no such stack, no credentials).
     """
-    told = Console(stderr=True, highlight=False)
+    told = terminal.told()
     by_name = prefix is not None or bool(names)
     if by_name:
         session = boto3.Session(region_name=REGION)
@@ -86,7 +86,7 @@ def command(
         subject = {"stack": STACK} if not by_name else {"prefix": prefix or "", "names": names}
         typer.echo(json.dumps({"account": account, **subject, **checks.as_document(found)}))
     else:
-        _show(Console(highlight=False), found)
+        _show(terminal.out(), found)
     raise typer.Exit(1 if checks.has_problems(found) else 0)
 
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from ops.questions import Clients, code
+from ops.failure import code
+from ops.questions import Clients
 from ops.verify.findings import Finding, judged, problem
 from ops.verify.subjects import Subjects
 

@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 
 from change_report.assembly import STACK
 from ops.checks import Verdict
-from ops.questions import Clients, code
+from ops.failure import code
+from ops.questions import Clients
 from ops.verify.findings import Finding, judged, problem
 
 _WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})

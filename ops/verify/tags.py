@@ -10,8 +10,9 @@ from botocore.exceptions import ClientError
 
 from change_report.assembly import STACK
 from ops.checks import Verdict
+from ops.failure import code
 from ops.production import REGION, Resource
-from ops.questions import UNKNOWN, Clients, code
+from ops.questions import UNKNOWN, Clients
 from ops.verify.findings import Finding, judged
 from ops.verify.subjects import Subjects
 

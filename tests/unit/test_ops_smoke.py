@@ -31,8 +31,11 @@ class Api:
 
     public_url = "https://api"
 
-    def __init__(self, failing_at: int = 0) -> None:
+    def __init__(self, failing_at: int = 0, queueing: bool = False) -> None:
         self.ids: list[str] = []
+        self.asked: list[str] = []
+        """What it was to post."""
+        self._queueing = queueing
         self._failing_at = failing_at
         """The posting that ends in no answer."""
 
@@ -41,6 +44,9 @@ class Api:
         if path == "/validate":
             told = {"decision": "approved", "transaction_id": str(uuid4())}
         if path == "/process":
+            self.asked.append(body["transaction_id"])
+            if self._queueing:
+                return Answer(status=202, body={"status": "queued"}, seconds=0.1)
             if body["transaction_id"] not in self.ids:
                 if len(self.ids) + 1 == self._failing_at:
                     raise RuntimeError("nonsense")
@@ -146,3 +152,20 @@ def test_what_was_posted_before_the_api_failed_is_told(
     assert document["transaction_ids"] == api.ids
     assert len(api.ids) == 1
     assert not document["held"]
+    assert document["not_posted"] == api.asked[-1:]
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["JSON", "people"])
+def test_what_was_queued_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, as_json: bool
+) -> None:
+    api = Api(queueing=True)
+    with pytest.raises(typer.Exit) as ended:
+        run(monkeypatch, api, OpsError(""), as_json=as_json)
+    assert ended.value.exit_code == 1
+    queued, output = api.asked[:2], capsys.readouterr().out
+    if as_json:
+        document = json.loads(output)
+        assert (document["transaction_ids"], document["not_posted"]) == ([], queued)
+    else:
+        assert all(f"approved, not (yet) posted: {each}" in output for each in queued)
