@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from aws_cdk import CustomResource, Duration, Stack
+from aws_cdk import CustomResource, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from building_blocks.bundle import FunctionCode
-from building_blocks.custom_resource import try_once
+from building_blocks.custom_resource import PROVIDER_TIMEOUT_SECONDS, service_timeout, try_once
 from building_blocks.function import PythonFunction
 
 
@@ -33,6 +33,7 @@ class TerminationProtection(Construct):
                 package="termination_protection", shared_packages=("custom_resource",)
             ),
             key=key,
+            timeout_seconds=PROVIDER_TIMEOUT_SECONDS,
             environment={},
             # What a deleted stack has left must not fail before this stands.
             names_log_group=False,
@@ -47,12 +48,12 @@ class TerminationProtection(Construct):
                 )
             ],
         )
-        try_once(provider)
         self.resource = CustomResource(
             self,
             "Lifted",
             resource_type="Custom::TerminationProtection",
             service_token=provider.function.function_arn,
-            service_timeout=Duration.minutes(2),
+            service_timeout=service_timeout(),
             properties={"StackId": stack_id},
         )
+        self.resource.node.add_dependency(try_once(provider))

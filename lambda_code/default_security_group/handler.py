@@ -6,13 +6,20 @@ success too; Delete does nothing, since rules that were never wanted need no res
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import boto3
 from aws_lambda_powertools.logging import Logger
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from custom_resource.protocol import answer
+
+# Seconds that a policy which was just made may take to be known to EC2, and between two tries.
+PATIENCE, PAUSE = 20.0, 2.0
+SHORT = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
 
 logger = Logger()
 
@@ -23,7 +30,18 @@ def handle(event: dict[str, Any], context: Any) -> None:
 
 
 def _strip(properties: Mapping[str, Any]) -> None:
-    strip_rules(boto3.client("ec2"), properties["DefaultSecurityGroupId"])
+    ec2 = boto3.client("ec2", config=SHORT)
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            strip_rules(ec2, properties["DefaultSecurityGroupId"])
+            return
+        except ClientError as error:
+            refused = error.response["Error"]["Code"] == "UnauthorizedOperation"
+            if not refused or time.monotonic() >= deadline:
+                raise
+            logger.warning("not allowed yet", extra={"reason": str(error)})
+            time.sleep(PAUSE)
 
 
 def strip_rules(ec2: Any, group_id: str) -> None:

@@ -1,6 +1,8 @@
 """ledger-schema: Custom::LedgerSchema brings the ledger's schema up to the release's.
 
-Create and Update apply the migrations of the bundle; Delete touches nothing.
+Create and Update apply the migrations of the bundle; Delete touches nothing. Nor does an Update
+that takes migrations away (the rollback of one that brought them, a release before): migrations go
+forward only, and a rollback must not depend on the ledger, which may be why it rolls back.
 ResourceProperties: Migrations, a list of "NNNN_name.sql:<sha256>"; a new one makes the Update.
 Environment: LEDGER_HOST, LEDGER_PORT, LEDGER_DATABASE, MASTER_SECRET_ARN.
 """
@@ -18,7 +20,7 @@ import boto3
 from aws_lambda_powertools.logging import Logger
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from pg8000.native import Connection, InterfaceError  # type: ignore[import-untyped]
+from pg8000.native import Connection, DatabaseError, InterfaceError  # type: ignore[import-untyped]
 
 from custom_resource.protocol import answer
 from ledger.connection import LedgerAddress, connect
@@ -28,6 +30,8 @@ from ledger_schema.migrator import migrate, read
 RESERVE = 30.0
 # Seconds that a first deployment's database may take to be reachable, and between two tries.
 PATIENCE, PAUSE = 90.0, 5.0
+# SQLSTATEs of a server that starts, stops or is full, and of a password that was just rotated.
+PASSING = frozenset({"57P01", "57P02", "57P03", "53300", "28P01"})
 SHORT = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
 
 logger = Logger()
@@ -46,7 +50,17 @@ def handle(event: dict[str, Any], context: Any) -> None:
             with suppress(Exception):  # the cause is not to be hidden by a dead connection
                 connection.close()
 
-    answer(event, context, "ledger-schema", {"Create": apply, "Update": apply})
+    def update(properties: Mapping[str, Any]) -> None:
+        if _names(properties) < _names(event["OldResourceProperties"]):
+            logger.info("migrations stay applied")
+        else:
+            apply(properties)
+
+    answer(event, context, "ledger-schema", {"Create": apply, "Update": update})
+
+
+def _names(properties: Mapping[str, Any]) -> set[str]:
+    return {migration.partition(":")[0] for migration in properties["Migrations"]}
 
 
 def _until_reachable(sign_in: Callable[[], Connection], patience: float) -> Connection:
@@ -56,11 +70,15 @@ def _until_reachable(sign_in: Callable[[], Connection], patience: float) -> Conn
     while True:
         try:
             return sign_in()
-        except (BotoCoreError, ClientError, OSError, InterfaceError) as error:
-            if time.monotonic() >= deadline:
+        except (BotoCoreError, ClientError, OSError, InterfaceError, DatabaseError) as error:
+            if time.monotonic() >= deadline or not _may_pass(error):
                 raise
             logger.warning("the ledger cannot be reached yet", extra={"reason": str(error)})
             time.sleep(PAUSE)
+
+
+def _may_pass(error: Exception) -> bool:
+    return not isinstance(error, DatabaseError) or error.args[0].get("C") in PASSING
 
 
 def _sign_in(time_left: Callable[[], float]) -> Connection:

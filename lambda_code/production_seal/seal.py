@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from aws_lambda_powertools.logging import Logger
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+)
 
-from production_seal.protection import Protectable
+from production_seal.protection import Protectable, code
 
 PAUSE: Final = 3.0
 """Seconds between two looks: a database takes some seconds, up to a few minutes, to change."""
@@ -48,6 +53,7 @@ def _settle(resources: Sequence[Protectable], wanted: bool, patience: float) -> 
     deadline = time.monotonic() + patience
     asked: set[str] = set()
     failures: dict[str, str] = {}
+    passing: dict[str, str] = {}
     waiting = list(resources)
     while waiting:
         still = []
@@ -57,11 +63,19 @@ def _settle(resources: Sequence[Protectable], wanted: bool, patience: float) -> 
                     still.append(resource)
             except (BotoCoreError, ClientError, LookupError) as error:
                 logger.warning("failed", extra={"resource": resource.name, "reason": str(error)})
-                failures[resource.name] = str(error)
+                if _may_pass(error):
+                    passing[resource.name] = f": {error}"
+                    still.append(resource)
+                else:
+                    failures[resource.name] = str(error)
+            else:
+                passing.pop(resource.name, None)
         waiting = still
         if waiting and time.monotonic() + PAUSE > deadline:
             failures |= {
-                resource.name: f"did not show it within {round(patience)} s" for resource in waiting
+                resource.name: f"did not show it within {round(patience)} s"
+                f"{passing.get(resource.name, '')}"
+                for resource in waiting
             }
             break
         if waiting:
@@ -69,6 +83,17 @@ def _settle(resources: Sequence[Protectable], wanted: bool, patience: float) -> 
     if failures:
         raise SealError(_told(resources, wanted, failures))
     logger.info("settled", extra={"protected": wanted, "resources": [r.name for r in resources]})
+
+
+_THROTTLED: Final = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException"})
+
+
+def _may_pass(error: Exception) -> bool:
+    """AWS is busy, or was not reached: the last resource is not to undo all others for that."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or code(error) in _THROTTLED
+    return isinstance(error, ConnectionError | HTTPClientError)
 
 
 def _is_settled(resource: Protectable, wanted: bool, asked: set[str]) -> bool:

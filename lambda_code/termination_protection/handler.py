@@ -13,8 +13,11 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools.logging import Logger
+from botocore.config import Config
 
 from custom_resource.protocol import answer
+
+SHORT = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
 
 logger = Logger()
 
@@ -25,7 +28,7 @@ def handle(event: dict[str, Any], context: Any) -> None:
 
 
 def _lift(properties: Mapping[str, Any]) -> None:
-    lift_if_rolled_back(boto3.client("cloudformation"), properties["StackId"])
+    lift_if_rolled_back(boto3.client("cloudformation", config=SHORT), properties["StackId"])
 
 
 def lift_if_rolled_back(cloudformation: Any, stack_id: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from aws_cdk import CustomResource, Duration
+from aws_cdk import CustomResource
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from building_blocks.bundle import SOURCES, FunctionCode
-from building_blocks.custom_resource import try_once
+from building_blocks.custom_resource import service_timeout, try_once
 from building_blocks.function import PythonFunction
 from building_blocks.key import use_key_through
 from nested.data.ledger_database import LedgerDatabase
@@ -71,14 +71,14 @@ class LedgerSchema(Construct):
                 ),
             ],
         )
-        try_once(provider)
-        CustomResource(
+        self.resource = CustomResource(
             self,
             "Schema",
             resource_type="Custom::LedgerSchema",
             service_token=provider.function.function_arn,
-            service_timeout=Duration.seconds(MIGRATION_TIMEOUT_SECONDS + 60),
+            service_timeout=service_timeout(MIGRATION_TIMEOUT_SECONDS),
             properties={
                 "Migrations": [_fingerprint(file) for file in sorted(MIGRATIONS.glob("*.sql"))]
             },
         )
+        self.resource.node.add_dependency(try_once(provider))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from aws_cdk import CustomResource, Duration
+from aws_cdk import CustomResource
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from building_blocks.bundle import FunctionCode
-from building_blocks.custom_resource import try_once
+from building_blocks.custom_resource import service_timeout, try_once
 from building_blocks.denials import deny_what_no_function_but_the_seal_does
 from building_blocks.function import PythonFunction
 from nested.data.ledger_database import LedgerDatabase
@@ -83,7 +83,7 @@ class ProductionSeal(CustomResource):
             construct_id,
             resource_type="Custom::ProductionSeal",
             service_token=provider.function_arn,
-            service_timeout=Duration.seconds(SEAL_TIMEOUT_SECONDS + 60),
+            service_timeout=service_timeout(SEAL_TIMEOUT_SECONDS),
             properties={
                 "DatabaseIdentifier": provider.database_identifier,
                 "TableName": provider.table_name,

@@ -59,7 +59,7 @@ class DataNestedStack(NestedStack):
         )
         ledger = LedgerDatabase(self, "LedgerDatabase", config=config, network=network)
         queues = Queues(self, "Queues", key=network.application_key)
-        LedgerSchema(
+        schema = LedgerSchema(
             self,
             "LedgerSchema",
             ledger=ledger,
@@ -77,6 +77,9 @@ class DataNestedStack(NestedStack):
             dead_letter_queue=queues.failed_invocations,
         )
         audit = AuditBucket(self, "AuditBucket", retention_days=config.audit_retention_days)
+        # Late: the rollback of a first deployment cannot delete a bucket that S3 has delivered
+        # access logs to, and it does so whenever it likes.
+        audit.bucket.node.add_dependency(schema.resource)
         self.layer = DataOutputs(
             ledger=ledger,
             ledger_reader=reader.function,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from aws_cdk import CustomResource, Duration, Stack
+from aws_cdk import CustomResource, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from building_blocks.bundle import FunctionCode
-from building_blocks.custom_resource import try_once
+from building_blocks.custom_resource import PROVIDER_TIMEOUT_SECONDS, service_timeout, try_once
 from building_blocks.function import PythonFunction
 
 
@@ -39,6 +39,7 @@ class EmptyDefaultSecurityGroup(Construct):
                 package="default_security_group", shared_packages=("custom_resource",)
             ),
             key=key,
+            timeout_seconds=PROVIDER_TIMEOUT_SECONDS,
             environment={},
             statements=[
                 iam.PolicyStatement(
@@ -58,12 +59,11 @@ class EmptyDefaultSecurityGroup(Construct):
                 ),
             ],
         )
-        try_once(provider)
         CustomResource(
             self,
             "EmptyGroup",
             resource_type="Custom::DefaultSecurityGroup",
             service_token=provider.function.function_arn,
-            service_timeout=Duration.minutes(2),
+            service_timeout=service_timeout(),
             properties={"DefaultSecurityGroupId": vpc.vpc_default_security_group},
-        )
+        ).node.add_dependency(try_once(provider))

@@ -142,9 +142,9 @@ def all_event_alerts(*, data: DataOutputs, unit: str) -> tuple[EventAlert, ...]:
             impact="None at once; root may do anything, and nobody should need it.",
             pattern={
                 "detail-type": [_BY_CALL, _BY_SIGN_IN],
-                # AWS's services act for the account under the same name.
+                # AWS's services act for the account, and for root, under the same name.
                 "detail": {
-                    "userIdentity": {"type": ["Root"]},
+                    "userIdentity": {"type": ["Root"], "invokedBy": [{"exists": False}]},
                     "eventType": [{"anything-but": ["AwsServiceEvent"]}],
                 },
             },
@@ -240,11 +240,12 @@ class EventAlerts(Construct):
                 principals=[iam.ServicePrincipal("events.amazonaws.com")],
                 actions=["sns:Publish"],
                 resources=[topic.topic_arn],
-                # Amazon EventBridge user guide, "Using IAM policy conditions": both keys are
-                # about the rule that sends.
+                # Both keys are about the rule that sends (Amazon EventBridge user guide, "Using
+                # IAM policy conditions"). "Amazon SNS permissions" there says that they do not
+                # work with topics: what is not sent must not keep an alert from its reader.
                 conditions={
-                    "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
-                    "ArnEquals": {"aws:SourceArn": [rule.attr_arn for rule in rules]},
+                    "StringEqualsIfExists": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                    "ArnEqualsIfExists": {"aws:SourceArn": [rule.attr_arn for rule in rules]},
                 },
             )
         )

@@ -108,7 +108,7 @@ CRITICAL_METRICS = (
     Watched(
         "while requests arrive",
         "AWS/ApiGateway",
-        "Count",
+        "IntegrationLatency",
         ("ApiName", "Method", "Resource", "Stage"),
         "SampleCount",
     ),
@@ -186,6 +186,13 @@ QUIET: tuple[Json, ...] = (
     _rds("backup"),
     _rds("failover", "another"),
     _event("aws.ec2", _BY_CALL, eventType="AwsServiceEvent", userIdentity={"type": "Root"}),
+    _event(
+        "aws.kms",
+        _BY_CALL,
+        eventName="CreateGrant",
+        eventType="AwsApiCall",
+        userIdentity={"type": "Root", "invokedBy": "rds.amazonaws.com"},
+    ),
     _event("aws.rds", _BY_CALL, **_CONSOLE_CALL | {"readOnly": True}),
     _event(
         "aws.rds",
@@ -266,6 +273,8 @@ def is_one(option: Any, value: Any) -> bool:
     match option:
         case {"prefix": start}:
             return isinstance(value, str) and value.startswith(text(start))
+        case {"exists": False}:
+            return value is None
         case {"anything-but": excluded}:
             return value is not None and value not in excluded
         case _:
@@ -431,10 +440,10 @@ def test_the_topic_admits_alarms_of_this_account(synthesized: Synthesized) -> No
 
 def test_every_event_goes_to_the_topic_which_admits_its_rule(synthesized: Synthesized) -> None:
     (statement,) = admitted(synthesized, "events.amazonaws.com", "sns:Publish")
-    assert statement["Condition"]["StringEquals"] == {
+    assert statement["Condition"]["StringEqualsIfExists"] == {
         "aws:SourceAccount": {"Ref": "AWS::AccountId"}
     }
-    sources = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+    sources = statement["Condition"]["ArnEqualsIfExists"]["aws:SourceArn"]
     assert sources == [{"Fn::GetAtt": [name, "Arn"]} for name, _ in rules(synthesized).values()]
     for name, rule in rules(synthesized).values():
         (target,) = rule["Targets"]

@@ -137,9 +137,13 @@ def aws_commands() -> Iterator[tuple[str, list[str]]]:
                 yield page, list(filter(None, words[words.index("aws") + 1 :]))
 
 
+SERVICES = {"s3api": "s3", "deploy": "codedeploy"}
+"""By the CLI's names, where the API's are others."""
+
+
 @cache
 def service(name: str) -> ServiceModel:
-    return botocore.session.get_session().get_service_model(name)
+    return botocore.session.get_session().get_service_model(SERVICES.get(name, name))
 
 
 def operation(name: str, command: str) -> OperationModel:

@@ -117,7 +117,8 @@ def _decline_rate(config: ProductionConfig) -> MetricAlarm:
 
 def _nothing_processed(config: ProductionConfig, compute: ComputeOutputs) -> MetricAlarm:
     """A client that sends one processed payment again and again would look the same, so a minute
-    with a few requests only does not count."""
+    with a few requests only does not count. Those that the API refuses by itself do not: anybody
+    can send them, without a key. It measures an integration's latency of the others only."""
     return MetricAlarm(
         name="nothing-processed",
         family=_FAMILY,
@@ -133,7 +134,7 @@ def _nothing_processed(config: ProductionConfig, compute: ComputeOutputs) -> Met
             using_metrics={
                 "requests": cloudwatch.Metric(
                     namespace="AWS/ApiGateway",
-                    metric_name="Count",
+                    metric_name="IntegrationLatency",
                     dimensions_map={
                         "ApiName": compute.api.rest_api_name,
                         "Stage": compute.api.deployment_stage.stage_name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
@@ -39,8 +39,9 @@ def database(
 
 
 @pytest.fixture
-def request_(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
-    """Sends a request of that type to the function; its answer to CloudFormation."""
+def request_(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Sends a request of that type to the function, with its migrations and, for an Update, those
+    before; its answer to CloudFormation."""
     answers: list[dict[str, Any]] = []
 
     def receive(request: urllib.request.Request, timeout: float) -> BytesIO:
@@ -50,15 +51,19 @@ def request_(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]
 
     monkeypatch.setattr(urllib.request, "urlopen", receive)
 
-    def send(request_type: str) -> dict[str, Any]:
-        event = {
+    def send(
+        request_type: str, migrations: Sequence[str] = (), before: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        event: dict[str, Any] = {
             "RequestType": request_type,
             "ResponseURL": "https://answer",
             "StackId": "s",
             "RequestId": "r",
             "LogicalResourceId": "LedgerSchema",
-            "ResourceProperties": {"Migrations": []},
+            "ResourceProperties": {"Migrations": migrations},
         }
+        if request_type == "Update":
+            event["OldResourceProperties"] = {"Migrations": before}
         ledger_schema.handler.handle(event, CONTEXT)
         return answers[-1]
 
@@ -76,7 +81,7 @@ def tables(server: PostgresServer, database: str) -> int:
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
 def test_create_and_update_bring_the_schema_up(
-    request_: Callable[[str], dict[str, Any]],
+    request_: Callable[..., dict[str, Any]],
     server: PostgresServer,
     database: str,
     request_type: str,
@@ -88,15 +93,42 @@ def test_create_and_update_bring_the_schema_up(
 
 
 def test_delete_touches_nothing(
-    request_: Callable[[str], dict[str, Any]], server: PostgresServer, database: str
+    request_: Callable[..., dict[str, Any]], server: PostgresServer, database: str
 ) -> None:
     request_("Create")
     assert request_("Delete")["Status"] == "SUCCESS"
     assert tables(server, database) == 5
 
 
+@pytest.mark.parametrize(
+    ("migrations", "before", "status"),
+    [
+        (["1.sql:a"], ["1.sql:a", "2.sql:b"], "SUCCESS"),
+        (["1.sql:a"], ["1.sql:edited", "2.sql:b"], "SUCCESS"),
+        (["1.sql:a", "2.sql:b"], ["1.sql:a"], "FAILED"),
+        (["1.sql:edited"], ["1.sql:a"], "FAILED"),
+        (["1.sql:a", "3.sql:c"], ["1.sql:a", "2.sql:b"], "FAILED"),
+    ],
+    ids=["back", "back from an edit", "another", "an edit", "exchanged"],
+)
+def test_a_rollback_does_not_depend_on_the_ledger(
+    request_: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    migrations: list[str],
+    before: list[str],
+    status: str,
+) -> None:
+    def refuse(_time_left: object) -> None:
+        raise OSError("the ledger is out of reach")
+
+    monkeypatch.setattr(ledger_schema.handler, "_connect", refuse)
+    answer = request_("Update", migrations, before)
+    assert answer["Status"] == status
+    assert ("out of reach" in answer["Reason"]) == (status == "FAILED")
+
+
 def test_a_failing_migration_fails_the_deployment_with_its_reason(
-    request_: Callable[[str], dict[str, Any]], server: PostgresServer, database: str
+    request_: Callable[..., dict[str, Any]], server: PostgresServer, database: str
 ) -> None:
     connection = server.connect(MASTER, database)
     connection.run("CREATE SCHEMA ledger; CREATE TABLE ledger.accounts (id int)")
@@ -110,7 +142,7 @@ def test_a_failing_migration_fails_the_deployment_with_its_reason(
 
 
 def test_an_edited_migration_fails_the_deployment_with_what_to_do(
-    request_: Callable[[str], dict[str, Any]], server: PostgresServer, database: str
+    request_: Callable[..., dict[str, Any]], server: PostgresServer, database: str
 ) -> None:
     request_("Create")
     connection = server.connect(MASTER, database)
@@ -125,7 +157,7 @@ def test_an_edited_migration_fails_the_deployment_with_what_to_do(
 
 
 def test_another_migrator_fails_the_deployment_with_who_it_is(
-    request_: Callable[[str], dict[str, Any]],
+    request_: Callable[..., dict[str, Any]],
     server: PostgresServer,
     database: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -141,7 +173,7 @@ def test_another_migrator_fails_the_deployment_with_who_it_is(
 
 
 def test_no_connection_fails_the_deployment_with_its_reason(
-    request_: Callable[[str], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    request_: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_limit: float) -> None:
         raise OSError("no route to host")

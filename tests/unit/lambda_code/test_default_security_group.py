@@ -6,7 +6,9 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
+from default_security_group import handler
 from default_security_group.handler import strip_rules
 
 GROUP = "sg-1"
@@ -57,3 +59,39 @@ def test_all_rules_of_all_pages_are_revoked(ec2: Any, stub: Any) -> None:
 def test_no_rule_to_revoke_is_success(ec2: Any, stub: Any) -> None:
     describe(stub, {}, None, None)
     strip_rules(ec2, GROUP)
+
+
+@pytest.fixture
+def tries(monkeypatch: pytest.MonkeyPatch, ec2: Any) -> list[str]:
+    """What EC2 refuses, one code a try; and no time passes between two."""
+    codes: list[str] = []
+
+    def refuse(_ec2: Any, _group: str) -> None:
+        if codes:
+            raise ClientError({"Error": {"Code": codes.pop(0), "Message": "M"}}, "Revoke")
+
+    monkeypatch.setattr(handler, "PAUSE", 0.0)
+    monkeypatch.setattr(handler, "strip_rules", refuse)
+    monkeypatch.setattr(boto3, "client", lambda _service, config: ec2)
+    return codes
+
+
+def test_a_policy_that_is_not_known_yet_is_waited_for(tries: list[str]) -> None:
+    tries += ["UnauthorizedOperation"] * 3
+    handler._strip({"DefaultSecurityGroupId": GROUP})
+    assert not tries
+
+
+def test_any_other_refusal_is_final(tries: list[str]) -> None:
+    tries += ["InvalidGroup.NotFound"] * 2
+    with pytest.raises(ClientError):
+        handler._strip({"DefaultSecurityGroupId": GROUP})
+    assert len(tries) == 1
+
+
+def test_waiting_for_a_policy_ends(tries: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handler, "PATIENCE", 0.0)
+    tries += ["UnauthorizedOperation"] * 2
+    with pytest.raises(ClientError):
+        handler._strip({"DefaultSecurityGroupId": GROUP})
+    assert len(tries) == 1

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import production_seal.handler
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from botocore.stub import Stubber
 from production_seal.protection import Database, Table
 from production_seal.seal import PAUSE, SealError, seal, unseal
@@ -75,6 +75,19 @@ class Refusing(Resource):
         raise refusal("AccessDeniedException")
 
 
+class Stumbling(Resource):
+    """Its service fails so many times before it answers."""
+
+    def __init__(self, name: str, error: Exception, times: int) -> None:
+        super().__init__(name)
+        self._failures = [error] * times
+
+    def is_protected(self) -> bool | None:
+        if self._failures:
+            raise self._failures.pop()
+        return super().is_protected()
+
+
 class Vanishing(Resource):
     """Deleted by somebody else between the look and the request."""
 
@@ -83,8 +96,22 @@ class Vanishing(Resource):
         return False
 
 
-def refusal(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "refused"}}, "Operation")
+def refusal(code: str, status: int = 400) -> ClientError:
+    answer: Any = {
+        "Error": {"Code": code, "Message": "refused"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(answer, "Operation")
+
+
+BUSY = (
+    refusal("ThrottlingException"),
+    refusal("Throttling"),
+    refusal("InternalFailure", 500),
+    refusal("ServiceUnavailable", 503),
+    ReadTimeoutError(endpoint_url="https://rds"),
+    EndpointConnectionError(endpoint_url="https://rds"),
+)
 
 
 # Sealing and unsealing
@@ -144,6 +171,29 @@ def test_a_failure_of_one_does_not_keep_the_other_from_it_and_is_told_of_both(wa
     told = str(error.value)
     assert told.startswith(f"database is NOT {word} (An error occurred (AccessDeniedException)")
     assert f"; table is {word}. Mend the cause" in told
+
+
+@pytest.mark.parametrize("error", BUSY, ids=str)
+def test_what_may_pass_does_not_undo_a_deployment(error: Exception) -> None:
+    database = Stumbling("database", error, 3)
+    seal([database, Resource("table")], 100)
+    assert database.protected
+
+
+@pytest.mark.parametrize("error", BUSY, ids=str)
+def test_what_does_not_pass_is_told(error: Exception) -> None:
+    with pytest.raises(SealError) as told:
+        seal([Stumbling("database", error, 1_000), Resource("table")], 60)
+    assert f"database is NOT protected (did not show it within 60 s: {error})" in str(told.value)
+
+
+def test_what_passed_is_not_told_as_the_reason() -> None:
+    database = Stumbling("database", BUSY[0], 1)
+    database._looks = 1_000
+    with pytest.raises(
+        SealError, match=r"database is NOT protected \(did not show it within 60 s\)"
+    ):
+        seal([database, Resource("table")], 60)
 
 
 def test_waiting_is_bounded_and_tells_what_it_waited_for(clock: Clock) -> None:

@@ -10,6 +10,7 @@ from pg8000.native import DatabaseError, InterfaceError  # type: ignore[import-u
 NOT_YET = [
     OSError("the name is not known"),
     InterfaceError("no connection"),
+    *(DatabaseError({"C": state}) for state in ("57P01", "57P02", "57P03", "53300", "28P01")),
     ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSecretValue"),
 ]
 
@@ -42,12 +43,12 @@ def test_patience_ends(error: Exception) -> None:
         handler._until_reachable(sign_in, patience=0)
 
 
-def test_an_answer_of_the_database_is_final() -> None:
+def test_any_other_answer_of_the_database_is_final() -> None:
     tries = []
 
     def sign_in() -> None:
         tries.append(1)
-        raise DatabaseError({"C": "28P01"})
+        raise DatabaseError({"C": "3D000"})
 
     with pytest.raises(DatabaseError):
         handler._until_reachable(sign_in, patience=60)
