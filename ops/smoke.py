@@ -33,6 +33,9 @@ AMOUNT: Final = 1
 CURRENCY: Final = "USD"
 _NO_CURRENCY: Final = "XTS"
 """ISO 4217 keeps it for tests: a payment in it is declined, however small."""
+_LEDGER: Final = "ledger: the same entries"
+_HISTORY: Final = "history: approved, posted"
+_TRAIL: Final = "audit trail: approved, posted"
 _POLL_SECONDS: Final = 2.0
 _CLOCKS: Final = timedelta(minutes=1)
 """How far S3's clock and this machine's may be apart."""
@@ -254,6 +257,8 @@ def read_back(production: Production, posted: Sequence[Posted], wait: int) -> It
         wait: seconds, for what follows a payment, in all.
     """
     if not posted:
+        for what in (_LEDGER, _HISTORY, _TRAIL):
+            yield Check(what=what, found="nothing was posted", verdict=Verdict.UNSEEN)
         return
     deadline = time.monotonic() + wait
     ids = [each.transaction_id for each in posted]
@@ -282,10 +287,9 @@ def read_back(production: Production, posted: Sequence[Posted], wait: int) -> It
         items = eventually(read)
         return sum(_is_told(items.get(each, [])) for each in ids)
 
-    yield _seen("ledger: the same entries", len(posted), lambda: _in_ledger(production, posted))
-    for what, read in (("history", of_history), ("audit trail", of_trail)):
-        count = partial(told_by, read)
-        yield _seen(f"{what}: approved, posted", len(posted), count)
+    yield _seen(_LEDGER, len(posted), lambda: _in_ledger(production, posted))
+    for what, read in ((_HISTORY, of_history), (_TRAIL, of_trail)):
+        yield _seen(what, len(posted), partial(told_by, read))
 
 
 def _seen(what: str, needed: int, count: Callable[[], int]) -> Check:

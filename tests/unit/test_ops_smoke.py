@@ -167,5 +167,7 @@ def test_what_was_queued_is_told(
     if as_json:
         document = json.loads(output)
         assert (document["transaction_ids"], document["not_posted"]) == ([], queued)
+        unseen = [each["what"] for each in document["checks"] if each["verdict"] == "not seen"]
+        assert unseen == [LEDGER, HISTORY, TRAIL]
     else:
         assert all(f"approved, not (yet) posted: {each}" in output for each in queued)
