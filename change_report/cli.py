@@ -13,11 +13,12 @@ from types import FrameType
 from typing import Annotated
 
 import typer
+from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
-from change_report import presentation
+from change_report import presentation, settings
 from change_report.assembly import STACK, Assembly, synthesize
 from change_report.failure import ReportError
 from change_report.marks import objections
@@ -43,7 +44,11 @@ class Stopped(BaseException):
 Context = Annotated[
     list[str] | None,
     typer.Option(
-        "--context", "-c", metavar="KEY=VALUE", help="A setting of config.py; may be repeated."
+        "--context",
+        "-c",
+        metavar="KEY=VALUE",
+        callback=settings.checked,
+        help="A setting of config.py; may be repeated.",
     ),
 ]
 Folder = Annotated[
@@ -132,6 +137,11 @@ def main() -> int:
     except Stopped:
         told.print("Interrupted. A deployment that had begun goes on in CloudFormation.")
         return 130
+    except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
+        reason = (
+            f"no connection ({error}): is the network up? With AWS_ENDPOINT_URL set, is "
+            "`make local` running?"
+        )
     except (ReportError, BotoCoreError, ClientError, OSError) as error:
         reason = str(error)
     except Exception as error:

@@ -13,17 +13,19 @@ import base64
 import contextlib
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.audit_records import unreadable
 from ops.failure import OpsError, explain
 from ops.production import Production
 
 PREFIX: Final = "operations/"
+_BEGUN, _ENDED = "-begun.json", "-ended.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ def recorded(production: Production, action: str, **details: Any) -> Iterator[Ac
     now = datetime.now(UTC)
     name = f"{PREFIX}{now:year=%Y/month=%m/day=%d/%Y%m%dT%H%M%S.%fZ}-{uuid.uuid4().hex[:8]}"
     head = {"action": action, "operator": _operator(production)}
-    record = ActionRecord(key=f"{name}-begun.json")
+    record = ActionRecord(key=f"{name}{_BEGUN}")
     try:
         trail.put(record.key, {**head, "begun_at": now.isoformat(), **details})
     except (BotoCoreError, ClientError) as error:
@@ -74,13 +76,86 @@ def recorded(production: Production, action: str, **details: Any) -> Iterator[Ac
         ended_at = datetime.now(UTC).isoformat()
         try:
             trail.put(
-                f"{name}-ended.json", {**head, "ended_at": ended_at, "end": end, **record.outcome}
+                f"{name}{_ENDED}", {**head, "ended_at": ended_at, "end": end, **record.outcome}
             )
         except (BotoCoreError, ClientError) as error:
             raise OpsError(
                 f"the action's end ({end}) could not be recorded; its beginning is, as "
                 f"{record.key}: {explain(error)}"
             ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """What an operator did with a message of a payment.
+
+    Attributes:
+        stored: when S3 got the first record, whose key it is.
+    """
+
+    stored: datetime
+    key: str
+    begun: Mapping[str, Any]
+    ended: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        reason = f", because {self.begun['reason']!r}" if "reason" in self.begun else ""
+        end = self.ended.get("end", "no end is recorded")
+        return (
+            f"{self.begun.get('action')} by {self.begun.get('operator')}{reason}: {end}; {self.key}"
+        )
+
+
+def about(production: Production, transaction_id: str, since: datetime) -> Iterator[Action]:
+    """Recorded actions that name a payment's message.
+
+    Actions on whole queues (`dlq redrive --all`) name none.
+
+    Args:
+        since: records of earlier days are not read.
+
+    Raises:
+        OpsError: after all others, that some could not be read.
+    """
+    s3, bucket = production.client("s3"), production.output("AuditBucketName")
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket,
+        Prefix=PREFIX,
+        StartAfter=f"{PREFIX}{since:year=%Y/month=%m/day=%d}",
+        OptionalObjectAttributes=["RestoreStatus"],
+    )
+    listed = {entry["Key"]: entry for page in pages for entry in page.get("Contents", [])}
+    unread: dict[str, str] = {}
+
+    def read(key: str) -> dict[str, Any]:
+        if key not in listed:
+            return {}
+        if reason := unreadable(listed[key]):
+            unread[key] = reason
+            return {}
+        try:
+            found = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        except ValueError:
+            found = None
+        if isinstance(found, dict):
+            return found
+        unread[key] = "it is no JSON object"
+        return {}
+
+    for key in listed:
+        if key.endswith(_BEGUN) and _names(begun := read(key), transaction_id):
+            ended = read(key.removesuffix(_BEGUN) + _ENDED)
+            yield Action(stored=listed[key]["LastModified"], key=key, begun=begun, ended=ended)
+    if unread:
+        key, reason = next(iter(unread.items()))
+        raise OpsError(f"{len(unread)} objects, such as {key}: {reason}")
+
+
+def _names(begun: Mapping[str, Any], transaction_id: str) -> bool:
+    messages = begun.get("messages")
+    return isinstance(messages, list) and any(
+        isinstance(each, dict) and each.get("transaction_id") == transaction_id for each in messages
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,22 +17,30 @@ from typing import Annotated, Any, Final
 import typer
 
 from change_report.assembly import STACK
-from ops import checks, terminal
+from ops import checks, subscriptions, terminal
 from ops.checks import Check, Verdict
 from ops.failure import OpsError
 from ops.production import Production
 
 _BOTH: Final = ["MetricAlarm", "CompositeAlarm"]
 _POLL_SECONDS: Final = 2.0
+_SUBSCRIBE: Final = (
+    "aws sns subscribe --topic-arn {topic} --protocol {protocol} --notification-endpoint "
+    "{endpoint}, then follow the link that AWS mails there"
+)
 _CONFIRM: Final = (
     'AWS mailed "AWS Notification - Subscription Confirmation": follow its link. To have it '
-    "mailed anew: aws sns subscribe --topic-arn {topic} --protocol {protocol} "
-    "--notification-endpoint {endpoint}"
+    "mailed anew: " + _SUBSCRIBE
 )
-_SUBSCRIBE: Final = (
-    "aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint ADDRESS, "
-    "then follow the link that AWS mails there"
+_STRANGER: Final = (
+    "whoever is there reads what alarms say: aws sns unsubscribe --subscription-arn {arn}; or, if "
+    "it belongs there, put it into nested/observability and deploy"
 )
+_STRANGER_WAITS: Final = (
+    "do not confirm it: AWS forgets what nobody confirms within two days; or, if it belongs "
+    "there, put it into nested/observability and deploy"
+)
+_BY_HAND: Final = "a deployment of an unchanged template does not"
 
 Item = Mapping[str, Any]
 
@@ -59,13 +67,17 @@ def command(
 ) -> None:
     """Set one alarm to ALARM and back, and tell whether the alerts topic took the messages.
 
-    Checks that the topic has subscriptions and that they are confirmed, that the alarm has actions
-    to that topic, and that CloudWatch could carry them out. The operators get two mails, which say
-    that they belong to a drill. However the drill ends, the alarm is set back to its former state.
+    Checks that the address of the deployed templates is subscribed and confirmed, and nobody else
+    is; that the alarm has actions to the topic, and that CloudWatch could carry them out. The
+    operators get two mails, which say that they belong to a drill. However the drill ends, the
+    alarm is set back to its former state.
 
-    Exit code 0: all of it held; 1: an alarm might reach nobody; 2: the drill could not take place
-    (no such alarm, an alarm that is in ALARM now, a deployment under way).
+    Exit code 0: all of it held; 1: an alarm might not reach the operators, or reaches others; 2:
+    the drill could not take place (no such alarm, an alarm that is in ALARM now, a deployment under
+    way).
     """
+    if alarm is not None and not alarm.strip():
+        raise typer.BadParameter("an alarm's name is needed", param_hint="--alarm")
     production = Production.find()
     if production.changing:
         raise OpsError(
@@ -117,7 +129,7 @@ class Drill:
             for page in pages.paginate(AlarmTypes=_BOTH)
             for alarm in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", []))
         ]
-        alarm = _named(alarms, name) if name else _harmless(alarms, topic)
+        alarm = _named(alarms, name) if name is not None else _harmless(alarms, topic)
         if alarm["StateValue"] == "ALARM":
             raise OpsError(
                 f"{alarm['AlarmName']} is in ALARM now ({alarm.get('StateReason', '')}): look into "
@@ -132,36 +144,43 @@ class Drill:
         )
 
     def subscriptions(self) -> Iterator[Check]:
-        """Who gets the messages, and whether they said so."""
-        pages = self.production.client("sns").get_paginator("list_subscriptions_by_topic")
-        some = False
-        for each in (s for p in pages.paginate(TopicArn=self.topic) for s in p["Subscriptions"]):
-            some = True
-            endpoint, protocol = each["Endpoint"], each["Protocol"]
-            confirmed = each["SubscriptionArn"].startswith("arn:")
-            if self.production.emulated:  # it gives those that wait an ARN too
-                confirmed = not self._is_pending(each["SubscriptionArn"])
+        """Whether those whom the deployed templates name get the messages, and nobody else."""
+        wanted = subscriptions.of_templates(self.production)
+        found = list(subscriptions.of_topic(self.production.client("sns"), self.topic))
+        if not wanted:
+            yield Check(
+                what="subscriptions of the deployed templates",
+                found="none",
+                verdict=Verdict.PROBLEM,
+                mend="put one into nested/observability and deploy",
+            )
+        for protocol, endpoint in wanted:
+            states = [
+                each.confirmed
+                for each in found
+                if (each.protocol, each.endpoint) == (protocol, endpoint)
+            ]
+            if any(states):
+                state, mend = "confirmed", ""
+            elif states:
+                state, mend = "not confirmed: nothing is sent there", _CONFIRM
+            else:
+                state, mend = "none: no alarm arrives there", _SUBSCRIBE
             yield Check(
                 what=f"subscription of {endpoint}",
-                found="confirmed" if confirmed else "not confirmed: nothing is sent there",
-                verdict=Verdict.HELD if confirmed else Verdict.PROBLEM,
-                mend=""
-                if confirmed
-                else _CONFIRM.format(topic=self.topic, protocol=protocol, endpoint=endpoint),
+                found=state,
+                verdict=Verdict.HELD if any(states) else Verdict.PROBLEM,
+                mend=mend.format(topic=self.topic, protocol=protocol, endpoint=endpoint),
             )
-        if not some:
-            yield Check(
-                what="subscriptions of the alerts topic",
-                found="none: no alarm reaches anybody",
-                verdict=Verdict.PROBLEM,
-                mend=_SUBSCRIBE.format(topic=self.topic),
-            )
-
-    def _is_pending(self, subscription: str) -> bool:
-        attributes = self.production.client("sns").get_subscription_attributes(
-            SubscriptionArn=subscription
-        )["Attributes"]
-        return bool(attributes.get("PendingConfirmation") == "true")
+        for each in found:
+            if (each.protocol, each.endpoint) not in wanted:
+                state = "confirmed" if each.confirmed else "not confirmed"
+                yield Check(
+                    what=f"subscription of {each.endpoint}",
+                    found=f"{state}, and not in the deployed templates",
+                    verdict=Verdict.PROBLEM,
+                    mend=(_STRANGER if each.confirmed else _STRANGER_WAITS).format(arn=each.arn),
+                )
 
     def actions(self) -> Check:
         """Whether the alarm tells the topic of itself and of its end."""
@@ -177,13 +196,15 @@ class Drill:
             found = "switched off"
         held = not missing and self.alarm.get("ActionsEnabled", True)
         name = self.alarm["AlarmName"]
+        put = "put-composite-alarm" if "AlarmRule" in self.alarm else "put-metric-alarm"
         return Check(
             what=f"actions of {name}",
             found=found,
             verdict=Verdict.HELD if held else Verdict.PROBLEM,
             mend=""
             if held
-            else "deploy again what the templates say (`make plan` tells the difference)"
+            else f"if the templates say otherwise, put it back by hand: aws cloudwatch {put} with "
+            f"--alarm-actions and --ok-actions {self.topic}; {_BY_HAND}"
             if missing
             else f"aws cloudwatch enable-alarm-actions --alarm-names {name}",
         )
@@ -269,7 +290,8 @@ class Drill:
                 found=outcome,
                 verdict=Verdict.PROBLEM,
                 mend="the topic's policy and its key's must both admit cloudwatch.amazonaws.com: "
-                "compare them with the templates (`make plan`)",
+                "`python -m ops verify` has CloudFormation compare them with the templates; put "
+                f"back by hand what differs: {_BY_HAND}",
             )
         return Check(
             what=what,

@@ -127,7 +127,15 @@ class Plan:
 
     def create(self, name: str) -> ApiKey:
         """A key on the plan, tagged as the stack's own is. If it cannot be put on the plan, there
-        is no key."""
+        is no key.
+
+        Raises:
+            OpsError: the name is empty, or another key's.
+        """
+        if not name.strip():
+            raise OpsError("a key needs a name, such as its client's")
+        if same := [key for key in self.api_keys() if key.name == name]:
+            raise OpsError(f"there is a key of that name already, {_names(same)}: give another")
         operator = self.production.client("sts").get_caller_identity()["Arn"]
         own = self.key(self.production.output("ApiKeyId"))
         created = self._key(
@@ -216,7 +224,7 @@ def show(
         raise OpsError("the output is no terminal, where a key would be kept: --force if it must")
     production = Production.find()
     plan = Plan.find(production)
-    key = plan.key(key_id or production.output("ApiKeyId"))
+    key = plan.key(production.output("ApiKeyId") if key_id is None else key_id)
     value = plan.value(key)
     # Not rich's console, which may keep what it prints.
     typer.echo(json.dumps({**key.described(), "value": value}) if as_json else value)
@@ -254,7 +262,9 @@ def rotate(
     old = _to_rotate(plan, key_id)
     if not overlap:
         confirm(f"Lock out whoever uses {old.id} ({old.name}) until they have the new key?", yes)
-    new = plan.create(name or f"payments-{datetime.now(UTC):%Y-%m-%d}")
+    if name is None:
+        name = f"payments-{datetime.now(UTC):%Y-%m-%d-%H%M%S}"
+    new = plan.create(name)
     told = [_hand_over(new)]
     if overlap:
         told.append(
@@ -306,8 +316,14 @@ def revoke(
 
 
 def _to_rotate(plan: Plan, identifier: str | None) -> ApiKey:
-    if identifier:
-        return plan.key(identifier)
+    if identifier is not None:
+        key = plan.key(identifier)
+        if not key.enabled:
+            raise OpsError(
+                f"{key.id} ({key.name}) is disabled, so nobody needs an overlap with it: "
+                "`api-key create NAME` creates a key for its client"
+            )
+        return key
     enabled = [key for key in plan.api_keys() if key.enabled]
     if len(enabled) != 1:
         raise OpsError(f"say which key: enabled are {_names(enabled) or 'none'}")

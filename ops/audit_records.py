@@ -88,7 +88,7 @@ class AuditRecords:
             if is_link_key(listed["Key"]) and begin <= listed["LastModified"] + _CLOCKS:
                 if listed["LastModified"] > end:
                     return
-                if reason := _unreadable(listed):
+                if reason := unreadable(listed):
                     self.unread[listed["Key"]] = reason
                 else:
                     yield listed["Key"], listed["LastModified"]
@@ -111,7 +111,7 @@ class AuditRecords:
         return []
 
 
-def _unreadable(listed: Mapping[str, Any]) -> str:
+def unreadable(listed: Mapping[str, Any]) -> str:
     """Why an object that S3 lists cannot be read, if so."""
     restored = listed.get("RestoreStatus", {})
     if listed.get("StorageClass") not in _ARCHIVED or "RestoreExpiryDate" in restored:

@@ -1,8 +1,13 @@
-"""The command line. Exit codes: 0 fine, 1 found a problem, 2 could not do it, 130 interrupted."""
+"""The command line.
+
+Exit codes: 0 fine, 1 found a problem, 2 could not do it, 130 interrupted, 141 nobody read on.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from types import FrameType
 
 import typer
@@ -31,7 +36,7 @@ app = typer.Typer(
     help=f"The operator's tool for {STACK} in {REGION}. Credentials are those of any AWS tool; "
     "AWS_ENDPOINT_URL is honoured: after `source .local/env` it works on the embedded environment."
     "\n\nExit code 0: all is well; 1: a problem was found; 2: the command could not do its work; "
-    "130: interrupted.",
+    "130: interrupted; 141: nobody read the output to its end, as with `| head`.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="markdown",  # which fills the lines
@@ -68,6 +73,11 @@ def main() -> int:
     try:
         app(prog_name="python -m ops")
     except SystemExit as end:
+        # Typer and rich end with 1 when nobody reads on, which here would be a problem found.
+        if isinstance(end.__context__, BrokenPipeError):
+            # Python writes once more what is left, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + signal.SIGPIPE  # as a shell tells it of what SIGPIPE ended
         return end.code if isinstance(end.code, int) else 2
     except Stopped:
         told.print("Interrupted.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from change_report.assembly import synthesize
 from change_report.failure import ReportError
@@ -38,6 +39,7 @@ def command(
         ),
     ] = False,
     assembly: AssemblyOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Draw the CloudWatch dashboard as a picture.
 
@@ -53,7 +55,18 @@ def command(
         picture.save(output)
     for remark in picture.remarks:
         told.print(f"[yellow]note:[/] {remark}", soft_wrap=True)
-    terminal.out().print(f"{output} ({output.stat().st_size // 1024} KiB)")
+    size = output.stat().st_size
+    if as_json:
+        document = {
+            "file": str(output),
+            "bytes": size,
+            "data": "live" if live else "sample",
+            "widgets": [{"kind": each.kind, "title": each.title} for each in picture.widgets],
+            "remarks": picture.remarks,
+        }
+        typer.echo(json.dumps(document))
+    else:
+        terminal.out().print(f"{escape(str(output))} ({size // 1024} KiB)", soft_wrap=True)
 
 
 def _sample(assembly: Path | None) -> Picture:
@@ -81,7 +94,9 @@ def _live() -> Picture:
         text = cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]
     except cloudwatch.exceptions.ResourceNotFound:
         raise OpsError(
-            f"the dashboard {name} is gone: deploy again what the templates say"
+            f"the dashboard {name} is gone: put it back by hand, with the body that the template "
+            f"has (aws cloudwatch put-dashboard --dashboard-name {name}); a deployment of an "
+            "unchanged template does not"
         ) from None
     body = json.loads(text)
     since, moment = span(body), now()

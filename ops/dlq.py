@@ -263,11 +263,15 @@ class _Action:
             **self.details,
         ) as record:
             moved: list[str] = record.outcome.setdefault("moved", [])
-            with terminal.told().status(f"{self.name}: {len(chosen)} messages"):
-                for message in chosen:
-                    self.before_deletion(message)
-                    held.delete(message)
-                    moved.append(message.id)
+            try:
+                with terminal.told().status(f"{self.name}: {len(chosen)} messages"):
+                    for message in chosen:
+                        self.before_deletion(message)
+                        held.delete(message)
+                        moved.append(message.id)
+            except BaseException:
+                _tell_of_end(f"{len(moved)} of {len(chosen)}", record.key)
+                raise
         return record.key
 
 
@@ -330,9 +334,9 @@ def _redrive_all(
         except BaseException:
             with contextlib.suppress(queue.sqs.exceptions.ClientError):  # it has just ended
                 queue.sqs.cancel_message_move_task(TaskHandle=task)
-            record.outcome["moved_about"] = _task(queue, source).get(
-                "ApproximateNumberOfMessagesMoved", 0
-            )
+            moved = _task(queue, source).get("ApproximateNumberOfMessagesMoved", 0)
+            record.outcome["moved_about"] = moved
+            _tell_of_end(f"about {moved} of about {waiting}", record.key)
             raise
         outcome["count"] = seen.get("ApproximateNumberOfMessagesMoved", 0)
         record.outcome["moved_about"] = outcome["count"]
@@ -342,6 +346,14 @@ def _redrive_all(
                 f"{seen.get('FailureReason', 'no reason given')}; the rest is where it was"
             )
     return outcome
+
+
+def _tell_of_end(moved: str, record: str) -> None:
+    """What was done before something ended it; why is told by whoever ends the command."""
+    terminal.told().print(
+        f"{moved} messages moved, the rest is where it was; recorded in the audit bucket: {record}",
+        soft_wrap=True,
+    )
 
 
 def _task(queue: DeadLetterQueue, source: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -37,10 +38,9 @@ _PAUSE: Final = 5.0
 _ADDED_AT_ONCE: Final = timedelta(hours=6)
 """A quarter of a million entries take a second; the server gives a question ten."""
 
-_LONGER: Final = {
-    "ledger_unavailable": "the ledger did not answer; if it is up (`GET /status`), the question "
-    "took too long: ask for a shorter period",
-}
+_TOO_LONG: Final = re.compile(r"SQLSTATE 57014|(?!no connection).*timed out")
+"""What an answer matches that took longer than the server's limit (query_canceled), or than the
+function waits for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +112,7 @@ class Ledger:
                 f"--function-name {self.function} --query Configuration.State"
             )
         if "error" in answer:
-            told = answer["error"]
-            longer = _LONGER.get(told["code"], "see its log")
-            raise OpsError(f"{self.function}: {told['detail']}. {longer}")
+            raise OpsError(f"{self.function}: {_told(request, **answer['error'])}")
         return answer
 
     def _invoke(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,6 +127,16 @@ class Ledger:
         if "FunctionError" in invoked:
             raise OpsError(f"{self.function} failed: {answer.get('errorMessage', 'see its log')}")
         return answer
+
+
+def _told(request: Mapping[str, Any], code: str, detail: str) -> str:
+    """An answer that is none, with what to do."""
+    if code != "ledger_unavailable":
+        return f"{detail}. see its log"
+    if _TOO_LONG.match(detail):
+        longer = ": ask for a shorter period" if "from" in request else ""
+        return f"{detail}. the question took too long{longer}"
+    return f"{detail}. the ledger did not answer: is it up (`GET /status`)?"
 
 
 def _period(begin: datetime, end: datetime) -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Annotated, Any, Final
 
 import typer
 from rich import box
@@ -13,8 +14,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from ops import checks, terminal
+from ops.duration import duration
 from ops.payment_story import IDENTIFIER, Story, gather
 from ops.production import Production
+
+_TRAIL: Final = timedelta(days=2)
+"""Yesterday and today: what `reconcile` looks at."""
 
 
 def _identifier(text: str) -> str:
@@ -29,32 +34,53 @@ def command(
         str,
         typer.Argument(parser=_identifier, metavar="ID", help="As /validate answered it."),
     ],
+    trail: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=duration,
+            metavar="DURATION",
+            show_default=False,
+            help="How long before now the audit trail is searched for changes, and for a payment "
+            "that nothing else knows, such as 12h or 30d. Default: 2d.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Tell what happened to one payment, and where it is now.
 
-    Reads its history, its ledger entry, the queues, the audit trail and the functions' logs, and
-    puts what they say in the order of time (UTC). What these credentials may not read is said, and
-    the rest told. Never shows the payment method's token.
+    Reads its history, its ledger entry, the queues, the operators' own records, the audit trail and
+    the functions' logs, and puts what they say in the order of time (UTC). Each history item is
+    compared with the ledger, the request and the audit trail. What these credentials may not read
+    is said, and the rest told. Never shows the payment method's token.
+
+    The audit trail knows hours, not payments: it is searched around all known events, and for
+    --trail before now. A day may have 86,400 objects, which take some minutes and 0.03 USD.
 
     Messages on the retry queue are only counted: to receive one would put off its next try. The
     dead-letter queue is read, 200 messages at most, and shown again at once.
 
-    Exit code 0: the payment is known and in order; 1: it is unknown, was given up, or lacks a trace
-    that it should have left; 2: the question could not be asked.
+    Exit code 0: the payment is known and in order; 1: it is unknown, was given up, lacks a trace
+    that it should have left, or what is known of it contradicts itself; 2: the question could not
+    be asked, or history or ledger could not be read.
     """
     production = Production.find()
     told = terminal.told()
     with told.status("reading") as status:
         story = gather(
-            production, transaction_id, lambda source: status.update(f"reading: {source}")
+            production,
+            transaction_id,
+            trail or _TRAIL,
+            lambda source: status.update(f"reading: {source}"),
         )
-    found = [story.judged(), *story.gaps(), *story.looked_at]
+    judged = story.judged()
+    found = [judged, *story.gaps(), *story.looked_at]
     if as_json:
         typer.echo(json.dumps(_document(story, found)))
     else:
         _show(terminal.out(), story, found)
-    raise typer.Exit(1 if checks.has_problems(found) else 0)
+    if checks.has_problems(found):
+        raise typer.Exit(1)
+    raise typer.Exit(2 if judged.verdict is checks.Verdict.UNSEEN else 0)
 
 
 def _document(story: Story, found: list[checks.Check]) -> dict[str, Any]:
@@ -64,6 +90,7 @@ def _document(story: Story, found: list[checks.Check]) -> dict[str, Any]:
         "state": found[0].found,
         "events": events,
         **checks.as_document(found),
+        "held": found[0].verdict is checks.Verdict.HELD and not checks.has_problems(found),
     }
 
 

@@ -12,12 +12,21 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import dlq_queues
+from ops import action_record, dlq_queues
 from ops.audit_records import AuditRecords
 from ops.checks import Check, Verdict
 from ops.failure import OpsError, explain
 from ops.ledger import Ledger
-from ops.payment_history import Item, PaymentHistory, moment_of
+from ops.payment_comparison import contradictions
+from ops.payment_history import (
+    REQUEST,
+    Item,
+    PaymentHistory,
+    is_posting,
+    microseconds,
+    moment,
+    moment_of,
+)
 from ops.production import Production
 
 FUNCTIONS: Final = ("payment-validator", "payment-processor", "audit-logger")
@@ -38,6 +47,7 @@ _LINES: Final = 100
 _LETTERS: Final = 200
 """Of the dead-letter queue, at most; hidden from others for so many seconds while it is read:"""
 _HIDDEN: Final = 20
+_CHANGED: Final = "nobody may change history: see docs/runbooks/business.md#history-changed"
 # Of a log line. None holds anything that the payment's client sent.
 _TOLD: Final = (
     "message",
@@ -64,28 +74,32 @@ class Story:
     """What is known of a payment, filled source by source.
 
     Attributes:
+        trail: the audit trail is searched around the events, and so long before now.
         looked_at: each source, with what it had, or why it could not be read.
         entry: of the ledger; meaningless unless "ledger" is readable.
         dead_letter: its message in the dead-letter queue.
-        audited: the timestamps of its items that the audit trail has.
+        inserted: by timestamp, its items as the audit trail has them.
+        changes: of its items, that the audit trail tells of.
     """
 
     transaction_id: str
     now: datetime
+    trail: timedelta
     events: list[Event] = field(default_factory=list)
     looked_at: list[Check] = field(default_factory=list)
     unreadable: set[str] = field(default_factory=set)
     items: list[Item] = field(default_factory=list)
     entry: dict[str, Any] | None = None
     dead_letter: str = ""
-    audited: set[int] = field(default_factory=set)
+    inserted: dict[int, Item] = field(default_factory=dict)
+    changes: list[Check] = field(default_factory=list)
 
     @property
     def is_known(self) -> bool:
         return bool(self.items or self.entry or self.dead_letter or self.events)
 
     def item(self, state: str) -> Item | None:
-        return next((item for item in self.items if item["state"] == state), None)
+        return next((item for item in self.items if item.get("state") == state), None)
 
     def has_read(self, source: str) -> bool:
         return source not in self.unreadable
@@ -102,46 +116,76 @@ class Story:
     def judged(self) -> Check:
         """Where the payment is now."""
         verdict, found, mend = _state(self)
+        unread = [source for source in ("history", "ledger") if not self.has_read(source)]
+        if unread and not self.dead_letter:
+            verdict, found = Verdict.UNSEEN, f"{found}; not seen: {', '.join(unread)}"
+            mend = "ask again when it answers, or with credentials that may read it"
         return Check(what="payment", found=found, verdict=verdict, mend=mend)
 
     def gaps(self) -> Iterator[Check]:
-        """Traces that should be there by now, and are not."""
-        posted = self.item("posted")
-        if self.entry and not posted and self.has_read("history"):
-            at = datetime.fromisoformat(self.entry["posted_at"])
-            yield self._gap("history item of the posting", at, "the sweep of each minute brings it")
+        """What contradicts itself, and traces that should be there by now, and are not."""
+        yield from self.changes
+        yield from contradictions(self.items, self.entry, self.inserted)
         if self.entry and self.has_read("history"):
-            yield from self._other_terms(self.entry)
-        if posted and not self.entry and self.has_read("ledger"):
-            yield Check(
-                what="ledger entry",
-                found="missing, and the history says posted",
-                verdict=Verdict.PROBLEM,
-                mend="who wrote the history item? See CloudTrail, and docs/runbooks/business.md",
-            )
+            yield from self._untold(self.entry)
+        if self.has_read("ledger"):
+            yield from self._unposted()
         if self.has_read("audit trail"):
-            for item in self.items:
-                if item["timestamp"] not in self.audited:
-                    yield self._gap(
-                        f"audit record of {item['state']}",
-                        moment_of(item),
-                        "see audit-logger's log, and `python -m ops dlq list`",
-                    )
+            yield from self._unaudited()
+        if self.has_read("history"):
+            yield from self._deleted()
 
-    def _other_terms(self, entry: dict[str, Any]) -> Iterator[Check]:
-        approved = self.item("approved")
-        debits = {(p["amount"], p["currency"]) for p in entry["postings"]}
-        if approved is None or debits != {(approved["amount"], approved["currency"])}:
+    def _untold(self, entry: dict[str, Any]) -> Iterator[Check]:
+        at = datetime.fromisoformat(entry["posted_at"])
+        if not any(item["timestamp"] == microseconds(at) for item in self.items):
+            yield self._gap("history item of the posting", at, "the sweep of each minute brings it")
+        request = next((item for item in self.items if item["timestamp"] == REQUEST), {})
+        if request.get("state") != "approved":
             yield Check(
                 what="approval of the posting",
-                found="missing" if approved is None else "of another amount",
+                found=f"the request is {request.get('state')}" if request else "missing",
                 verdict=Verdict.PROBLEM,
                 mend="who posted it? See payment-processor's log and the database's, and "
                 "docs/runbooks/business.md",
             )
 
+    def _unposted(self) -> Iterator[Check]:
+        posted = self.entry and microseconds(datetime.fromisoformat(self.entry["posted_at"]))
+        for item in self.items:
+            if is_posting(item) and item["timestamp"] != posted:
+                other = "the ledger has another one" if self.entry else "the history says posted"
+                yield Check(
+                    what="ledger entry",
+                    found=f"missing, and {other}: item {item['timestamp']}",
+                    verdict=Verdict.PROBLEM,
+                    mend="who wrote the history item? See CloudTrail, and "
+                    "docs/runbooks/business.md",
+                )
+
+    def _unaudited(self) -> Iterator[Check]:
+        for item in self.items:
+            at = moment_of(item)
+            if at and item["timestamp"] not in self.inserted:
+                yield self._gap(
+                    f"audit record of {item.get('state', item['timestamp'])}",
+                    at,
+                    "see audit-logger's log, and `python -m ops dlq list`",
+                )
+
+    def _deleted(self) -> Iterator[Check]:
+        here = {item["timestamp"] for item in self.items}
+        for at, item in self.inserted.items():
+            # The history was read before the audit trail.
+            if at not in here and (moment_of(item) or self.now) < self.now - _BEFORE:
+                yield Check(
+                    what=f"history item {item.get('state', at)}",
+                    found="missing, and the audit trail has it",
+                    verdict=Verdict.PROBLEM,
+                    mend=_CHANGED,
+                )
+
     def _gap(self, what: str, since: datetime, mend: str) -> Check:
-        late = self.now - since > _TRACED
+        late = abs(self.now - since) > _TRACED  # nothing happens in the future
         return Check(
             what=what,
             found="missing" if late else "not there yet",
@@ -150,17 +194,21 @@ class Story:
         )
 
 
-def gather(production: Production, transaction_id: str, tell: Callable[[str], None]) -> Story:
+def gather(
+    production: Production, transaction_id: str, trail: timedelta, tell: Callable[[str], None]
+) -> Story:
     """Ask every source; one that cannot be read is told, and the others are asked all the same.
 
     Args:
+        trail: as Story.trail.
         tell: hears which source is being read.
     """
-    story = Story(transaction_id=transaction_id, now=datetime.now(UTC))
+    story = Story(transaction_id=transaction_id, now=datetime.now(UTC), trail=trail)
     sources: dict[str, Callable[[Production, Story], str]] = {
         "history": _history,
         "ledger": _ledger,
         "queues": _queues,
+        "operators": _operators,
         "audit trail": _audit,
         **{f"log of {name}": _log_of(name) for name in FUNCTIONS},
     }
@@ -180,18 +228,21 @@ def gather(production: Production, transaction_id: str, tell: Callable[[str], No
 def _history(production: Production, story: Story) -> str:
     story.items = PaymentHistory.of(production).of_payment(story.transaction_id)
     for item in story.items:
-        story.add(moment_of(item), "history", _told_item(item))
+        if at := moment_of(item):
+            story.add(at, "history", _told_item(item))
     return f"{len(story.items)} items" if story.items else "nothing"
 
 
 def _told_item(item: Item) -> str:
-    words = str(item["state"])
+    words = str(item.get("state", "an item without a state"))
     if "amount" in item:
-        words += f" {item['amount']} {item['currency']} (minor units), {item['merchant_id']}"
-    if item.get("reasons"):
-        words += f": {', '.join(item['reasons'])}"
-    if item["state"] == "approved":
-        words += f"; valid until {_clock(datetime.fromisoformat(item['expires_at']))}"
+        words += (
+            f" {item['amount']} {item.get('currency')} (minor units), {item.get('merchant_id')}"
+        )
+    if isinstance(item.get("reasons"), list) and item["reasons"]:
+        words += f": {', '.join(map(str, item['reasons']))}"
+    if item.get("state") == "approved" and (expires := moment(item.get("expires_at"))):
+        words += f"; valid until {_clock(expires)}"
     if "reference" in item:
         words += f"; reference {item['reference']!r}"
     return words
@@ -244,8 +295,7 @@ def _queues(production: Production, story: Story) -> str:
                     story.add(
                         message.first_sent,
                         "queue",
-                        f"sent to the retry queue; given up after {message.receives} deliveries "
-                        f"(message {message.id})",
+                        f"sent to the retry queue, and given up since (message {message.id})",
                     )
                     break
     read = f", of which {_LETTERS} were read" if number > _LETTERS else ""
@@ -258,8 +308,19 @@ def _queues(production: Production, story: Story) -> str:
     return f"{retry} payments on the retry queue{oldest} (it cannot be searched); {letters_told}"
 
 
+def _operators(production: Production, story: Story) -> str:
+    """What operators recorded of their own actions."""
+    first = story.first()
+    since = min(first, story.now) - _BEFORE if first else story.now - story.trail
+    found = 0
+    for action in action_record.about(production, story.transaction_id, since):
+        story.add(action.stored.astimezone(UTC), "operators", str(action))
+        found += 1
+    return f"{found} actions on its message, in the records from {since:%Y-%m-%d}"
+
+
 def _audit(production: Production, story: Story) -> str:
-    """Objects that were stored soon after an event of the payment."""
+    """Objects that were stored soon after an event of the payment, and lately."""
     audit = AuditRecords.of(production)
     spans = _spans(story)
     for begin, end in spans:
@@ -267,28 +328,50 @@ def _audit(production: Production, story: Story) -> str:
             record = found.record
             if record["keys"]["transaction_id"] != story.transaction_id:
                 continue
-            story.audited.add(record["keys"]["timestamp"])
-            state = record.get("item", record.get("old_item", {})).get("state", "")
-            warning = " - a change that nobody may make" if record["anomaly"] else ""
-            event = f"{record['event_name']} {state} in {found.key}{warning}"
-            story.add(found.stored.astimezone(UTC), "audit trail", event)
+            at, name = record["keys"]["timestamp"], record["event_name"]
+            item = record.get("item", record.get("old_item", {}))
+            what = f"{name} {item.get('state', at)}"
+            warning = ""
+            if record["anomaly"]:
+                warning = " - a change that nobody may make"
+                when = f"at {record['created_at']}, in {found.key}"
+                story.changes.append(
+                    Check(what=what, found=when, verdict=Verdict.PROBLEM, mend=_CHANGED)
+                )
+            else:
+                story.inserted.setdefault(at, item)
+            story.add(
+                found.stored.astimezone(UTC), "audit trail", f"{what} in {found.key}{warning}"
+            )
     if audit.unread:
         raise OpsError(f"{len(audit.unread)} objects: {next(iter(audit.unread.values()))}")
-    if not spans:
-        return "not searched: nothing tells when the payment was"
-    return f"{len(story.audited)} items, in the objects stored from {_clock(spans[0][0])}"
+    return f"{len(story.inserted)} items, in the objects stored {_told_spans(story, spans)}"
 
 
 def _spans(story: Story) -> list[tuple[datetime, datetime]]:
-    """Periods in which events left their traces; those that touch are one."""
+    """Periods in which events left their traces, and the latest; those that touch are one."""
+    first = story.first()
+    lately = story.now - story.trail
+    if first and (story.items or story.entry):  # else it may be older than what is left of it
+        lately = max(lately, min(first, story.now) - _BEFORE)
+    periods = [(event.at - _BEFORE, event.at + _AFTER) for event in story.events]
     spans: list[tuple[datetime, datetime]] = []
-    for event in sorted(story.events, key=lambda event: event.at):
-        begin, end = event.at - _BEFORE, event.at + _AFTER
+    for begin, end in sorted([*periods, (lately, story.now)]):
         if spans and begin <= spans[-1][1]:
             spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
         else:
             spans.append((begin, end))
     return spans
+
+
+def _told_spans(story: Story, spans: list[tuple[datetime, datetime]]) -> str:
+    told = ", ".join(
+        f"from {_clock(begin)} to {_clock(min(end, story.now))}" for begin, end in spans
+    )
+    if len(spans) == 1:
+        return told
+    days = -(-(story.now - spans[0][0]) // timedelta(days=1))
+    return f"{told}; not in between: --trail {days}d"
 
 
 def _log_of(name: str) -> Callable[[Production, Story], str]:
@@ -326,7 +409,7 @@ def _settled(story: Story) -> datetime:
     if story.entry or story.item("declined"):
         return min(last + _AFTER, story.now)
     if approved and not story.item("queued") and not story.dead_letter:
-        expires = datetime.fromisoformat(approved["expires_at"])
+        expires = moment(approved.get("expires_at")) or story.now
         return min(max(last, expires) + _AFTER, story.now)
     return story.now
 
@@ -365,9 +448,14 @@ def _state(story: Story) -> tuple[Verdict, str, str]:
             f"python -m ops dlq show retry, then redrive: message {story.dead_letter}",
         )
     if posted:  # the ledger could not be read, or has none: gaps() tells that
-        return Verdict.HELD, "posted, says the history", ""
+        return (
+            Verdict.PROBLEM if story.has_read("ledger") else Verdict.UNSEEN,
+            "posted, says the history",
+            "see what the ledger lacks",
+        )
     if queued:
-        if story.now - moment_of(queued) > _RETRIED:
+        at = moment_of(queued)
+        if at is None or story.now - at > _RETRIED:
             return (
                 Verdict.PROBLEM,
                 "accepted, but neither posted nor in the dead-letter queue",
@@ -377,17 +465,25 @@ def _state(story: Story) -> tuple[Verdict, str, str]:
     if request and request["state"] == "declined":
         return Verdict.HELD, "declined", ""
     if request:
-        expires = datetime.fromisoformat(request["expires_at"])
+        expires = moment(request.get("expires_at"))
+        if expires is None:
+            return Verdict.PROBLEM, "approved, until nobody knows when", _CHANGED
         if story.now < expires:
             return Verdict.HELD, f"approved, not processed yet; valid until {_clock(expires)}", ""
         return Verdict.HELD, f"approved, never processed; expired at {_clock(expires)}", ""
+    if any(item["timestamp"] == REQUEST for item in story.items):
+        return Verdict.PROBLEM, "there is a request, but not what was decided", _CHANGED
     if story.is_known:
         return (
             Verdict.PROBLEM,
             "there are traces of it, but no request in the history",
             "nobody may delete one: CloudTrail and the audit trail tell who did",
         )
-    return Verdict.PROBLEM, "unknown", "check the id; logs are kept for 90 days, the rest for years"
+    searched = f"was searched from {_clock(story.now - story.trail)} on (--trail for longer)"
+    if not story.has_read("audit trail"):
+        searched = "could not be read"
+    mend = f"check the id; the audit trail {searched}, the logs from an hour ago"
+    return Verdict.PROBLEM, "unknown", mend
 
 
 def _clock(moment: datetime) -> str:

@@ -124,8 +124,20 @@ class Production:
 
 
 def client(session: boto3.Session, service: str) -> Any:
-    # Any: the stubs know each service by a literal name only.
-    return session.client(cast(Any, service), config=_SHORT)
+    """
+    Raises:
+        OpsError: AWS_ENDPOINT_URL, or the profile's endpoint_url, is no address.
+    """
+    try:
+        # Any: the stubs know each service by a literal name only.
+        return session.client(cast(Any, service), config=_SHORT)
+    except ValueError as error:
+        if not str(error).startswith("Invalid endpoint"):  # botocore has no error of its own
+            raise
+        raise OpsError(
+            f"{error}. AWS_ENDPOINT_URL must be an address such as http://127.0.0.1:4566; "
+            "`unset AWS_ENDPOINT_URL` leads to AWS"
+        ) from None
 
 
 def leads_elsewhere(client: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -19,9 +18,10 @@ from rich.table import Table
 
 from ops import terminal
 from ops.audit_records import IN_GLACIER, AuditRecords, Found
+from ops.duration import duration
 from ops.failure import OpsError
 from ops.ledger import FIRST, Ledger
-from ops.payment_history import LARGEST_BATCH, REQUEST, PaymentHistory
+from ops.payment_history import LARGEST_BATCH, REQUEST, PaymentHistory, microseconds
 from ops.production import Production
 from ops.reconcile_books import Books, Difference, Kind
 
@@ -36,14 +36,6 @@ _RESTORE: Final = (
     "aws s3api restore-object --bucket {bucket} --key KEY --restore-request "
     """'{{"Days": 7, "GlacierJobParameters": {{"Tier": "Standard"}}}}'"""
 )
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
-
-
-def _duration(text: str) -> timedelta:
-    match = re.fullmatch(r"([1-9]\d{0,4})([mhd])", text)
-    if match is None:
-        raise typer.BadParameter(f"{text} is none of 30m, 12h, 7d and the like")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def command(
@@ -71,7 +63,7 @@ def command(
     last: Annotated[
         timedelta | None,
         typer.Option(
-            parser=_duration,
+            parser=duration,
             metavar="DURATION",
             show_default=False,
             help="Instead of both: the period up to now, such as 30m, 12h or 7d.",
@@ -99,7 +91,7 @@ def command(
 
     Tells counts and sums by currency, and each difference by payment: posted, but not in the
     history, or the other way round; other amounts; without approval; not audited; items that were
-    changed or deleted; debits that are not credits.
+    changed or deleted, or are not what an item must be; debits that are not credits.
 
     The ledger is read through its read-only function, the history by the keys that ledger and audit
     trail name (its table knows payments, not periods; see --scan), the audit trail by its hours. A
@@ -159,6 +151,11 @@ class Reconciled:
         return not self.differences and not self.unread
 
     @property
+    def days(self) -> int:
+        """Since the period began, rounded up."""
+        return -(-(datetime.now(UTC) - self.period.begin) // timedelta(days=1))
+
+    @property
     def unjudged(self) -> list[str]:
         """What to know, and to do, about audit objects that were not read; a sentence a line."""
         if not self.unread:
@@ -192,11 +189,6 @@ class Reconciled:
             "audit_unjudged": self.unjudged,
             "unread_audit_objects": self.unread,
         }
-
-
-def microseconds(moment: datetime) -> int:
-    """Since 1970."""
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def reconcile(
@@ -268,18 +260,19 @@ def _read_audit(
 def _add_audited(books: Books, found: Iterator[Found], period: Period, status: Status) -> None:
     for number, each in enumerate(found, 1):
         record = each.record
-        item, keys = record.get("item", {}), record["keys"]
+        item, at = record.get("item", {}), record["keys"]["timestamp"]
         created = microseconds(datetime.fromisoformat(record["created_at"]))
+        # DynamoDB tells the second.
+        begin, end = microseconds(period.begin.replace(microsecond=0)), microseconds(period.end)
         if record["anomaly"]:
-            if (
-                microseconds(period.begin.replace(microsecond=0))
-                <= created
-                < microseconds(period.end)
-            ):  # DynamoDB tells the second
-                told = f"of item {keys['timestamp']} at {record['created_at']}"
-                books.add_change(keys["transaction_id"], created, record["event_name"], told)
-        elif item.get("state") == "posted" and period.has(keys["timestamp"]):
+            if begin <= created < end:
+                told = f"of item {at} at {record['created_at']}"
+                id_ = record["keys"]["transaction_id"]
+                books.add_change(id_, created, record["event_name"], told)
+        elif isinstance(at, int) and period.has(at):
             books.add_audited(item)
+        elif begin <= created < end:
+            books.add_faults("audit trail", item)
         if number % 1000 == 0:
             status.update(f"reading the audit trail: {number:,} records")
 
@@ -356,6 +349,9 @@ def _show(console: Console, reconciled: Reconciled) -> None:
         more = len(reconciled.differences) - _SHOWN
         if more > 0:
             console.print(f"And {more:,} more: --json tells all.")
-        console.print("What happened to one of them: python -m ops payment ID", soft_wrap=True)
+        console.print(
+            f"What happened to one of them: python -m ops payment ID --trail {reconciled.days}d",
+            soft_wrap=True,
+        )
     elif reconciled.held:
         console.print("[green]✔[/] No difference.")

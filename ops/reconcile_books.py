@@ -11,17 +11,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from ops.payment_history import faults
+
 _SCHEMA: Final = """
 CREATE TABLE ledger (
     id TEXT, at INTEGER, currency TEXT, amount INTEGER, credit INTEGER, delivered TEXT,
     PRIMARY KEY (id, currency)) WITHOUT ROWID;
 CREATE TABLE history (
-    id TEXT, at INTEGER, currency TEXT, amount INTEGER, PRIMARY KEY (id, at)) WITHOUT ROWID;
+    id TEXT, at INTEGER, currency TEXT, amount INTEGER,
+    money TEXT AS (coalesce(amount || ' ' || currency, 'of a malformed amount')),
+    PRIMARY KEY (id, at)) WITHOUT ROWID;
 CREATE TABLE approvals (
     id TEXT PRIMARY KEY, state TEXT, currency TEXT, amount INTEGER) WITHOUT ROWID;
 CREATE TABLE audit (
-    id TEXT, at INTEGER, currency TEXT, amount INTEGER, PRIMARY KEY (id, at)) WITHOUT ROWID;
+    id TEXT, at INTEGER, currency TEXT, amount INTEGER,
+    money TEXT AS (coalesce(amount || ' ' || currency, 'of a malformed amount')),
+    PRIMARY KEY (id, at)) WITHOUT ROWID;
 CREATE TABLE changes (id TEXT, at INTEGER, event TEXT, told TEXT);
+CREATE TABLE faults (id TEXT, at INTEGER, teller TEXT, told TEXT);
 """
 
 
@@ -36,6 +43,7 @@ class Kind(StrEnum):
     CHANGED = "history item changed"
     AMOUNTS = "amounts differ"
     UNBALANCED = "debits and credits differ"
+    MALFORMED = "item is malformed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,28 +71,28 @@ _NO_HISTORY: Final = (
 _DELETED: Final = (
     Kind.DELETED,
     """
-    SELECT a.id, a.at, 'the audit trail has it, ' || a.amount || ' ' || a.currency
+    SELECT a.id, a.at, 'the audit trail has it, ' || a.money
     FROM audit a LEFT JOIN history h USING (id, at) WHERE h.id IS NULL""",
 )
 _NO_LEDGER: Final = (
     Kind.NO_LEDGER,
     """
-    SELECT s.id, s.at, 'posted, ' || s.amount || ' ' || s.currency || ', say: ' ||
-        group_concat(s.teller, ', ')
+    SELECT s.id, s.at, 'posted, ' || s.money || ', say: ' || group_concat(s.teller, ', ')
     FROM (SELECT 'history' AS teller, * FROM history UNION ALL SELECT 'audit trail', * FROM audit) s
     LEFT JOIN ledger l USING (id, at) WHERE l.id IS NULL GROUP BY s.id, s.at""",
 )
 _NO_AUDIT: Final = (
     Kind.NO_AUDIT,
     """
-    SELECT h.id, h.at, 'the history has the item, ' || h.amount || ' ' || h.currency
+    SELECT h.id, h.at, 'the history has the item, ' || h.money
     FROM history h LEFT JOIN audit a USING (id, at) WHERE a.id IS NULL""",
 )
 _NO_APPROVAL: Final = (
     Kind.NO_APPROVAL,
     """
     SELECT l.id, l.at, 'posted, ' || l.amount || ' ' || l.currency || '; the request ' ||
-        CASE WHEN r.id IS NULL THEN 'is not in the history' ELSE 'is ' || r.state END
+        CASE WHEN r.id IS NULL THEN 'is not in the history'
+        ELSE 'is ' || coalesce(r.state, 'malformed') END
     FROM ledger l LEFT JOIN approvals r USING (id) WHERE r.state IS NOT 'approved'""",
 )
 _AMOUNTS: Final = (
@@ -106,10 +114,16 @@ _UNBALANCED: Final = (
     FROM ledger WHERE amount <> credit OR currency = ''""",
 )
 _CHANGED: Final = (Kind.CHANGED, "SELECT id, at, event || ' ' || told FROM changes")
+_MALFORMED: Final = (
+    Kind.MALFORMED,
+    """
+    SELECT id, at, group_concat(teller, ', ') || ': ' || told
+    FROM (SELECT DISTINCT * FROM faults) GROUP BY id, at, told""",
+)
 
 _PASSING: Final = (_NO_HISTORY, _DELETED, _NO_LEDGER, _NO_AUDIT, _NO_APPROVAL)
 """What a payment may look like for seconds, while it is under way from store to store."""
-_LASTING: Final = (_AMOUNTS, _UNBALANCED, _CHANGED)
+_LASTING: Final = (_AMOUNTS, _UNBALANCED, _CHANGED, _MALFORMED)
 
 
 class Books:
@@ -142,10 +156,21 @@ class Books:
         self._add("history", item)
 
     def add_approval(self, item: dict[str, Any]) -> None:
-        self._db.execute(
-            "INSERT OR IGNORE INTO approvals VALUES (?, ?, ?, ?)",
-            (item["transaction_id"], item["state"], item.get("currency"), item.get("amount")),
-        )
+        self.add_faults("history", item)
+        values = _sound(item, "transaction_id", "state", "currency", "amount")
+        self._db.execute("INSERT OR IGNORE INTO approvals VALUES (?, ?, ?, ?)", values)
+
+    def add_faults(self, teller: str, item: dict[str, Any]) -> None:
+        """What is wrong with an item by itself, if anything.
+
+        Args:
+            teller: who has it so.
+        """
+        if found := faults(item):
+            told = f"item {item['timestamp']}: {'; '.join(found.values())}"
+            at = 0 if "timestamp" in found else item["timestamp"]
+            values = (item["transaction_id"], at, teller, told)
+            self._db.execute("INSERT INTO faults VALUES (?, ?, ?, ?)", values)
 
     def add_change(self, transaction_id: str, at: int, event: str, told: str) -> None:
         """A change that nobody may make.
@@ -158,7 +183,8 @@ class Books:
         )
 
     def _add(self, table: str, item: dict[str, Any]) -> None:
-        values = [item.get(name) for name in ("transaction_id", "timestamp", "currency", "amount")]
+        self.add_faults(_TELLERS[table], item)
+        values = _sound(item, "transaction_id", "timestamp", "currency", "amount")
         self._db.execute(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?, ?)", values)  # noqa: S608
 
     def known(self) -> Iterator[tuple[str, int]]:
@@ -220,3 +246,12 @@ class Books:
         for kind, query in queries:
             for id_, at, detail in self._db.execute(f"{query} ORDER BY 2, 1"):
                 yield Difference(transaction_id=id_, kind=kind, detail=detail or "", at=at)
+
+
+_TELLERS: Final = {"history": "history", "audit": "audit trail"}
+
+
+def _sound(item: dict[str, Any], *names: str) -> list[Any]:
+    """Attributes of an item; None for those that are malformed, which cannot be added up."""
+    wrong = faults(item)
+    return [None if name in wrong else item.get(name) for name in names]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from ops.payment_history import moment_of
+from ops.payment_history import faults, moment_of
 
 CLOCKS: Final = timedelta(minutes=1)
 """A record is told of by the clock of who wrote it, and stored a moment later: this close to the
@@ -27,6 +27,8 @@ _QUERIES: Final = {
     "WHERE r.name IS NULL AND l.at < ?",
     "changed": "SELECT name FROM live l JOIN restored r USING (name) WHERE l.content <> r.content",
     "unknown": "SELECT r.name FROM restored r LEFT JOIN live l USING (name) WHERE l.name IS NULL",
+    "malformed": "SELECT name || ' (' || faults || ')' FROM "
+    "(SELECT name, faults FROM restored UNION SELECT name, faults FROM live) WHERE faults <> ''",
 }
 
 
@@ -34,13 +36,15 @@ _QUERIES: Final = {
 class Record:
     """
     Attributes:
-        at: RFC 3339, or what sorts like it.
+        at: None if it does not tell: then it may be from after the restored moment.
         content: all that must be the same.
+        faults: what is wrong with it by itself.
     """
 
     name: str
-    at: datetime
+    at: datetime | None
     content: Mapping[str, Any]
+    faults: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +52,7 @@ class Comparison:
     """
     Attributes:
         compared: records that are restored.
-        missing, changed, unknown: how many; unknown are restored, and not live.
+        missing, changed, unknown, malformed: how many; unknown are restored, and not live.
         examples: names of some of these.
     """
 
@@ -56,11 +60,12 @@ class Comparison:
     missing: int
     changed: int
     unknown: int
+    malformed: int
     examples: tuple[str, ...]
 
     @property
     def same(self) -> bool:
-        return not (self.missing or self.changed or self.unknown)
+        return not (self.missing or self.changed or self.unknown or self.malformed)
 
     def __str__(self) -> str:
         if self.same:
@@ -78,10 +83,11 @@ def compare(restored: Iterable[Record], live: Iterable[Record], moment: datetime
     database = sqlite3.connect("", isolation_level=None)  # a file that is deleted when opened
     for table, records in (("restored", restored), ("live", live)):
         database.execute(
-            f"CREATE TABLE {table} (name TEXT PRIMARY KEY, at REAL, content BLOB) WITHOUT ROWID"
+            f"CREATE TABLE {table} "
+            "(name TEXT PRIMARY KEY, at REAL, content BLOB, faults TEXT) WITHOUT ROWID"
         )
         database.execute("BEGIN")
-        database.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", _rows(records))  # noqa: S608
+        database.executemany(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", _rows(records))  # noqa: S608
         database.execute("COMMIT")
     cut = (moment - CLOCKS).timestamp()
     found = {
@@ -96,10 +102,11 @@ def compare(restored: Iterable[Record], live: Iterable[Record], moment: datetime
     )
 
 
-def _rows(records: Iterable[Record]) -> Iterator[tuple[str, float, bytes]]:
+def _rows(records: Iterable[Record]) -> Iterator[tuple[str, float | None, bytes, str]]:
     for record in records:
         content = json.dumps(record.content, sort_keys=True, default=str).encode()
-        yield record.name, record.at.timestamp(), hashlib.sha256(content).digest()
+        at = record.at.timestamp() if record.at else None
+        yield record.name, at, hashlib.sha256(content).digest(), record.faults
 
 
 def of_history(items: Iterable[dict[str, Any]]) -> Iterator[Record]:
@@ -109,7 +116,10 @@ def of_history(items: Iterable[dict[str, Any]]) -> Iterator[Record]:
     """
     for item in items:
         yield Record(
-            name=f"{item['transaction_id']}/{item['timestamp']}", at=moment_of(item), content=item
+            name=f"{item['transaction_id']}/{item['timestamp']}",
+            at=moment_of(item),
+            content=item,
+            faults="; ".join(faults(item).values()),
         )
 
 

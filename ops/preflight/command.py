@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +13,7 @@ import boto3
 import typer
 from rich.console import Console
 
+from change_report import settings
 from change_report.assembly import STACK, Assembly, synthesize
 from change_report.failure import ReportError
 from ops import checks, terminal
@@ -26,14 +26,6 @@ from ops.production import REGION
 from ops.questions import Clients, Question, answers
 
 
-def _settings(given: list[str] | None) -> list[str]:
-    """What the CDK's command line would take for a file or leave out, is a mistake."""
-    for each in given or []:
-        if not re.fullmatch(r"[^=\s]+=.+", each):
-            raise typer.BadParameter(f"{each!r} is not KEY=VALUE")
-    return given or []
-
-
 def command(
     context: Annotated[
         list[str] | None,
@@ -42,7 +34,7 @@ def command(
             "--context",
             metavar="KEY=VALUE",
             show_default=False,
-            callback=_settings,
+            callback=settings.checked,
             help="A setting of config.py, as the deployment will get it; several times, if need "
             "be.",
         ),

@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from change_report.assembly import PROJECT, STACK
+from ops import subscriptions
 from ops.checks import Verdict
 from ops.production import REGION, Production
+from ops.subscriptions import Subscription
 
 _WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 _NESTED: Final = "AWS::CloudFormation::Stack"
@@ -31,13 +33,6 @@ class StackState:
     status: str
     drift: str
     checked: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subscription:
-    endpoint: str
-    protocol: str
-    confirmed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +84,11 @@ class Seen:
             yield f"live: verify could not do its work: {self.unverified}"
 
 
-def look() -> Seen:
+def look(production: Production) -> Seen:
     """
     Raises:
-        OpsError: it is not deployed.
         BotoCoreError, ClientError: AWS could not be asked.
     """
-    production = Production.find()
     resources = list(production.resources())
     nested = [each for each in resources if each.type == _NESTED]
     alarms = [each for each in resources if each.type.endswith("Alarm")]
@@ -112,7 +105,9 @@ def look() -> Seen:
         outputs=production.outputs,
         names={each.logical_id: each.name for each in resources},
         alarms={each.logical_id: states.get(each.name, "missing") for each in alarms},
-        subscriptions=tuple(_subscriptions(production)),
+        subscriptions=tuple(
+            subscriptions.of_topic(production.client("sns"), production.output("AlertsTopicArn"))
+        ),
         checks=checks,
         unverified=unverified,
     )
@@ -137,22 +132,6 @@ def _alarm_states(production: Production) -> dict[str, str]:
         for page in pages.paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
         for alarm in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", []))
     }
-
-
-def _subscriptions(production: Production) -> Iterator[Subscription]:
-    sns, topic = production.client("sns"), production.output("AlertsTopicArn")
-    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-    for each in (subscription for page in pages for subscription in page["Subscriptions"]):
-        arn = each["SubscriptionArn"]
-        confirmed = arn.startswith("arn:") and (
-            sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"].get(
-                "PendingConfirmation"
-            )
-            != "true"
-        )
-        yield Subscription(
-            endpoint=each["Endpoint"], protocol=each["Protocol"], confirmed=confirmed
-        )
 
 
 def _verified() -> tuple[tuple[Mapping[str, str], ...], str]:

@@ -126,13 +126,16 @@ def test_a_drill_reaches_the_topic_and_leaves_the_alarms_as_they_were(
     with listening(production, topic) as received:
         answer = drill(production)
         messages = received()
-    assert answer.code == 0, answer
-    assert answer.document["held"]
     assert states(production) == before
     told = [(each["AlarmName"], each["NewStateValue"]) for each in messages]
     name = answer.document["alarm"]
     assert sorted(told) == [(name, "ALARM"), (name, "OK")]
     assert {each["NewStateReason"][:12] for each in messages} == {"Alert drill "}
+    # The queue that listens is in no template; nothing else is wrong.
+    (problem,) = [each for each in answer.document["checks"] if each["verdict"] == "problem"]
+    assert problem["what"].endswith(":listening-to-alerts")
+    assert problem["found"] == "confirmed, and not in the deployed templates"
+    assert answer.code == 1
     assert answer.check("subscription of ops@company.com")["verdict"] == "held"
     for state in ("ALARM", "OK"):
         assert answer.check(f"the topic took the message of {state}")["verdict"] == "held"
@@ -143,9 +146,8 @@ def test_a_drill_with_a_composite_alarm_sets_that_back_too(
 ) -> None:
     before = states(production)
     with listening(production, topic) as received:
-        answer = drill(production, "--alarm", HEALTH)
+        drill(production, "--alarm", HEALTH)
         told = sorted((each["AlarmName"], each["NewStateValue"]) for each in received())
-    assert answer.code == 0, answer
     assert states(production) == before
     assert told == [(HEALTH, "ALARM"), (HEALTH, "OK")]
 
@@ -158,6 +160,7 @@ def test_a_drill_tells_of_the_composite_alarm_that_sounds_with_it(production: Pr
     child = next(name for name in states(production) if f"{name}" in health["AlarmRule"])
     answer = drill(production, "--alarm", child)
     assert answer.code == 0, answer
+    assert answer.document["held"]
     assert answer.check("composite alarms on it")["found"] == f"sounded too: {HEALTH}"
 
 
@@ -175,25 +178,41 @@ def test_an_alarm_that_tells_nobody_is_found_and_not_touched(production: Product
     assert answer.code == 1
     assert answer.check(f"actions of {name}")["verdict"] == "problem"
     assert "no action to the alerts topic" in answer.check(f"actions of {name}")["found"]
+    assert (
+        "a deployment of an unchanged template does not"
+        in (answer.check(f"actions of {name}")["mend"])
+    )
     history = production.environment.client("cloudwatch").describe_alarm_history(AlarmName=name)
     assert not [each for each in history["AlarmHistoryItems"] if "drill" in each["HistoryData"]]
 
 
-def test_a_removed_subscription_is_found(production: Production, topic: str) -> None:
+def test_a_stranger_in_the_place_of_the_operators_is_found(
+    production: Production, topic: str
+) -> None:
     sns = production.environment.client("sns")
     (mail,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     sns.unsubscribe(SubscriptionArn=mail["SubscriptionArn"])
+    stranger = sns.subscribe(
+        TopicArn=topic, Protocol="email", Endpoint="thief@example.com", ReturnSubscriptionArn=True
+    )["SubscriptionArn"]
     try:
         answer = drill(production)
     finally:
+        sns.unsubscribe(SubscriptionArn=stranger)
         sns.subscribe(TopicArn=topic, Protocol=mail["Protocol"], Endpoint=mail["Endpoint"])
     assert answer.code == 1
-    check = answer.check("subscriptions of the alerts topic")
-    assert (check["verdict"], check["found"]) == ("problem", "none: no alarm reaches anybody")
+    check = answer.check("subscription of ops@company.com")
+    assert (check["verdict"], check["found"]) == ("problem", "none: no alarm arrives there")
     assert f"aws sns subscribe --topic-arn {topic}" in check["mend"]
+    check = answer.check("subscription of thief@example.com")
+    assert (check["verdict"], check["found"]) == (
+        "problem",
+        "confirmed, and not in the deployed templates",
+    )
+    assert f"aws sns unsubscribe --subscription-arn {stranger}" in check["mend"]
 
 
-def test_an_unconfirmed_subscription_is_found_and_how_to_confirm_it_told(
+def test_an_unconfirmed_subscription_of_a_stranger_is_found(
     production: Production, topic: str
 ) -> None:
     sns = production.environment.client("sns")
@@ -212,7 +231,7 @@ def test_an_unconfirmed_subscription_is_found_and_how_to_confirm_it_told(
     assert answer.code == 1
     check = answer.check(f"subscription of {address}")
     assert check["verdict"] == "problem"
-    assert "follow its link" in check["mend"]
+    assert "do not confirm it" in check["mend"]
     assert answer.check("subscription of ops@company.com")["verdict"] == "held"
 
 
@@ -256,6 +275,7 @@ def test_however_a_drill_ends_the_alarm_is_set_back(
     ("variables", "told"),
     [
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "no connection"),
+        ({"AWS_ENDPOINT_URL": "nonsense"}, "nonsense. AWS_ENDPOINT_URL must be an address such as"),
         ({"AWS_ACCESS_KEY_ID": "222233334444"}, "in us-east-1 of account 222233334444"),
         ({"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "AWS does not know these credentials"),
         ({"AWS_PROFILE": "of-nobody"}, "of-nobody"),
@@ -271,17 +291,59 @@ def test_a_common_error_is_one_line_that_says_what_to_do(
     assert len(answer.errors.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["dlq", "list", "--json"], ["verify", "--no-drift"]]
+)
+def test_output_that_nobody_reads_is_no_problem_found(
+    production: Production, arguments: list[str]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "ops", *arguments],
+            cwd=PROJECT,
+            env={**os.environ, **aws.environment(production.environment.endpoint)},
+            stdin=subprocess.DEVNULL,
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 # -- the dashboard -----------------------------------------------------------------------
 
 
 def test_the_deployed_dashboard_becomes_a_picture(production: Production, tmp_path: Path) -> None:
     file = tmp_path / "new" / "dashboard.png"
-    answer = ops(production, "dashboard", "--live", "--output", str(file))
+    answer = ops(production, "dashboard", "--live", "--json", "--output", str(file))
     assert answer.code == 0, answer
-    assert str(file) in answer.output.replace("\n", "")
+    told = answer.document
+    assert (told["file"], told["bytes"]) == (str(file), file.stat().st_size)
+    assert told["data"] == "live"
+    assert "Payments" in [each["title"] for each in told["widgets"]]
     with Image.open(file) as image:
         assert (image.format, image.width) == ("PNG", 1600)
     assert file.stat().st_size < 1_000_000
+
+
+def test_a_dashboard_that_is_gone_is_to_be_put_back_by_hand(
+    production: Production, tmp_path: Path
+) -> None:
+    cloudwatch = production.environment.client("cloudwatch")
+    name = production.deployment.outputs["DashboardName"]
+    body = cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]
+    cloudwatch.delete_dashboards(DashboardNames=[name])
+    try:
+        answer = ops(production, "dashboard", "--live", "--output", str(tmp_path / "d.png"))
+    finally:
+        cloudwatch.put_dashboard(DashboardName=name, DashboardBody=body)
+    assert (answer.code, answer.output) == (2, "")
+    assert f"aws cloudwatch put-dashboard --dashboard-name {name}" in answer.errors
+    assert "a deployment of an unchanged template does not" in answer.errors
 
 
 def test_all_of_the_deployed_dashboard_is_drawn_with_what_cloudwatch_has(

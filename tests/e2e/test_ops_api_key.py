@@ -159,6 +159,36 @@ def test_of_several_keys_one_is_to_be_named(production: Production, gateway: Any
     assert (unknown.code, "the API has no key none" in unknown.errors) == (2, True)
 
 
+def test_a_key_that_is_disabled_is_not_rotated(production: Production, gateway: Any) -> None:
+    own = production.deployment.outputs["ApiKeyId"]
+    created(api_key(production, "create", "a-client", "--json"))
+    assert api_key(production, "revoke", own, "--yes").code == 0
+    answer = api_key(production, "rotate", own)
+    assert (answer.code, answer.output) == (2, "")
+    assert "is disabled, so nobody needs an overlap with it: `api-key create" in answer.errors
+    assert len(gateway.get_api_keys()["items"]) == 2
+
+
+def test_a_key_has_a_name_of_its_own(production: Production, gateway: Any) -> None:
+    first = created(api_key(production, "create", "a-client", "--json"))
+    again = api_key(production, "create", "a-client")
+    assert (again.code, again.output) == (2, "")
+    assert f"there is a key of that name already, {first} (a-client)" in again.errors
+    for arguments in (["create", ""], ["rotate", first, "--name", " "]):
+        nameless = api_key(production, *arguments)
+        assert (nameless.code, "a key needs a name" in nameless.errors) == (2, True)
+    assert len(gateway.get_api_keys()["items"]) == 2
+
+
+def test_two_rotations_of_a_day_make_keys_of_two_names(
+    production: Production, gateway: Any
+) -> None:
+    first = created(api_key(production, "rotate", "--json"))
+    second = created(api_key(production, "rotate", first, "--json"))
+    keys = [gateway.get_api_key(apiKey=key)["name"] for key in (first, second)]
+    assert len(set(keys)) == 2
+
+
 def test_a_key_that_cannot_be_put_on_the_plan_does_not_stay(
     production: Production, gateway: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

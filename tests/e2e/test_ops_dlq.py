@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -168,11 +169,12 @@ def test_an_interrupted_move_of_all_is_cancelled(
     queues: dict[Name, DeadLetterQueue],
     send: Send,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     payment = approved(production)  # whichever were moved do not come back
     for _ in range(5):
         send(Name.RETRY, {"transaction_id": payment})
-    queue, by_itself = queues[Name.RETRY], dlq._task
+    queue, by_itself, before = queues[Name.RETRY], dlq._task, records(production)
 
     def interrupted(*arguments: Any) -> Any:
         monkeypatch.setattr(dlq, "_task", by_itself)
@@ -183,6 +185,10 @@ def test_an_interrupted_move_of_all_is_cancelled(
         dlq._redrive_all(deployed, queue, rate=1, yes=True)
     arn = queue.attributes()["QueueArn"]
     assert by_itself(queue, arn)["Status"] in ("CANCELLING", "CANCELLED")
+    (begun, *_) = [key for key in records(production) if key not in before]
+    told = capsys.readouterr().err
+    assert re.search(r"about \d of about 5 messages moved, the rest is where it was", told)
+    assert begun in told
 
 
 def test_who_stops_a_redrive_half_way_loses_nothing(
@@ -190,6 +196,7 @@ def test_who_stops_a_redrive_half_way_loses_nothing(
     deployed: Deployed,
     queues: dict[Name, DeadLetterQueue],
     send: Send,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     for _ in range(2):
         send(Name.RETRY, {"transaction_id": NOBODY})
@@ -209,9 +216,13 @@ def test_who_stops_a_redrive_half_way_loses_nothing(
     with pytest.raises(KeyboardInterrupt):
         action.perform(yes=True)
     assert waiting(production, Name.RETRY) == (2, 0)
-    new = [record for key, record in records(production).items() if key not in before]
-    assert [each.get("end") for each in new] == [None, "interrupted"]
-    assert new[1]["moved"] == []
+    new = {key: record for key, record in records(production).items() if key not in before}
+    begun, ended = new
+    assert [each.get("end") for each in new.values()] == [None, "interrupted"]
+    assert new[ended]["moved"] == []
+    told = capsys.readouterr().err
+    assert "0 of 2 messages moved, the rest is where it was" in told
+    assert begun in told
 
 
 def test_a_quarantined_message_is_kept_whole_with_the_reason(

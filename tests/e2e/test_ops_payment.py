@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -87,7 +88,14 @@ def test_a_posted_payment_is_told_from_every_source_in_the_order_of_time(
     assert any("payment decided" in text for text in texts(answer, "payment-validator"))
     assert any("payment posted" in text for text in texts(answer, "payment-processor"))
     assert {each["verdict"] for each in answer.document["checks"]} == {"held"}
-    for source in ("history", "ledger", "queues", "audit trail", "log of audit-logger"):
+    for source in (
+        "history",
+        "ledger",
+        "queues",
+        "operators",
+        "audit trail",
+        "log of audit-logger",
+    ):
         assert answer.check(source)
 
 
@@ -151,8 +159,9 @@ def test_sources_that_may_not_be_read_are_told_and_the_others_read(
 ) -> None:
     transaction = processed(deployment, validated(deployment))
     answer = story(production, transaction, **clerk)
-    assert answer.code == 0, answer
-    assert answer.document["state"] == "posted, says the history"
+    assert answer.code == 2, answer
+    assert not answer.document["held"]
+    assert answer.document["state"] == "posted, says the history; not seen: ledger"
     assert len(texts(answer, "history")) == 2
     for source in ("ledger", "queues", "audit trail", "log of payment-processor"):
         check = answer.check(source)
@@ -160,15 +169,20 @@ def test_sources_that_may_not_be_read_are_told_and_the_others_read(
         assert "may not do it" in check["found"]
 
 
+def dead_letters(production: Production) -> tuple[Any, str]:
+    """A client of SQS, and the retry queue's dead-letter queue."""
+    sqs = production.environment.client("sqs")
+    policy = sqs.get_queue_attributes(
+        QueueUrl=production.deployment.outputs["RetryQueueUrl"], AttributeNames=["RedrivePolicy"]
+    )["Attributes"]["RedrivePolicy"]
+    name = json.loads(policy)["deadLetterTargetArn"].rpartition(":")[2]
+    return sqs, sqs.get_queue_url(QueueName=name)["QueueUrl"]
+
+
 def test_a_payment_that_was_given_up_is_found_among_the_dead_letters_which_stay(
     production: Production, deployment: Deployment
 ) -> None:
-    sqs = production.environment.client("sqs")
-    policy = sqs.get_queue_attributes(
-        QueueUrl=deployment.outputs["RetryQueueUrl"], AttributeNames=["RedrivePolicy"]
-    )["Attributes"]["RedrivePolicy"]
-    name = json.loads(policy)["deadLetterTargetArn"].rpartition(":")[2]
-    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    sqs, url = dead_letters(production)
     transaction = audited(deployment, validated(deployment), 1)
     bodies = [json.dumps({"transaction_id": each}) for each in (str(uuid4()), transaction)]
     for body in bodies:
@@ -186,7 +200,98 @@ def test_a_payment_that_was_given_up_is_found_among_the_dead_letters_which_stay(
     assert answer.code == 1
     assert "given up" in answer.document["state"]
     assert left[bodies[1]] in answer.check("payment")["mend"]
-    assert any("given up after" in text for text in texts(answer, "queue"))
+    (told,) = texts(answer, "queue")
+    assert told == f"sent to the retry queue, and given up since (message {left[bodies[1]]})"
+
+
+def test_what_operators_did_with_its_message_is_told(
+    production: Production, deployment: Deployment
+) -> None:
+    sqs, url = dead_letters(production)
+    transaction = audited(deployment, validated(deployment), 1)
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"transaction_id": transaction}))
+    moved = ops(
+        production, "dlq", "quarantine", "retry", f"--id={transaction}", "--reason=twice", "--yes"
+    )
+    assert moved.code == 0, moved
+    (told,) = texts(story(production, transaction), "operators")
+    assert told.startswith("dlq quarantine by arn:aws:iam::")
+    assert "because 'twice': done; operations/year=" in told
+
+
+@contextlib.contextmanager
+def altered(deployment: Deployment, transaction: str, **other: dict[str, str]) -> Iterator[None]:
+    """The payment's posting says otherwise in the history, until the end of the block.
+
+    Args:
+        other: attributes, as DynamoDB's API has them; one without a value is taken away.
+    """
+    table = deployment.client("dynamodb")
+    items = table.query(
+        TableName=TABLE,
+        KeyConditionExpression="transaction_id = :id",
+        ExpressionAttributeValues={":id": {"S": transaction}},
+    )["Items"]
+    (posted,) = [item for item in items if item["state"]["S"] == "posted"]
+    forged = {name: value for name, value in {**posted, **other}.items() if value}
+    table.put_item(TableName=TABLE, Item=forged)
+    try:
+        audited(deployment, transaction, 3)
+        yield
+    finally:
+        table.put_item(TableName=TABLE, Item=posted)
+        audited(deployment, transaction, 4)
+
+
+@pytest.mark.parametrize(
+    ("other", "check", "found"),
+    [
+        ({"amount": {"N": "99"}}, "history item posted, terms", "amount 99, but 12345 in"),
+        ({"merchant_id": {"S": "mine"}}, "history item posted, terms", "merchant_id 'mine', but"),
+        ({"amount": {"S": "abc"}}, "history item posted, form", "amount is 'abc', which is no"),
+        ({"state": {}}, "MODIFY", "at "),
+    ],
+    ids=["amount", "merchant", "no amount", "no state"],
+)
+def test_a_posting_that_was_altered_in_the_history_is_a_problem_and_so_is_the_change(
+    production: Production,
+    deployment: Deployment,
+    other: dict[str, dict[str, str]],
+    check: str,
+    found: str,
+) -> None:
+    transaction = audited(deployment, processed(deployment, validated(deployment)), 2)
+    with altered(deployment, transaction, **other):
+        answer = story(production, transaction)
+    assert answer.code == 1, answer
+    assert answer.document["state"] == "posted"
+    problems = {
+        each["what"]: each["found"]
+        for each in answer.document["checks"]
+        if each["verdict"] == "problem"
+    }
+    assert any(what.startswith("MODIFY ") for what in problems)
+    assert any(
+        what.startswith(check) and told.startswith(found) for what, told in problems.items()
+    ), problems
+    mended = story(production, transaction)  # the change is still told
+    assert mended.code == 1
+    assert "terms" not in mended.output
+
+
+def test_a_payment_whose_only_item_was_deleted_is_found_in_the_audit_trail(
+    production: Production, deployment: Deployment
+) -> None:
+    transaction = str(uuid4())
+    key = {"transaction_id": {"S": transaction}, "timestamp": {"N": "0"}}
+    table = deployment.client("dynamodb")
+    table.put_item(TableName=TABLE, Item={**key, "state": {"S": "approved"}})
+    table.delete_item(TableName=TABLE, Key=key)
+    audited(deployment, transaction, 2)
+    answer = story(production, transaction)
+    assert answer.code == 1
+    assert answer.document["state"].startswith("there are traces of it")
+    assert answer.check("REMOVE approved")["verdict"] == "problem"
 
 
 @pytest.mark.parametrize(

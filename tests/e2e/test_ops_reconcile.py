@@ -211,6 +211,26 @@ def test_an_item_that_was_changed_is_found(ours: Ours) -> None:
     assert len(found) == 2
 
 
+def test_a_malformed_item_is_found_and_the_others_are_added_up(ours: Ours) -> None:
+    ours.pay()
+    transaction = ours.pay()
+    item = ours.posted_item(transaction)
+    ours.put({**item, "amount": {"S": "abc"}})
+    try:
+        ours.audited(transaction, 3)
+        answer = ours.reconcile("--scan")
+    finally:
+        ours.put(item)
+        ours.audited(transaction, 4)
+    assert answer.code == 1
+    found = differences(answer)
+    assert set(found) == {(transaction, "item is malformed"), (transaction, "history item changed")}
+    assert "amount is 'abc'" in found[transaction, "item is malformed"]
+    (told,) = answer.document["sums"]
+    assert told["history"] == {"count": 2, "sum": 12}
+    assert '"sum": 12}' in answer.output
+
+
 def test_an_item_about_a_payment_that_the_ledger_does_not_have_is_found(ours: Ours) -> None:
     transaction = str(uuid4())
     ours.put(made_up(transaction, 12))

@@ -126,7 +126,13 @@ def test_it_is_recorded_in_the_audit_bucket(production: Production) -> None:
 
 def test_an_item_that_is_restored_otherwise_is_told(production: Production, table: Table) -> None:
     """Somebody writes into the copy, as a faulty restore would."""
-    ghost = {"transaction_id": {"S": "ghost"}, "timestamp": {"N": "1777633202000000"}}
+    ghost = {
+        "transaction_id": {"S": "ghost"},
+        "timestamp": {"N": "1777633202000000"},
+        "state": {"S": "posted"},
+        "amount": {"N": "5"},
+        "currency": {"S": "EUR"},
+    }
 
     def forge() -> None:
         for name in table.scratch():

@@ -238,6 +238,31 @@ def test_a_failure_is_told_in_a_line(change_report: CommandLine, tmp_path: Path)
     assert "Traceback" not in done.stderr
 
 
+def test_an_environment_that_is_stopped_is_told_with_what_to_do(
+    deployed: Shop, tmp_path: Path
+) -> None:
+    nowhere = {**aws.environment("http://127.0.0.1:9"), "AWS_MAX_ATTEMPTS": "1"}
+    assembly = str(deployed.synthesize(tmp_path / "out"))
+    done = subprocess.run(
+        [sys.executable, "-m", "change_report", "plan", "--assembly", assembly],
+        cwd=PROJECT,
+        env={**os.environ, **nowhere},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: no connection (Could not connect")
+    assert "is `make local` running?" in done.stderr
+
+
+def test_a_setting_that_is_none_is_refused(change_report: CommandLine) -> None:
+    done = change_report("plan", "-c", "nonsense")
+    assert done.returncode == 2
+    assert "is not KEY=VALUE" in done.stderr
+
+
 def test_an_interruption_leaves_no_file_and_no_process(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "change_report", "plan"],

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import typer
 from boto3 import Session
 from botocore.exceptions import (
     BotoCoreError,
@@ -20,9 +21,11 @@ from botocore.exceptions import (
     SSOTokenLoadError,
 )
 
+from ops import subscriptions
 from ops.alert_drill import Drill, command, outcome_of_action
 from ops.failure import OpsError, explain
 from ops.production import Production
+from ops.subscriptions import Subscription
 
 TOPIC = "arn:aws:sns:us-east-1:111122223333:Alerts"
 OTHER = "arn:aws:sns:us-east-1:111122223333:Other"
@@ -178,6 +181,71 @@ def test_switched_off_actions_are_a_problem_with_the_command_that_mends_it() -> 
     check = prepared(alarm("a", ActionsEnabled=False), name="a").actions()
     assert (check.verdict, check.found) == ("problem", "switched off")
     assert check.mend == "aws cloudwatch enable-alarm-actions --alarm-names a"
+
+
+def test_an_empty_name_is_no_alarm() -> None:
+    with pytest.raises(typer.BadParameter, match="an alarm's name is needed"):
+        command(alarm=" ")
+
+
+# -- who is told -------------------------------------------------------------------------
+
+OPERATORS, STRANGER = "ops@company.com", "stranger@example.com"
+
+
+def mail(endpoint: str, *, confirmed: bool = True) -> Subscription:
+    return Subscription(endpoint=endpoint, protocol="email", confirmed=confirmed, arn="arn:sns:1")
+
+
+@pytest.mark.parametrize(
+    ("there", "problems"),
+    [
+        pytest.param([mail(OPERATORS)], [], id="as deployed"),
+        pytest.param(
+            [],
+            [(OPERATORS, "none: no alarm arrives there", "aws sns subscribe --topic-arn")],
+            id="nobody",
+        ),
+        pytest.param(
+            [mail(OPERATORS, confirmed=False)],
+            [(OPERATORS, "not confirmed: nothing is sent there", "follow its link")],
+            id="not confirmed",
+        ),
+        pytest.param(
+            [mail(OPERATORS, confirmed=False), mail(OPERATORS)], [], id="one of two is confirmed"
+        ),
+        pytest.param(
+            [mail(OPERATORS), mail(STRANGER)],
+            [(STRANGER, "confirmed, and not in", "unsubscribe --subscription-arn arn:sns:1")],
+            id="a stranger too",
+        ),
+        pytest.param(
+            [mail(STRANGER, confirmed=False), mail(OPERATORS)],
+            [(STRANGER, "not confirmed, and not in", "do not confirm it")],
+            id="a stranger waits",
+        ),
+    ],
+)
+def test_those_of_the_templates_and_nobody_else_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+    there: list[Subscription],
+    problems: list[tuple[str, str, str]],
+) -> None:
+    # In the embedded environment all mail confirms itself.
+    monkeypatch.setattr(subscriptions, "of_templates", lambda _: [("email", OPERATORS)])
+    monkeypatch.setattr(subscriptions, "of_topic", lambda *_: iter(there))
+    found = [each for each in prepared(alarm("a")).subscriptions() if each.verdict == "problem"]
+    for check, (endpoint, state, mend) in zip(found, problems, strict=True):
+        assert check.what == f"subscription of {endpoint}"
+        assert state in check.found
+        assert mend in check.mend
+
+
+def test_templates_that_name_nobody_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "of_templates", lambda _: [])
+    monkeypatch.setattr(subscriptions, "of_topic", lambda *_: iter(()))
+    (check,) = prepared(alarm("a")).subscriptions()
+    assert (check.what, check.verdict) == ("subscriptions of the deployed templates", "problem")
 
 
 # -- what boto3's errors mean ------------------------------------------------------------

@@ -16,10 +16,11 @@ from typing import Any
 
 import boto3
 import pytest
+import typer
 from botocore.stub import ANY, Stubber
 from rich.console import Console
 
-from change_report import change_sets, cli, presentation
+from change_report import change_sets, cli, presentation, settings
 from change_report.assembly import Assembly
 from change_report.cli import Stopped
 from change_report.comparison import Comparison
@@ -36,6 +37,32 @@ TABLE = {
     "DeletionPolicy": "RetainExceptOnCreate",
     "Properties": {"TableName": "orders", "KeySchema": [{"AttributeName": "id"}]},
 }
+
+
+# -- the settings ------------------------------------------------------------------------
+
+
+def test_settings_are_taken_as_they_are() -> None:
+    given = ["alert_email=a@b.example", "@aws-cdk/core:target=x=y", "aws:cdk:bundling-stacks=[]"]
+    assert settings.checked(given) == given
+    assert settings.checked(None) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("nonsense", "'nonsense' is not KEY=VALUE"),
+        ("alert_email=", "'alert_email=' is not KEY=VALUE"),
+        (
+            "alert-email=a@b.example",
+            "alert-email is no setting of config.py; did you mean alert_em",
+        ),
+        ("foo=bar", "foo is no setting of config.py; there are region, availability_zones, vpc_c"),
+    ],
+)
+def test_a_setting_that_the_app_would_not_read_is_refused(given: str, told: str) -> None:
+    with pytest.raises(typer.BadParameter, match=told):
+        settings.checked(["api_rate_limit=50", given])
 
 
 # -- the templates' word -----------------------------------------------------------------

@@ -17,6 +17,7 @@ from ops.ledger import Ledger
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 NO_ENTRY = {"entry": None}
 UNAVAILABLE = {"error": {"code": "ledger_unavailable", "detail": "statement timeout"}}
+DAY = (NOW - timedelta(days=1), NOW)
 
 
 class Lambda:
@@ -72,9 +73,32 @@ def test_another_refusal_is_told_at_once(clock: list[float]) -> None:
 
 
 def test_the_live_ledger_is_not_asked_again_when_it_did_not_answer(clock: list[float]) -> None:
-    with pytest.raises(OpsError, match=r"statement timeout.*shorter period"):
+    with pytest.raises(OpsError, match=r"statement timeout. the ledger did not answer: is it up"):
         _ledger(Lambda(UNAVAILABLE, NO_ENTRY)).payment("id")
     assert not clock
+
+
+@pytest.mark.parametrize(
+    ("detail", "shorter"),
+    [
+        ("SQLSTATE 57014: canceling statement due to statement timeout", True),
+        ("The read operation timed out", True),
+        ("no connection: timed out", False),
+        ("no connection: SQLSTATE 58000: the server is being started", False),
+        ("SQLSTATE 57P01: terminating connection due to administrator command", False),
+    ],
+)
+def test_a_shorter_period_is_proposed_where_the_question_took_too_long(
+    detail: str, shorter: bool
+) -> None:
+    answer = {"error": {"code": "ledger_unavailable", "detail": detail}}
+    with pytest.raises(OpsError) as of_period:
+        _ledger(Lambda(answer)).totals(*DAY)
+    with pytest.raises(OpsError) as of_payment:
+        _ledger(Lambda(answer)).payment("id")
+    assert ("ask for a shorter period" in str(of_period.value)) == shorter
+    assert ("is it up" in str(of_period.value)) != shorter
+    assert "shorter period" not in str(of_payment.value)
 
 
 def test_a_copy_is_slow_at_first(clock: list[float]) -> None:

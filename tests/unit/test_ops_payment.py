@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from ops.checks import Verdict
-from ops.payment_story import Event, Story, _settled, _spans, _told_line
+from ops.payment_story import Event, Story, _settled, _spans, _told_line, _told_spans
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
+
+
+TERMS: dict[str, Any] = {"amount": 5, "currency": "EUR", "merchant_id": "acme"}
 
 
 def at(ago: timedelta) -> int:
@@ -25,13 +29,12 @@ def request(state: str = "approved", ago: timedelta = MINUTE) -> dict[str, Any]:
         "state": state,
         "decided_at": (NOW - ago).isoformat(),
         "expires_at": (NOW - ago + 15 * MINUTE).isoformat(),
-        "amount": 5,
-        "currency": "EUR",
+        **TERMS,
     }
 
 
-def posted(ago: timedelta = MINUTE) -> dict[str, Any]:
-    return {"timestamp": at(ago), "state": "posted", "amount": 5, "currency": "EUR"}
+def posted(ago: timedelta = MINUTE, **other: Any) -> dict[str, Any]:
+    return {"timestamp": at(ago), "state": "posted", "entry_id": "e", **TERMS, **other}
 
 
 def queued(ago: timedelta) -> dict[str, Any]:
@@ -39,13 +42,25 @@ def queued(ago: timedelta) -> dict[str, Any]:
 
 
 def entry(ago: timedelta = MINUTE, amount: int = 5) -> dict[str, Any]:
-    postings = [{"amount": amount, "currency": "EUR"}] * 2
-    return {"posted_at": (NOW - ago).isoformat(), "postings": postings, "events": []}
+    postings = [
+        {"direction": direction, "account": account, "amount": amount, "currency": "EUR"}
+        for direction, account in (
+            ("debit", "clearing-receivable/EUR"),
+            ("credit", "merchant-payable/acme/EUR"),
+        )
+    ]
+    return {
+        "entry_id": "e",
+        "posted_at": (NOW - ago).isoformat(),
+        "postings": postings,
+        "events": [],
+    }
 
 
 def story(*items: dict[str, Any], audited: bool = True, **more: Any) -> Story:
-    known = {item["timestamp"] for item in items} if audited else set()
-    return Story(transaction_id="a", now=NOW, items=list(items), audited=known, **more)
+    known = {item["timestamp"]: item for item in items} if audited else {}
+    told = {"trail": DAY, "inserted": known, **more}
+    return Story(transaction_id="a", now=NOW, items=list(items), **told)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +84,9 @@ def story(*items: dict[str, Any], audited: bool = True, **more: Any) -> Story:
             "problem",
         ),
         (story(), "unknown", "problem"),
+        (story(request(), posted()), "posted, says the history", "problem"),
+        (story({**request(), "state": 7}), "there is a request, but not what", "problem"),
+        (story({**request(), "expires_at": "soon"}), "approved, until nobody knows", "problem"),
     ],
 )
 def test_where_a_payment_is(told: Story, state: str, verdict: str) -> None:
@@ -108,18 +126,119 @@ def test_a_source_that_could_not_be_read_is_no_gap() -> None:
     assert gaps(told) == {}
 
 
-def test_a_posting_of_another_amount_than_was_approved_is_told() -> None:
-    found = gaps(story(request(), posted(), entry=entry(amount=6)))
-    assert found == {"approval of the posting": ("of another amount", Verdict.PROBLEM)}
+def test_without_ledger_or_history_nobody_knows_where_a_payment_is() -> None:
+    forged = story(request(), posted(), unreadable={"ledger"}).judged()
+    assert (forged.verdict, forged.found) == (
+        Verdict.UNSEEN,
+        "posted, says the history; not seen: ledger",
+    )
+    assert story(request(), unreadable={"ledger"}).judged().verdict is Verdict.UNSEEN
+    assert story(unreadable={"history"}).judged().verdict is Verdict.UNSEEN
+    assert story(entry=entry(), unreadable={"history"}).judged().verdict is Verdict.UNSEEN
+    given_up = story(request(), dead_letter="m", unreadable={"ledger"}).judged()
+    assert given_up.verdict is Verdict.PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"amount": 6}, "amount 6, but 5"),
+        ({"currency": "USD"}, "currency 'USD', but 'EUR'"),
+        ({"merchant_id": "mine"}, "merchant_id 'mine', but 'acme'"),
+    ],
+)
+def test_what_an_item_says_otherwise_than_ledger_request_and_trail_is_told(
+    other: dict[str, Any], told: str
+) -> None:
+    altered = story(request(), posted(), entry=entry())
+    altered.items[1].update(other)
+    found = f"{told} in ledger, request"
+    assert gaps(altered) == {"history item posted, terms": (found, Verdict.PROBLEM)}
+
+
+def test_an_item_is_compared_with_what_the_trail_has_of_it() -> None:
+    altered = story(request("declined"))
+    altered.items = [{**altered.items[0], "reference": "mine"}]
+    told = "reference 'mine', but none in audit trail"
+    assert gaps(altered) == {"history item declined, terms": (told, Verdict.PROBLEM)}
+
+
+def test_a_request_of_another_amount_than_was_posted_is_told() -> None:
+    found = gaps(story({**request(), "amount": 6}, posted(), entry=entry()))
+    assert found["history item approved, terms"][0] == "amount 6, but 5 in ledger"
+
+
+def test_postings_that_disagree_agree_with_no_item() -> None:
+    lopsided = entry()
+    lopsided["postings"][0]["amount"] = 6
+    found = gaps(story(request(), posted(), entry=lopsided))
+    assert set(found) == {"history item approved, terms", "history item posted, terms"}
+
+
+def test_a_request_that_was_not_approved_and_posted_is_told() -> None:
+    found = gaps(story(request("declined"), posted(), entry=entry()))
+    assert found == {
+        "approval of the posting": ("the request is declined", Verdict.PROBLEM),
+    }
+
+
+def test_a_second_posting_in_the_history_is_told() -> None:
+    second = posted(2 * MINUTE)
+    found = gaps(story(request(), second, posted(), entry=entry()))
+    told = f"missing, and the ledger has another one: item {second['timestamp']}"
+    assert found == {"ledger entry": (told, Verdict.PROBLEM)}
+
+
+def test_an_item_that_only_the_trail_has_was_deleted() -> None:
+    items = [request(), posted(2 * MINUTE)]
+    inserted = {item["timestamp"]: item for item in items}
+    told = ("missing, and the audit trail has it", Verdict.PROBLEM)
+    assert gaps(story(items[0], inserted=inserted)) == {"history item posted": told}
+    just_now = {0: items[0], at(0 * MINUTE): posted(0 * MINUTE)}
+    assert gaps(story(items[0], inserted=just_now)) == {}
+
+
+def test_a_malformed_item_is_named_and_the_rest_told() -> None:
+    broken = posted(amount="abc")
+    del broken["state"]
+    found = gaps(story(request(), broken, entry=entry()))
+    told, verdict = found[f"history item {broken['timestamp']}, form"]
+    assert verdict is Verdict.PROBLEM
+    assert told == (
+        "state is missing; amount is 'abc', which is no whole number from 1 to 999999999999"
+    )
+    assert "history item of the posting" not in found
+    no_time = story({**request(), "decided_at": "yesterday", "expires_at": None}, audited=False)
+    assert set(gaps(no_time)) == {"history item approved, form"}
+
+
+def test_an_item_of_the_future_is_not_waited_for() -> None:
+    found = gaps(story(request(ago=-10 * DAY), audited=False))
+    assert found == {"audit record of approved": ("missing", Verdict.PROBLEM)}
 
 
 def test_the_audit_trail_is_searched_after_each_event_and_once() -> None:
-    told = story()
+    told = story(trail=timedelta())
     for ago in (0 * MINUTE, 10 * MINUTE, 300 * MINUTE):
         told.add(NOW - ago, "history", "")
     first, second = _spans(told)
     assert first == (NOW - 301 * MINUTE, NOW - 285 * MINUTE)
     assert second == (NOW - 11 * MINUTE, NOW + 15 * MINUTE)
+
+
+def test_the_audit_trail_is_searched_lately_too_but_not_before_the_payment() -> None:
+    old = story(trail=2 * DAY)
+    old.add(NOW - 10 * DAY, "history", "")
+    assert _spans(old)[-1] == (NOW - 2 * DAY, NOW)
+    assert _told_spans(old, _spans(old)).endswith("; not in between: --trail 11d")
+    new = story(request(), trail=2 * DAY)
+    new.add(NOW - 30 * MINUTE, "history", "")
+    assert _spans(new) == [(NOW - 31 * MINUTE, NOW)]
+    assert "--trail" not in _told_spans(new, _spans(new))
+    assert _spans(story(trail=2 * DAY)) == [(NOW - 2 * DAY, NOW)]
+    deleted = story(trail=2 * DAY, dead_letter="m")
+    deleted.add(NOW - 30 * MINUTE, "queue", "")
+    assert _spans(deleted) == [(NOW - 2 * DAY, NOW)]
 
 
 DAYS_AGO = timedelta(days=60)

@@ -9,19 +9,26 @@ from typing import Any
 
 import pytest
 import typer
+from rich.status import Status
 from typer.testing import CliRunner
 
 from ops.audit_records import IN_GLACIER, AuditRecords, Found
 from ops.cli import app
+from ops.duration import duration
 from ops.failure import OpsError
 from ops.ledger import Ledger
-from ops.payment_history import PaymentHistory
+from ops.payment_history import PaymentHistory, microseconds
 from ops.production import Production
-from ops.reconcile import Period, _duration, _period, check_totals, microseconds
+from ops.reconcile import Period, _add_audited, _period, check_totals
 from ops.reconcile_books import Books, Kind
 
 AT = 1_000_000
 LATER = AT + 1
+REQUESTED = {
+    "timestamp": 0,
+    "decided_at": "2026-03-01T11:00:00Z",
+    "expires_at": "2026-03-01T11:15:00Z",
+}
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 TODAY = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -38,13 +45,14 @@ def entry(id_: str = "a", debit: int = 5, credit: int = 5, currency: str = "EUR"
 def item(
     id_: str = "a", amount: int = 5, state: str = "posted", at: int = AT, currency: str = "EUR"
 ) -> dict[str, Any]:
-    return {
+    found = {
         "transaction_id": id_,
         "timestamp": at,
         "state": state,
         "amount": amount,
         "currency": currency,
     }
+    return found if state == "posted" else {**found, **REQUESTED}
 
 
 def complete() -> Books:
@@ -103,6 +111,77 @@ def test_a_posting_of_what_was_declined_is_a_difference() -> None:
         Kind.NO_APPROVAL,
         "posted, 5 EUR; the request is declined",
     )
+
+
+def malformed(item: dict[str, Any], *missing: str, **other: Any) -> dict[str, Any]:
+    return {name: value for name, value in {**item, **other}.items() if name not in missing}
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"), [("abc", "EUR"), ("120.5", "EUR"), (-5, "EUR"), (10**30, "EUR"), (5, 5)]
+)
+def test_a_malformed_item_is_named_and_not_added_up(amount: Any, currency: Any) -> None:
+    books = Books()
+    books.add_entry(entry(), AT)
+    books.add_approval(item(state="approved"))
+    for add in (books.add_posted, books.add_audited):
+        add(item("a"))
+        add(malformed(item("b"), amount=amount, currency=currency))
+    books.add_entry(entry("b"), AT)
+    books.add_approval(item("b", state="approved"))
+    (found,) = books.differences(settled=AT + 10)
+    assert (found.transaction_id, found.kind) == ("b", Kind.MALFORMED)
+    assert f": item {AT}: " in found.detail
+    assert f"{'amount' if currency == 'EUR' else 'currency'} is " in found.detail
+    assert {"history", "audit trail"} == set(found.detail.partition(":")[0].split(", "))
+    sums = {each["currency"]: each["history"]["sum"] for each in books.sums()}
+    assert sums["EUR"] == 5
+    assert all(type(each) is int for each in sums.values())
+
+
+def test_a_request_without_a_state_approves_nothing() -> None:
+    books = complete()
+    books.add_entry(entry("b"), AT)
+    books.add_posted(item("b"))
+    books.add_audited(item("b"))
+    books.add_approval(malformed(item("b", state="approved"), "state", decided_at={}))
+    told = {each.kind: each.detail for each in books.differences(settled=AT + 10)}
+    assert told == {
+        Kind.NO_APPROVAL: "posted, 5 EUR; the request is malformed",
+        Kind.MALFORMED: "history: item 0: state is missing; decided_at is {}, which is no moment",
+    }
+
+
+def test_a_malformed_item_that_no_ledger_has_is_told_with_what_it_lacks() -> None:
+    books = Books()
+    books.add_posted(malformed(item(), "amount", state="done"))
+    told = {each.kind: each.detail for each in books.differences(settled=AT + 10)}
+    assert told == {
+        Kind.NO_LEDGER: "posted, of a malformed amount, say: history",
+        Kind.NO_AUDIT: "the history has the item, of a malformed amount",
+        Kind.MALFORMED: f"history: item {AT}: state is 'done', which is no state of this item "
+        "(posted); amount is missing",
+    }
+
+
+def test_a_malformed_item_in_the_trail_is_told_by_when_it_was_added() -> None:
+    period = Period(begin=TODAY, end=NOW)
+
+    def told(created: datetime, **other: Any) -> list[Kind]:
+        books, added = Books(), {**item(state="approved"), **other}
+        record = {
+            "anomaly": False,
+            "created_at": created.isoformat(),
+            "keys": {name: added[name] for name in ("transaction_id", "timestamp")},
+            "item": added,
+        }
+        _add_audited(books, iter([Found("key", created, record)]), period, Status(""))
+        return [each.kind for each in books.differences(settled=microseconds(NOW))]
+
+    assert told(TODAY) == []
+    assert told(TODAY, state="odd") == [Kind.MALFORMED]
+    assert told(TODAY, timestamp="5.5", state="posted") == [Kind.MALFORMED]
+    assert told(NOW, state="odd") == []
 
 
 def test_a_second_history_item_about_a_payment_is_a_difference() -> None:
@@ -205,12 +284,12 @@ def test_a_period_ends_after_its_begin(end: datetime) -> None:
 
 
 def test_durations() -> None:
-    assert _duration("90m") == timedelta(minutes=90)
-    assert _duration("12h") == timedelta(hours=12)
-    assert _duration("7d") == timedelta(days=7)
+    assert duration("90m") == timedelta(minutes=90)
+    assert duration("12h") == timedelta(hours=12)
+    assert duration("7d") == timedelta(days=7)
     for wrong in ("", "1", "h", "0h", "-1h", "1w", "1.5h", "1h30m"):
         with pytest.raises(typer.BadParameter):
-            _duration(wrong)
+            duration(wrong)
 
 
 # -- an audit trail that could not be read -------------------------------------------------
@@ -245,7 +324,7 @@ class OnePayment:
         return [{"currency": "EUR", "entries": 1, "debit": 5, "credit": 5}]
 
     def items(self, keys: set[tuple[str, int]]) -> list[dict[str, Any]]:
-        found = [item(state="approved", at=0)]
+        found = [item(state="approved")]
         return found if self._lost else [*found, item(at=max(at for _, at in keys))]
 
 

@@ -8,6 +8,7 @@ import json
 import re
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
 
@@ -16,15 +17,19 @@ import pytest
 from change_report.assembly import Assembly
 from compliance.acknowledgements import ACKNOWLEDGEMENTS
 from compliance.templates import Resource
+from ops.failure import OpsError
+from ops.production import Production
+from ops.report import command
 from ops.report import facts as collecting
 from ops.report import page as page_of
 from ops.report.built import LAYERS, Built, kind, layer
 from ops.report.costs import Prices, costs, is_free
 from ops.report.facts import Facts, collect
-from ops.report.live import Seen, StackState, Subscription
+from ops.report.live import Seen, StackState
 from ops.report.page import render
 from ops.report.picture import WIDTH, draw
 from ops.report.requirements import CONTROLS, REQUIREMENTS, Requirement
+from ops.subscriptions import Subscription
 from permissions.matrix import MATRIX
 from tests.unit.conftest import ROOT, Synthesized
 
@@ -481,6 +486,17 @@ SEEN = Seen(
 
 def test_what_holds_is_no_problem() -> None:
     assert SEEN.problems == ()
+
+
+def test_whether_there_is_a_stack_is_asked_before_templates_are_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def missing() -> None:
+        raise OpsError("no stack")
+
+    monkeypatch.setattr(Production, "find", missing)
+    with pytest.raises(OpsError, match="no stack"):  # not: is no cloud assembly
+        command(assembly=tmp_path, live=True)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,9 @@ MOMENT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
+_MONEY = {"amount": 5, "currency": "EUR"}
+
+
 def _record(name: str, at: datetime = MOMENT - HOUR, **content: object) -> Record:
     return Record(name=name, at=at, content=content)
 
@@ -85,6 +88,25 @@ def test_history_items_have_the_moment_at_which_they_were_written() -> None:
         ("a/1", first + second),
         ("a/1777633202000000", first + 2 * second),
     ]
+
+
+def test_a_malformed_history_item_is_named_and_the_rest_compared() -> None:
+    sound = {
+        "transaction_id": "a",
+        "timestamp": 1_777_633_202_000_000,
+        "state": "posted",
+        **_MONEY,
+    }
+    broken = {"transaction_id": "b", "timestamp": 0, "state": "approved", **_MONEY}
+    items = [sound, {**sound, "transaction_id": "c", "amount": "abc"}, broken]
+    found = compare(of_history(items), of_history(items), MOMENT + HOUR)
+    assert not found.same
+    assert str(found) == (
+        "3 records; 2 malformed: b/0 (decided_at is missing; expires_at is missing), "
+        "c/1777633202000000 (amount is 'abc', which is no whole number from 1 to 999999999999)"
+    )
+    # Nobody knows when the broken one was written: it may be from after the restored moment.
+    assert compare(of_history(items[:2]), of_history(items), MOMENT + HOUR).missing == 0
 
 
 @dataclass

@@ -165,17 +165,22 @@ def test_what_the_triggers_would_refuse_is_shown_as_it_is(
 
 
 @pytest.mark.parametrize(
-    ("elsewhere", "code"),
-    [("postgres", "ledger_refused"), ("no_such_database", "ledger_unavailable")],
+    ("elsewhere", "code", "detail"),
+    [
+        ("postgres", "ledger_refused", 'SQLSTATE 42P01: relation "ledger.'),
+        ("no_such_database", "ledger_unavailable", "no connection: SQLSTATE 3D000: database "),
+    ],
 )
 def test_what_the_ledger_does_not_do_is_an_answer_too(
-    elsewhere: str, code: str, server: Any, monkeypatch: pytest.MonkeyPatch
+    elsewhere: str, code: str, detail: str, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = LedgerSession(lambda: server.connect(READER, elsewhere))
     handle = answering(monkeypatch, session)
     answer = handle({"action": "payment", "transaction_id": str(uuid4())})
     session.close()
     assert answer["error"]["code"] == code
+    assert answer["error"]["detail"].startswith(detail)
+    assert "{" not in answer["error"]["detail"]
 
 
 # -- what its user may not do ----------------------------------------------------------------
