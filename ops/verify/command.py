@@ -16,11 +16,20 @@ from ops.checks import Verdict
 from ops.failure import OpsError
 from ops.production import REGION, Production, Resource
 from ops.questions import Clients, Question, answers
-from ops.verify import compute, data, network, observability, roles, stack, tags
+from ops.verify import (
+    compute,
+    data,
+    events,
+    network,
+    observability,
+    policies,
+    roles,
+    stack,
+    tags,
+    templates,
+)
 from ops.verify.findings import REQUIREMENTS, WITH_RIGHTS, Finding
 from ops.verify.subjects import KINDS, Subjects, discovered, of_stack
-
-_NESTED = "AWS::CloudFormation::Stack"
 
 
 def command(
@@ -50,9 +59,10 @@ def command(
 ) -> None:
     """Compare what is deployed with the requirements R1 to R18, value by value.
 
-    Asks the live resources, not the templates: settings, keys, tags, alarms, subscription, roles,
-    drift. With --prefix or --names it looks at any resources, made by hand or by another stack;
-    then the report is the list of what is to be done to them.
+    Asks the live resources: settings, keys, policies, tags, alarms, subscription, roles, drift. The
+    deployed templates are asked only for what production was configured with: reserved concurrency,
+    throttles and when alarms go off. With --prefix or --names it looks at any resources, made by
+    hand or by another stack; then the report is the list of what is to be done to them.
 
     It only reads. Exit code 0: all of it held; 1: something did not, or could not be asked; 2: it
     could not take place (no such stack, no credentials).
@@ -75,7 +85,7 @@ def command(
         asked = [*_everywhere(clients, subjects), *_tags(clients, account, subjects)]
         asked += _roles(clients, subjects)
         if not by_name:
-            asked += _of_the_stack(clients)
+            asked += _of_the_stack(clients, subjects)
         found = [*subjects.missing, *answers(asked, clients)]
         if drift and not by_name:
             status.update("having CloudFormation detect drift")
@@ -133,6 +143,7 @@ def _everywhere(clients: Clients, subjects: Subjects) -> list[Question[Finding]]
         ("R3", "security groups", network.rules),
         ("R4", "database", data.database),
         ("R5", "functions", compute.functions),
+        ("R5", "event source mappings", events.mappings),
         ("R7", "API", compute.api),
         ("R9", "table", data.table),
         ("R10", "bucket", data.bucket),
@@ -142,6 +153,7 @@ def _everywhere(clients: Clients, subjects: Subjects) -> list[Question[Finding]]
         ("R14", "alarms", observability.alarms),
         ("R15", "log groups", observability.logs),
         ("R17", "roles of the functions", roles.of_functions),
+        ("R17", "policies of the functions", policies.of_functions),
         ("R18", "keys", data.keys),
     )
     return [
@@ -150,9 +162,10 @@ def _everywhere(clients: Clients, subjects: Subjects) -> list[Question[Finding]]
     ]
 
 
-def _of_the_stack(clients: Clients) -> list[Question[Finding]]:
+def _of_the_stack(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
     return [
         _question("R1", "stack", lambda: stack.state(clients)),
+        _question("R13", "event rules", lambda: events.rules(clients, subjects)),
         _question("R16", "tags of the stack", lambda: tags.of_stack(clients)),
     ]
 
@@ -176,25 +189,39 @@ def _tags(clients: Clients, account: str, subjects: Subjects) -> list[Question[F
 def _roles(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
     if not subjects.stack:
         return [_question("R17", "roles", lambda: roles.without_stack(clients, subjects))]
-    names = [each.name for each in subjects.stack if each.type == "AWS::IAM::Role"]
+    own: dict[str, set[str]] = {
+        each.name: _own_policies(subjects, each)
+        for each in subjects.stack
+        if each.type == "AWS::IAM::Role"
+    }
     return [
-        _question("R17", f"role {name}", lambda name=name: roles.of_role(clients, name))  # type: ignore[misc]
-        for name in dict.fromkeys(names)
+        _question(
+            "R17",
+            f"role {name}",
+            lambda name=name, policies=policies: roles.of_role(clients, name, policies),  # type: ignore[misc]
+        )
+        for name, policies in own.items()
     ]
 
 
-def _drift(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
-    stacks: Mapping[str, str] = {
-        STACK: STACK,
-        **{each.logical_id: each.name for each in subjects.stack if each.type == _NESTED},
+def _own_policies(subjects: Subjects, role: Resource) -> set[str]:
+    """The ARNs of those that building_blocks/role.py makes for this role, not for others."""
+    return {
+        each.name
+        for each in subjects.stack
+        if (each.stack, each.type) == (role.stack, "AWS::IAM::ManagedPolicy")
+        and each.construct == f"{role.construct}Policy"
     }
+
+
+def _drift(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
     return [
         _question(
             "R1",
             f"drift of {name}",
             lambda name=name, stack_id=stack_id: stack.drift(clients, name, stack_id),  # type: ignore[misc]
         )
-        for name, stack_id in stacks.items()
+        for name, stack_id in templates.stacks(subjects).items()
     ]
 
 

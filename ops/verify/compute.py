@@ -12,6 +12,7 @@ from ops.failure import code
 from ops.questions import Clients
 from ops.verify.findings import Finding, judged, problem
 from ops.verify.subjects import Subjects
+from ops.verify.templates import properties
 
 _MEMORY_MB: Final = 512
 _TIMEOUT_SECONDS: Final = 30
@@ -23,11 +24,15 @@ _PATHS: Final = {
 }
 """R7: the function of R5 behind each path; of the status none is asked for."""
 
+_ALL_METHODS: Final = "*/*"
+_THROTTLE: Final = ("rateLimit", "burstLimit")
+
 Item = Mapping[str, Any]
 
 
 def functions(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     """R1, R5, R6; R5 asks of its three functions only."""
+    declared = properties(clients, subjects, "AWS::Lambda::Function")
     for name in subjects.all_functions:
         found = clients("lambda").get_function_configuration(FunctionName=name)
         update = f"aws lambda update-function-configuration --function-name {name} "
@@ -49,9 +54,11 @@ def functions(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
             )  # fmt: skip
         concurrency = clients("lambda").get_function_concurrency(FunctionName=name)
         reserved = concurrency.get("ReservedConcurrentExecutions")
+        wanted = declared.get(name, {}).get("ReservedConcurrentExecutions")
         yield judged(
-            "R6", f"reserved concurrency of {name}", found=reserved, needed="some, above 0",
-            held=bool(reserved),
+            "R6", f"reserved concurrency of {name}", found=reserved,
+            needed=wanted or "some, above 0",
+            held=reserved == wanted if wanted else bool(reserved),
             mend=f"aws lambda put-function-concurrency --function-name {name} "
             "--reserved-concurrent-executions NUMBER (config.py has production's)",
         )  # fmt: skip
@@ -74,7 +81,7 @@ def api(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
             if verb != "OPTIONS"
         ]
         needed = subjects.functions.get(function, function) if function else "an answer"
-        held = bool(leads) and all(_is_of(each, needed) if function else each for each in leads)
+        held = bool(leads) and all(is_of(each, needed) if function else each for each in leads)
         yield judged(
             "R7", f"{path} leads to", found=[_shown(each) for each in leads] or "nothing",
             needed=needed, held=held,
@@ -98,16 +105,23 @@ def api(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
             "R7", "stage", found="none: the API cannot be called", needed="one",
             mend=f"aws apigateway create-deployment --rest-api-id {subjects.api}",
         )  # fmt: skip
+    limits = properties(clients, subjects, "AWS::ApiGateway::Stage")
+    plans = properties(clients, subjects, "AWS::ApiGateway::UsagePlan")
     for stage in stages:
-        yield from _throttled(stage, subjects.api)
-        yield from _planned(clients, subjects.api, stage["stageName"])
+        yield from _throttled(stage, subjects.api, limits.get(stage["stageName"], {}))
+        yield from _planned(clients, subjects.api, stage["stageName"], plans)
         yield _guarded(clients, subjects.api, stage["stageName"])
 
 
-def _throttled(stage: Item, api_id: str) -> Iterator[Finding]:
-    settings = stage.get("methodSettings", {}).get("*/*", {})
-    rate, burst = settings.get("throttlingRateLimit", 0), settings.get("throttlingBurstLimit", 0)
+def _throttled(stage: Item, api_id: str, declared: Item) -> Iterator[Finding]:
+    """
+    Args:
+        declared: the stage's properties in the template; nothing without a stack.
+    """
     name = stage["stageName"]
+    found = {_method(key): each for key, each in stage.get("methodSettings", {}).items()}
+    settings = found.get(_ALL_METHODS, {})
+    rate, burst = settings.get("throttlingRateLimit", 0), settings.get("throttlingBurstLimit", 0)
     # Without a limit of its own, AWS tells -1 or leaves it out: then the account's holds.
     held = rate > 0 and burst > 0
     yield judged(
@@ -118,9 +132,41 @@ def _throttled(stage: Item, api_id: str) -> Iterator[Finding]:
         "--patch-operations 'op=replace,path=/*/*/throttling/rateLimit,value=RATE' and "
         "burstLimit",
     )  # fmt: skip
+    for method in declared.get("MethodSettings", []):
+        if "ThrottlingRateLimit" not in method:
+            continue
+        where = _method(f"{method['ResourcePath']}/{method['HttpMethod']}")
+        limits = (method["ThrottlingRateLimit"], method.get("ThrottlingBurstLimit"))
+        of_method = found.get(where, {})
+        yield judged(
+            "R8", f"configured throttle of {where} in stage {name}", needed=_limits(*limits),
+            found=_limits(
+                of_method.get("throttlingRateLimit"), of_method.get("throttlingBurstLimit")
+            ),
+            mend=f"aws apigateway update-stage --rest-api-id {api_id} --stage-name {name} "
+            "--patch-operations op=replace,path=/RESOURCE/METHOD/throttling/rateLimit,value="
+            f"{limits[0]} and burstLimit,value={limits[1]} (a / in RESOURCE is written ~1)",
+        )  # fmt: skip
 
 
-def _planned(clients: Clients, api_id: str, stage: str) -> Iterator[Finding]:
+def _method(key: str) -> str:
+    """Of a key of the method settings, such as ``~1validate/POST``: ``validate/POST``."""
+    return key.replace("~1", "/").lstrip("/")
+
+
+def _limits(rate: float | None, burst: int | None) -> str:
+    if rate is None or burst is None:
+        return "none"
+    return f"{rate:g}/s, burst {burst}"
+
+
+def _planned(
+    clients: Clients, api_id: str, stage: str, declared: Mapping[str, Item]
+) -> Iterator[Finding]:
+    """
+    Args:
+        declared: the plans' properties in the template, by their ids; nothing without a stack.
+    """
     gateway = clients("apigateway")
     plans = [
         plan
@@ -137,11 +183,13 @@ def _planned(clients: Clients, api_id: str, stage: str) -> Iterator[Finding]:
         )  # fmt: skip
     for plan in plans:
         throttle = plan.get("throttle", {})
-        held = throttle.get("rateLimit", 0) > 0 and throttle.get("burstLimit", 0) > 0
+        found = _limits(throttle.get("rateLimit"), throttle.get("burstLimit"))
+        wanted = declared.get(plan["id"], {}).get("Throttle", {})
+        needed = _limits(wanted.get("RateLimit"), wanted.get("BurstLimit"))
         yield judged(
-            "R8", f"throttle of usage plan {plan['id']}",
-            found=f"{throttle['rateLimit']:g}/s, burst {throttle['burstLimit']}" if held else None,
-            needed="one for each API key", held=held,
+            "R8", f"throttle of usage plan {plan['id']}", found=found,
+            needed=needed if wanted else "one for each API key",
+            held=found == needed if wanted else all(throttle.get(e, 0) > 0 for e in _THROTTLE),
             mend=f"aws apigateway update-usage-plan --usage-plan-id {plan['id']} "
             "--patch-operations op=replace,path=/throttle/rateLimit,value=RATE and burstLimit",
         )  # fmt: skip
@@ -181,7 +229,8 @@ def _target(gateway: Any, api_id: str, resource: str, verb: str) -> str:
     return str(found.get("uri") or found["type"])
 
 
-def _is_of(uri: str, function: str) -> bool:
+def is_of(uri: str, function: str) -> bool:
+    """Whether an ARN, or an integration's address, is of a function or of its alias."""
     return bool(re.search(rf":function:{re.escape(function)}(?:[:/]|$)", uri))
 
 

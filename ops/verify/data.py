@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from ops.failure import code
 from ops.questions import Clients
 from ops.verify.findings import Finding, judged, problem
+from ops.verify.policies import NOBODY, denies_plain_http, opened
 from ops.verify.subjects import Subjects
 
 _BACKUP_DAYS: Final = 30
@@ -18,6 +19,20 @@ _GLACIER_DAYS: Final = 90
 _QUEUE_SECONDS: Final = 14 * 86_400
 _HIDDEN_SECONDS: Final = 6 * 30
 """Lambda, "Using Lambda with Amazon SQS": six times the function's time limit, that of R5."""
+_SERVING: Final = frozenset(
+    {
+        "available",
+        "backing-up",
+        "configuring-enhanced-monitoring",
+        "configuring-iam-database-auth",
+        "configuring-log-exports",
+        "modifying",
+        "storage-config-upgrade",
+        "storage-initialization",
+        "storage-optimization",
+    }
+)
+"""RDS, "Viewing Amazon RDS DB instance status": those in which an instance can be reached."""
 _OWN_KEY: Final = "a customer-managed key"
 
 Item = Mapping[str, Any]
@@ -31,6 +46,12 @@ def database(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     (found,) = clients("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
     modify = f"aws rds modify-db-instance --db-instance-identifier {name} "
     again = "at once it is not changed: restore a snapshot of it (aws rds copy-db-snapshot "
+    status = found["DBInstanceStatus"]
+    yield judged(
+        "R4", f"status of {name}", found=status, needed="available", held=status in _SERVING,
+        mend=f"aws rds start-db-instance --db-instance-identifier {name}" if status == "stopped"
+        else "AWS's guide, Viewing Amazon RDS DB instance status, tells what it means",
+    )  # fmt: skip
     yield judged(
         "R4", f"engine of {name}", found=found["Engine"], needed="postgres",
         mend="PaymentsProd makes a PostgreSQL instance; move the data there",
@@ -94,6 +115,13 @@ def table(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true",
     )  # fmt: skip
     yield judged(
+        "R9", f"stream of {name}, which the audit trail is written from",
+        found=found.get("StreamSpecification", {}).get("StreamEnabled", False), needed=True,
+        mend=f"aws dynamodb update-table --table-name {name} --stream-specification "
+        "StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES; it is another stream then: map "
+        "audit-logger to it",
+    )  # fmt: skip
+    yield judged(
         "R9", f"deletion protection of {name}",
         found=found.get("DeletionProtectionEnabled", False), needed=True,
         mend=f"aws dynamodb update-table --table-name {name} --deletion-protection-enabled",
@@ -154,6 +182,18 @@ def bucket(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         held=bool(retention),
         mend=f"aws s3api put-object-lock-configuration --bucket {name} with a default retention",
     )  # fmt: skip
+    policy = (_or_none(lambda: s3.get_bucket_policy(Bucket=name)) or {}).get("Policy")
+    put_policy = f"aws s3api put-bucket-policy --bucket {name} with the template's policy"
+    yield judged(
+        "R10", f"{name}: plain HTTP", needed="denied to all", mend=put_policy,
+        found="denied to all" if denies_plain_http(policy, "s3")
+        else "not denied" if policy else "not denied: there is no bucket policy",
+    )  # fmt: skip
+    openings = opened(policy)
+    yield judged(
+        "R10", f"{name}: whom the policy lets in without a condition", found=openings or NOBODY,
+        needed=NOBODY, held=not openings, mend=put_policy,
+    )  # fmt: skip
     yield encrypted(
         clients, "R10", f"objects of {name}", bucket_key(clients, name),
         f"aws s3api put-bucket-encryption --bucket {name} with aws:kms and a key of the bucket's "
@@ -209,7 +249,13 @@ def keys(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         what: clients("kms").describe_key(KeyId=key)["KeyMetadata"] if key else None
         for what, key in (("database", of_database), ("audit bucket", of_bucket))
     }
-    for what, key in described.items():
+    told = {key["KeyId"] for key in described.values() if key}
+    others = {
+        each.construct: clients("kms").describe_key(KeyId=each.name)["KeyMetadata"]
+        for each in subjects.stack
+        if each.type == "AWS::KMS::Key" and each.name not in told
+    }
+    for what, key in (described | others).items():
         if key is None:
             yield problem(
                 "R18", f"key of the {what}", found="none that can be told", needed=_OWN_KEY,
@@ -229,6 +275,15 @@ def keys(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
                 "R18", f"rotation of the key of the {what}",
                 found=clients("kms").get_key_rotation_status(KeyId=name)["KeyRotationEnabled"],
                 needed=True, mend=f"aws kms enable-key-rotation --key-id {name}",
+            )  # fmt: skip
+            openings = opened(
+                clients("kms").get_key_policy(KeyId=name, PolicyName="default")["Policy"]
+            )
+            yield judged(
+                "R18", f"whom the policy of the key of the {what} lets in without a condition",
+                found=openings or NOBODY, needed=NOBODY, held=not openings,
+                mend=f"aws kms put-key-policy --key-id {name} --policy-name default with the "
+                "template's policy",
             )  # fmt: skip
     arns = [key["Arn"] for key in described.values() if key]
     if len(arns) == 2:
@@ -295,6 +350,7 @@ def _period(retention: Item) -> str:
 
 _ABSENT: Final = frozenset(
     {
+        "NoSuchBucketPolicy",
         "NoSuchLifecycleConfiguration",
         "NoSuchPublicAccessBlockConfiguration",
         "ObjectLockConfigurationNotFoundError",

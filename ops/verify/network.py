@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import ipaddress
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from ops.questions import Clients
 from ops.verify.findings import Finding, judged, problem
 from ops.verify.subjects import Subjects
 
-_ANYWHERE: Final = frozenset({"0.0.0.0/0", "::/0"})
+_PRIVATE: Final = tuple(
+    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
+)
+"""RFC 1918 and RFC 4193."""
+_POSTGRESQL: Final = 5432
 _ZONES: Final = 3
 
 Item = Mapping[str, Any]
@@ -138,8 +143,9 @@ def rules(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     pages = ec2.get_paginator("describe_security_groups").paginate(
         Filters=[{"Name": "vpc-id", "Values": [vpc]}]
     )
-    open_in, open_out = [], []
-    for group in (each for page in pages for each in page["SecurityGroups"]):
+    groups = [each for page in pages for each in page["SecurityGroups"]]
+    from_addresses, open_out = [], []
+    for group in groups:
         incoming, outgoing = group["IpPermissions"], group["IpPermissionsEgress"]
         if group["GroupName"] == "default":
             yield judged(
@@ -153,12 +159,16 @@ def rules(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
             )
             continue
         name = f"{group['GroupId']} ({group['GroupName']})"
-        if any(_from_anywhere(rule) for rule in incoming):
-            open_in.append(name)
-        if any(_of_everything(rule) and _from_anywhere(rule) for rule in outgoing):
+        from_addresses += [
+            f"{name}: {_ports(rule)} from {', '.join(those)}"
+            for rule in incoming
+            if (those := _addresses(rule))
+        ]
+        if any(_of_everything(rule) and _leads_out(rule) for rule in outgoing):
             open_out.append(name)
     for what, those, command in (
-        ("groups that let anybody in", open_in, "ingress"),
+        # Whoever may connect is named by a group (nested/network/security_groups.py).
+        ("groups that take ingress from addresses", from_addresses, "ingress"),
         ("groups that allow all outbound traffic", open_out, "egress"),
     ):
         yield judged(
@@ -170,6 +180,44 @@ def rules(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
             mend=f"aws ec2 revoke-security-group-{command} --group-id GROUP "
             "--security-group-rule-ids RULE",
         )
+    if subjects.database:
+        yield from _of_ledger(clients, subjects, groups)
+
+
+def _of_ledger(clients: Clients, subjects: Subjects, groups: list[Item]) -> Iterator[Finding]:
+    """R3: the database takes PostgreSQL only, and from groups of the deployment only."""
+    ours = {each.name for each in subjects.stack if each.type == "AWS::EC2::SecurityGroup"}
+    ours = ours or {each["GroupId"] for each in groups}
+    database = _database(clients, subjects)
+    # The embedded environment's door stands at another port than the one that rules are of.
+    ports = {_POSTGRESQL, database.get("Endpoint", {}).get("Port", _POSTGRESQL)}
+    attached = {each["VpcSecurityGroupId"] for each in database.get("VpcSecurityGroups", [])}
+    faults = [f"{each}: a group that is not of the deployment" for each in sorted(attached - ours)]
+    faults += [
+        f"{group['GroupId']}: {_ports(rule)} from {', '.join(sources)}"
+        for group in groups
+        if group["GroupId"] in attached
+        for rule in group["IpPermissions"]
+        if (sources := _strangers(rule, ours, ports))
+    ]
+    yield judged(
+        "R3",
+        f"ingress of {subjects.database} besides PostgreSQL from groups of the deployment",
+        found=faults,
+        needed="none",
+        held=not faults,
+        mend="aws ec2 revoke-security-group-ingress --group-id GROUP --security-group-rule-ids "
+        "RULE; a group is taken from the instance with aws rds modify-db-instance "
+        "--vpc-security-group-ids",
+    )
+
+
+def _strangers(rule: Item, ours: Collection[str], ports: Collection[int]) -> list[str]:
+    """The sources of a rule that the database must not take; all, where the port is another."""
+    first, last = rule.get("FromPort"), rule.get("ToPort")
+    good = rule["IpProtocol"] == "tcp" and first == last and first in ports
+    groups = [each["GroupId"] for each in rule.get("UserIdGroupPairs", [])]
+    return [*(each for each in groups if not good or each not in ours), *_addresses(rule)]
 
 
 def _routes(ec2: Any, in_vpc: Any) -> dict[str, str]:
@@ -194,10 +242,36 @@ def _of_everything(rule: Item) -> bool:
     return rule["IpProtocol"] == "-1" or every_port
 
 
-def _from_anywhere(rule: Item) -> bool:
-    ranges = {each["CidrIp"] for each in rule.get("IpRanges", [])}
-    ranges |= {each["CidrIpv6"] for each in rule.get("Ipv6Ranges", [])}
-    return bool(ranges & _ANYWHERE)
+def _leads_out(rule: Item) -> bool:
+    """Whether a rule is of addresses that are not private."""
+    ranges = map(ipaddress.ip_network, _ranges(rule))
+    return any(
+        not any(
+            # mypy cannot know that the versions are the same.
+            each.version == private.version and each.subnet_of(private)  # type: ignore[arg-type]
+            for private in _PRIVATE
+        )
+        for each in ranges
+    )
+
+
+def _addresses(rule: Item) -> list[str]:
+    return [*_ranges(rule), *(each["PrefixListId"] for each in rule.get("PrefixListIds", []))]
+
+
+def _ranges(rule: Item) -> list[str]:
+    return [
+        *(each["CidrIp"] for each in rule.get("IpRanges", [])),
+        *(each["CidrIpv6"] for each in rule.get("Ipv6Ranges", [])),
+    ]
+
+
+def _ports(rule: Item) -> str:
+    """Such as ``tcp/5432``."""
+    if rule["IpProtocol"] == "-1":
+        return "everything"
+    first, last = rule.get("FromPort"), rule.get("ToPort")
+    return f"{rule['IpProtocol']}/{first}" + ("" if first == last else f"-{last}")
 
 
 def _database(clients: Clients, subjects: Subjects) -> Item:

@@ -11,11 +11,15 @@ from botocore.exceptions import ClientError
 from ops.checks import Verdict
 from ops.failure import code
 from ops.questions import Clients
+from ops.subscriptions import of_topic
 from ops.verify.data import encrypted
 from ops.verify.findings import Finding, judged, problem
+from ops.verify.policies import NOBODY, opened
 from ops.verify.subjects import Subjects
+from ops.verify.templates import properties
 
 _MAIL: Final = "ops@company.com"
+_OPERATORS: Final = ("email", _MAIL)
 _LOG_DAYS: Final = 90
 _ON_DASHBOARD: Final = {
     "API Gateway latency": ("AWS/ApiGateway", "Latency"),
@@ -38,6 +42,18 @@ _CRITICAL: Final = (
     ("AWS/NATGateway", "ErrorPortAllocation"),
 )
 """What every payment hangs on; docs/observability.md has the whole list."""
+
+_SETTINGS: Final = (
+    "Threshold",
+    "ComparisonOperator",
+    "EvaluationPeriods",
+    "DatapointsToAlarm",
+    "TreatMissingData",
+    "MetricName",
+    "Statistic",
+    "Period",
+)
+"""Of an alarm, which decide when it goes off."""
 
 Item = Mapping[str, Any]
 
@@ -70,24 +86,35 @@ def alerts(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         return
     sns = clients("sns")
     attributes = sns.get_topic_attributes(TopicArn=subjects.topic)["Attributes"]
-    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=subjects.topic)
-    mails = [
-        each
-        for page in pages
-        for each in page["Subscriptions"]
-        if (each["Protocol"], each["Endpoint"]) == ("email", _MAIL)
-    ]
+    subscriptions = list(of_topic(sns, subjects.topic))
+    operators = [each for each in subscriptions if (each.protocol, each.endpoint) == _OPERATORS]
+    declared = properties(clients, subjects, "AWS::SNS::Subscription").values()
+    known = {_OPERATORS, *((each["Protocol"], each["Endpoint"]) for each in declared)}
+    strangers = {(each.protocol, each.endpoint) for each in subscriptions} - known
     subscribe = (
         f"aws sns subscribe --topic-arn {subjects.topic} --protocol email "
         f"--notification-endpoint {_MAIL}, then follow the link that AWS mails there"
     )
     state = "none"
-    if mails:
-        state = "confirmed" if any(_is_confirmed(sns, each) for each in mails) else "pending"
+    if operators:
+        state = "confirmed" if any(each.confirmed for each in operators) else "pending"
     yield judged(
         "R13", f"subscription of {_MAIL}", found=state, needed="confirmed",
         mend="follow the link in AWS's mail; to have it anew: " + subscribe
         if state == "pending" else subscribe,
+    )  # fmt: skip
+    yield judged(
+        "R13", f"subscribers besides {_MAIL}", needed="none", held=not strangers,
+        found=sorted(" ".join(each) for each in strangers),
+        mend="alarms go to somebody unknown: aws sns unsubscribe --subscription-arn ARN; what is "
+        "not confirmed has none, and AWS forgets it within two days",
+    )  # fmt: skip
+    openings = opened(attributes.get("Policy"))
+    yield judged(
+        "R13", "whom the topic's policy lets in without a condition", found=openings or NOBODY,
+        needed=NOBODY, held=not openings,
+        mend=f"aws sns set-topic-attributes --topic-arn {subjects.topic} --attribute-name Policy "
+        "with the templates' policy",
     )  # fmt: skip
     yield encrypted(
         clients, "R13", "messages of the topic", attributes.get("KmsMasterKeyId", ""),
@@ -109,6 +136,7 @@ def alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         for each in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", []))
         if each["AlarmName"] in subjects.alarms
     }
+    declared = properties(clients, subjects, "AWS::CloudWatch::Alarm")
     good = 0
     for name in subjects.alarms:
         if name not in described:
@@ -117,24 +145,20 @@ def alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
                 mend="put it as the templates say: aws cloudwatch put-metric-alarm",
             )  # fmt: skip
             continue
-        alarm = described[name]
-        actions = alarm.get("AlarmActions", [])
-        # Where no alerts topic was found, which is told by itself, any action will do.
-        to_topic = subjects.topic in actions if subjects.topic else bool(actions)
-        enabled = alarm.get("ActionsEnabled", True)
-        if to_topic and enabled:
+        faults = [
+            *_silent(described[name], subjects.topic),
+            *_otherwise(described[name], declared.get(name, {})),
+        ]
+        if not faults:
             good += 1
             continue
-        yield problem(
-            "R14", f"alarm {name}",
-            found="switched off" if to_topic else "tells the alerts topic nothing",
-            needed="an action to the alerts topic, switched on",
-            mend=f"aws cloudwatch enable-alarm-actions --alarm-names {name}" if to_topic else
-            "put the alarm anew with --alarm-actions (and --ok-actions) "
-            + (subjects.topic or "TOPIC"),
-        )  # fmt: skip
+        found, needed, mend = (
+            "; ".join(dict.fromkeys(parts)) for parts in zip(*faults, strict=True)
+        )
+        yield problem("R14", f"alarm {name}", found=found, needed=needed, mend=mend)
     yield judged(
-        "R14", "alarms that tell the alerts topic", found=f"{good} of {len(subjects.alarms)}",
+        "R14", "alarms that tell the alerts topic, and when they should",
+        found=f"{good} of {len(subjects.alarms)}",
         needed="all", held=bool(good) and good == len(subjects.alarms),
         mend="see those above" if subjects.alarms else "deploying PaymentsProd makes them",
     )  # fmt: skip
@@ -161,6 +185,48 @@ def alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         "R14", "critical metrics without an alarm", found=unwatched, needed="none",
         held=not unwatched, mend="docs/observability.md tells what each alarm watches, and when",
     )  # fmt: skip
+
+
+def _silent(alarm: Item, topic: str) -> Iterator[tuple[str, str, str]]:
+    """What keeps it from telling the operators: found, needed, and how to mend it."""
+    name = alarm["AlarmName"]
+    for kind, option, what in (
+        ("AlarmActions", "--alarm-actions", "nothing"),
+        ("OKActions", "--ok-actions", "nothing of its recovery"),
+    ):
+        actions = alarm.get(kind, [])
+        # Where no alerts topic was found, which is told by itself, any action will do.
+        if not (topic in actions if topic else actions):
+            yield (
+                f"tells the alerts topic {what}", f"{kind} to the alerts topic",
+                f"put the alarm anew with {option} {topic or 'TOPIC'}",
+            )  # fmt: skip
+    if not alarm.get("ActionsEnabled", True):
+        yield (
+            "switched off", "actions that are switched on",
+            f"aws cloudwatch enable-alarm-actions --alarm-names {name}",
+        )  # fmt: skip
+
+
+def _otherwise(alarm: Item, declared: Item) -> Iterator[tuple[str, str, str]]:
+    """In what it differs from the template; nothing without one."""
+    for setting in _SETTINGS:
+        # A mapping stands for what CloudFormation works out.
+        if setting in declared and not isinstance(declared[setting], Mapping):
+            found, needed = (f"{_plain(each.get(setting))}" for each in (alarm, declared))
+            if found != needed:
+                yield (
+                    f"{setting} {found}", f"{setting} {needed}",
+                    f"put the alarm anew: aws cloudwatch put-metric-alarm with {setting} {needed}",
+                )  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    """Numbers, which AWS tells as 80.0, as 80."""
+    try:
+        return f"{float(value):g}"
+    except (TypeError, ValueError):
+        return value
 
 
 def logs(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
@@ -220,11 +286,3 @@ def _metrics(body: Item) -> Iterator[tuple[str, str]]:
                 namespace = namespace if row[0] == "." else row[0]
                 name = name if row[1] == "." else row[1]
                 yield namespace, name
-
-
-def _is_confirmed(sns: Any, subscription: Item) -> bool:
-    arn = subscription["SubscriptionArn"]
-    if not arn.startswith("arn:"):
-        return False
-    attributes = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
-    return bool(attributes.get("PendingConfirmation") != "true")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
 
 from ops.questions import Clients
 from ops.verify.findings import Finding, judged
+from ops.verify.policies import as_list, statements
 from ops.verify.subjects import Subjects
+
+_DATA: Final = ("dynamodb", "kms", "rds-data", "rds-db", "s3", "secretsmanager", "sns", "sqs")
+"""Services in which payments, or what guards them, are kept."""
 
 Item = Mapping[str, Any]
 
@@ -38,16 +42,24 @@ def without_stack(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         yield from of_role(clients, role)
 
 
-def of_role(clients: Clients, role: str) -> Iterator[Finding]:
-    """What a role may have and must not; one finding for each fault, one if there is none."""
+def of_role(
+    clients: Clients, role: str, policies: Collection[str] | None = None
+) -> Iterator[Finding]:
+    """What a role may have and must not; one finding for each fault, one if there is none.
+
+    Args:
+        policies: ARNs of its own, the only ones that it may have; any, without a stack.
+    """
     found = clients("iam").get_role(RoleName=role)["Role"]
-    wildcards = sorted(
+    allowed = [each for each in _statements(clients, role) if each["Effect"] == "Allow"]
+    wildcards = sorted({a for each in allowed for a in _actions(each) if _is_wildcard(a)})
+    of_all = sorted(
         {
             action
-            for each in _statements(clients, role)
-            if each["Effect"] == "Allow"
-            for action in _as_list(each.get("Action", f"NotAction {each.get('NotAction')}"))
-            if "*" in action or action.startswith("NotAction")
+            for each in allowed
+            if "*" in as_list(each.get("Resource", "*"))
+            for action in _actions(each)
+            if _is_of_data(action) and not _is_wildcard(action)
         }
     )
     foreign = [
@@ -55,7 +67,22 @@ def of_role(clients: Clients, role: str) -> Iterator[Finding]:
         for each in _attached(clients, role)
         if each["PolicyArn"].startswith("arn:aws:iam::aws:")
     ]
+    added = [] if policies is None else list(_beyond(clients, role, policies))
     good = True
+    if added:
+        good = False
+        yield judged(
+            "R17", f"policies of {role} besides its own", found=added, needed="none",
+            held=False,
+            mend=f"aws iam delete-role-policy --role-name {role} --policy-name NAME, if it is "
+            "inline; else detach-role-policy --policy-arn ARN",
+        )  # fmt: skip
+    if of_all and not added:
+        good = False
+        yield judged(
+            "R17", f"data actions of {role} on every resource", found=of_all, needed="none",
+            held=False, mend="name the resources: docs/permissions.md tells what needs which",
+        )  # fmt: skip
     if wildcards:
         good = False
         yield judged(
@@ -79,7 +106,7 @@ def of_role(clients: Clients, role: str) -> Iterator[Finding]:
     if good:
         yield judged(
             "R17", f"role {role}", found="as needed",
-            needed="no wildcard action, no policy of AWS's, a boundary", held=True, mend="",
+            needed="no policy but its own, no wildcard action, a boundary", held=True, mend="",
         )  # fmt: skip
 
 
@@ -98,13 +125,13 @@ def _statements(clients: Clients, role: str) -> Iterator[Item]:
     for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
         for name in page["PolicyNames"]:
             document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            yield from _as_list(document["Statement"])
+            yield from statements(document)
     for each in _attached(clients, role):
         policy = iam.get_policy(PolicyArn=each["PolicyArn"])["Policy"]
         version = iam.get_policy_version(
             PolicyArn=each["PolicyArn"], VersionId=policy["DefaultVersionId"]
         )["PolicyVersion"]
-        yield from _as_list(version["Document"]["Statement"])
+        yield from statements(version["Document"])
 
 
 def _attached(clients: Clients, role: str) -> list[Item]:
@@ -112,5 +139,36 @@ def _attached(clients: Clients, role: str) -> list[Item]:
     return [each for page in pages for each in page["AttachedPolicies"]]
 
 
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def _beyond(clients: Clients, role: str, policies: Collection[str]) -> Iterator[str]:
+    """Inline policies, of which the app has none, and attached ones that are not among these."""
+    iam = clients("iam")
+    for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
+        for name in page["PolicyNames"]:
+            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            yield f"inline {name} ({', '.join(_rights(document))})"
+    for each in _attached(clients, role):
+        if each["PolicyArn"] not in policies:
+            yield f"attached {each['PolicyArn']}"
+
+
+def _rights(document: Item) -> list[str]:
+    return [
+        f"{action} on {', '.join(as_list(each.get('Resource', 'all but some')))}"
+        for each in statements(document)
+        if each["Effect"] == "Allow"
+        for action in _actions(each)
+    ]
+
+
+def _actions(statement: Item) -> list[str]:
+    return as_list(statement.get("Action", f"NotAction {statement.get('NotAction')}"))
+
+
+def _is_wildcard(action: str) -> bool:
+    return "*" in action or action.startswith("NotAction")
+
+
+def _is_of_data(action: str) -> bool:
+    """Whether it reads, writes or removes what a service keeps, not only names or describes it."""
+    service, _, name = action.partition(":")
+    return service.lower() in _DATA and not name.lower().startswith(("list", "describe"))

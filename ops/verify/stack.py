@@ -13,6 +13,7 @@ from ops.checks import Verdict
 from ops.failure import code
 from ops.questions import Clients
 from ops.verify.findings import Finding, judged, problem
+from ops.verify.templates import NESTED
 
 _WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 _DRIFT_SECONDS: Final = 600
@@ -22,7 +23,7 @@ _PUT_BACK: Final = {
     "DELETED": "what was made in its place is not the stack's: import it (cdk import), or deploy "
     "once without it and then with it again",
 }
-_NESTED: Final = "AWS::CloudFormation::Stack"
+_COMPARED: Final = frozenset({"IN_SYNC", "MODIFIED", "DELETED"})
 
 
 def state(clients: Clients) -> Iterator[Finding]:
@@ -76,10 +77,29 @@ def drift(clients: Clients, name: str, stack_id: str) -> Iterator[Finding]:
             found=f"not fully detected: {told.get('DetectionStatusReason', 'it takes too long')}",
         )  # fmt: skip
         return
+    status = told["StackDriftStatus"]
     yield judged(
-        "R1", f"drift of {name}", found=told["StackDriftStatus"], needed="IN_SYNC",
+        "R1", f"drift of {name}", found=f"{status}, {_compared(cloudformation, stack_id)}",
+        needed="IN_SYNC", held=status == "IN_SYNC",
         mend="see the resources above: put each back as the templates say",
     )  # fmt: skip
+
+
+def _compared(cloudformation: Any, stack_id: str) -> str:
+    """How much drift was looked for in: not every type can be compared (AWS, "Resource type
+    support"), and what is not counts as in sync."""
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+    resources = [
+        each
+        for page in pages
+        for each in page["StackResourceSummaries"]
+        if each["ResourceType"] != NESTED  # has a line of its own
+    ]
+    statuses = [
+        each.get("DriftInformation", {}).get("StackResourceDriftStatus") for each in resources
+    ]
+    compared = sum(each in _COMPARED for each in statuses)
+    return f"{compared} of {len(resources)} resources compared"
 
 
 def _drifted(cloudformation: Any, stack_id: str) -> Iterator[Finding]:
@@ -95,7 +115,7 @@ def _drifted(cloudformation: Any, stack_id: str) -> Iterator[Finding]:
         )
         drifts += pages["StackResourceDrifts"]
     for each in drifts:
-        if each["ResourceType"] == _NESTED:
+        if each["ResourceType"] == NESTED:
             continue  # has a line of its own
         differences = [
             f"{part['PropertyPath']} is {part['ActualValue']} instead of {part['ExpectedValue']}"

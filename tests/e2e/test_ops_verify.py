@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,17 +96,20 @@ def all_outbound(client: Client, production: Production) -> Iterator[str]:
         ec2.revoke_security_group_egress(GroupId=group, IpPermissions=rule)
 
 
-@contextlib.contextmanager
-def open_to_all(client: Client, production: Production) -> Iterator[str]:
-    ec2 = client("ec2")
-    group = resource(production, "AWS::EC2::SecurityGroup", "SecurityGroupsDatabase")
-    rule = [{"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432,
-             "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]  # fmt: skip
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
-    try:
-        yield "groups that let anybody in"
-    finally:
-        ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=rule)
+def open_to(addresses: str, what: str) -> Fault:
+    @contextlib.contextmanager
+    def fault(client: Client, production: Production) -> Iterator[str]:
+        ec2 = client("ec2")
+        group = resource(production, "AWS::EC2::SecurityGroup", "SecurityGroupsDatabase")
+        rule = [{"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432,
+                 "IpRanges": [{"CidrIp": addresses}]}]  # fmt: skip
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
+        try:
+            yield what
+        finally:
+            ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=rule)
+
+    return fault
 
 
 def database(what: str, **setting: tuple[Any, Any]) -> Fault:
@@ -158,6 +162,63 @@ def unreserved(name: str) -> Fault:
             )
 
     return fault
+
+
+@contextlib.contextmanager
+def hardly_reserved(client: Client, production: Production) -> Iterator[str]:
+    functions, name = client("lambda"), "payment-processor"
+    former = functions.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"]
+
+    def reserve(number: int) -> None:
+        functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=number)
+
+    reserve(20)
+    try:
+        yield f"reserved concurrency of {name}"
+    finally:
+        reserve(former)
+
+
+def unmapped(function: str, what: str) -> Fault:
+    @contextlib.contextmanager
+    def fault(client: Client, production: Production) -> Iterator[str]:
+        functions = client("lambda")
+        (mapping,) = [
+            each["UUID"]
+            for each in functions.list_event_source_mappings()["EventSourceMappings"]
+            if f":{function}:" in each["FunctionArn"]
+        ]
+        functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+        try:
+            yield f"{function} reads the {what}"
+        finally:
+            functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+
+    return fault
+
+
+def event_rule(logical_id: str) -> Fault:
+    @contextlib.contextmanager
+    def fault(client: Client, production: Production) -> Iterator[str]:
+        name = resource(production, "AWS::Events::Rule", logical_id)
+        client("events").disable_rule(Name=name)
+        try:
+            yield f"event rule {name}"
+        finally:
+            client("events").enable_rule(Name=name)
+
+    return fault
+
+
+@contextlib.contextmanager
+def called_by_anybody(client: Client, production: Production) -> Iterator[str]:
+    functions, name = client("lambda"), "payment-validator"
+    where = {"FunctionName": name, "Qualifier": "live", "StatementId": "quick-fix"}
+    functions.add_permission(**where, Action="lambda:InvokeFunction", Principal="*")
+    try:
+        yield f"who may call {name}"
+    finally:
+        functions.remove_permission(**where)
 
 
 @contextlib.contextmanager
@@ -219,23 +280,39 @@ def without_api_key(client: Client, production: Production) -> Iterator[str]:
         require("true")
 
 
+def usage_plan(*wrong: dict[str, str]) -> Fault:
+    @contextlib.contextmanager
+    def fault(client: Client, production: Production) -> Iterator[str]:
+        gateway, plan = client("apigateway"), resource(production, "AWS::ApiGateway::UsagePlan")
+        throttle = gateway.get_usage_plan(usagePlanId=plan)["throttle"]
+        gateway.update_usage_plan(usagePlanId=plan, patchOperations=wrong)
+        try:
+            yield f"throttle of usage plan {plan}"
+        finally:
+            gateway.update_usage_plan(
+                usagePlanId=plan,
+                patchOperations=[
+                    {"op": "replace", "path": f"/throttle/{name}", "value": f"{value:g}"}
+                    for name, value in throttle.items()
+                ],
+            )
+
+    return fault
+
+
 @contextlib.contextmanager
-def unthrottled_plan(client: Client, production: Production) -> Iterator[str]:
-    gateway, plan = client("apigateway"), resource(production, "AWS::ApiGateway::UsagePlan")
-    throttle = gateway.get_usage_plan(usagePlanId=plan)["throttle"]
-    gateway.update_usage_plan(
-        usagePlanId=plan, patchOperations=[{"op": "remove", "path": "/throttle"}]
-    )
+def generous_stage(client: Client, production: Production) -> Iterator[str]:
+    gateway, api = client("apigateway"), resource(production, "AWS::ApiGateway::RestApi")
+
+    def allow(rate: str) -> None:
+        patch = {"op": "replace", "path": "/*/*/throttling/rateLimit", "value": rate}
+        gateway.update_stage(restApiId=api, stageName="prod", patchOperations=[patch])
+
+    allow("5000")
     try:
-        yield f"throttle of usage plan {plan}"
+        yield "configured throttle of */* in stage prod"
     finally:
-        gateway.update_usage_plan(
-            usagePlanId=plan,
-            patchOperations=[
-                {"op": "replace", "path": f"/throttle/{name}", "value": f"{value:g}"}
-                for name, value in throttle.items()
-            ],
-        )
+        allow("100")
 
 
 @contextlib.contextmanager
@@ -365,6 +442,45 @@ amazon_key = bucket(
 )
 
 
+def bucket_policy(what: str, change: Callable[[list[Any], str], list[Any]]) -> Fault:
+    """
+    Args:
+        change: from the statements and the bucket's name to the wrong statements.
+    """
+
+    def read(s3: Any, name: str) -> Any:
+        return json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])
+
+    def put(s3: Any, name: str, document: Any) -> None:
+        s3.put_bucket_policy(Bucket=name, Policy=json.dumps(document))
+
+    def wrong(s3: Any, name: str) -> None:
+        former = read(s3, name)
+        put(s3, name, {**former, "Statement": change(former["Statement"], name)})
+
+    return bucket(f"{{name}}: {what}", read, wrong, put)
+
+
+public_policy = bucket_policy(
+    "whom the policy lets in",
+    lambda statements, name: [
+        *statements,
+        {"Sid": "QuickFix", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+         "Resource": f"arn:aws:s3:::{name}/*"},
+    ],
+)  # fmt: skip
+plain_http = bucket_policy(
+    "plain HTTP",
+    lambda statements, name: [e for e in statements if "aws:SecureTransport" not in json.dumps(e)],
+)
+policy_removed = bucket(
+    "{name}: plain HTTP",
+    lambda s3, name: s3.get_bucket_policy(Bucket=name)["Policy"],
+    lambda s3, name: s3.delete_bucket_policy(Bucket=name),
+    lambda s3, name, policy: s3.put_bucket_policy(Bucket=name, Policy=policy),
+)
+
+
 def retry_queue(what: str, name: str, wrong: int) -> Fault:
     @contextlib.contextmanager
     def fault(client: Client, production: Production) -> Iterator[str]:
@@ -403,16 +519,53 @@ def no_subscription(client: Client, production: Production) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def alarm_without_action(client: Client, production: Production) -> Iterator[str]:
-    cloudwatch, name = client("cloudwatch"), "payments-undelivered-alerts-queue"
-    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    known = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
-    settings = {key: value for key, value in alarm.items() if key in known}
-    cloudwatch.put_metric_alarm(**{**settings, "AlarmActions": []})
+def open_topic(client: Client, production: Production) -> Iterator[str]:
+    sns, topic = client("sns"), production.deployment.outputs["AlertsTopicArn"]
+    former = sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
+    statement = {"Sid": "QuickFix", "Effect": "Allow", "Principal": {"AWS": "*"},
+                 "Action": "sns:Subscribe", "Resource": topic}  # fmt: skip
+    document = json.loads(former)
+    document["Statement"].append(statement)
+
+    def put(policy: str) -> None:
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+
+    put(json.dumps(document))
     try:
-        yield f"alarm {name}"
+        yield "whom the topic's policy lets in"
     finally:
-        cloudwatch.put_metric_alarm(**settings)
+        put(former)
+
+
+@contextlib.contextmanager
+def stranger_subscribed(client: Client, production: Production) -> Iterator[str]:
+    sns, topic = client("sns"), production.deployment.outputs["AlertsTopicArn"]
+    subscription = sns.subscribe(
+        TopicArn=topic,
+        Protocol="email",
+        Endpoint="stranger@example.com",
+        ReturnSubscriptionArn=True,
+    )
+    try:
+        yield "subscribers besides ops@company.com"
+    finally:
+        sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+
+
+def altered_alarm(name: str, **wrong: Any) -> Fault:
+    @contextlib.contextmanager
+    def fault(client: Client, production: Production) -> Iterator[str]:
+        cloudwatch = client("cloudwatch")
+        (alarm,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        known = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+        settings = {key: value for key, value in alarm.items() if key in known}
+        cloudwatch.put_metric_alarm(**{**settings, **wrong})
+        try:
+            yield f"alarm {name}"
+        finally:
+            cloudwatch.put_metric_alarm(**settings)
+
+    return fault
 
 
 @contextlib.contextmanager
@@ -469,6 +622,65 @@ def wildcard(client: Client, production: Production) -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def inline_policy(client: Client, production: Production) -> Iterator[str]:
+    iam, role = client("iam"), resource(production, "AWS::IAM::Role", "PaymentValidator")
+    where = {"RoleName": role, "PolicyName": "quick-fix"}
+    statement = {"Effect": "Allow", "Action": "dynamodb:DeleteItem", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(**where, PolicyDocument=document)
+    try:
+        yield f"policies of {role}"
+    finally:
+        iam.delete_role_policy(**where)
+
+
+@contextlib.contextmanager
+def another_roles_policy(client: Client, production: Production) -> Iterator[str]:
+    iam, role = client("iam"), resource(production, "AWS::IAM::Role", "AuditLogger")
+    policy = resource(production, "AWS::IAM::ManagedPolicy", "ProductionSeal")
+    iam.attach_role_policy(RoleName=role, PolicyArn=policy)
+    try:
+        yield f"policies of {role}"
+    finally:
+        iam.detach_role_policy(RoleName=role, PolicyArn=policy)
+
+
+@contextlib.contextmanager
+def open_key(client: Client, production: Production) -> Iterator[str]:
+    kms, key = client("kms"), resource(production, "AWS::KMS::Key", "LedgerDatabaseKey")
+    former = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    statement = {"Sid": "QuickFix", "Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt",
+                 "Resource": "*"}  # fmt: skip
+    document = json.loads(former)
+    document["Statement"].append(statement)
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(document))
+    try:
+        yield "whom the policy of the key of the database lets in"
+    finally:
+        kms.put_key_policy(KeyId=key, PolicyName="default", Policy=former)
+
+
+@contextlib.contextmanager
+def disabled_key(client: Client, production: Production) -> Iterator[str]:
+    kms, key = client("kms"), resource(production, "AWS::KMS::Key", "ApplicationKey")
+    kms.disable_key(KeyId=key)
+    try:
+        yield "key of the ApplicationKey"
+    finally:
+        kms.enable_key(KeyId=key)
+
+
+@contextlib.contextmanager
+def stopped_database(client: Client, production: Production) -> Iterator[str]:
+    rds, identifier = client("rds"), resource(production, "AWS::RDS::DBInstance")
+    rds.stop_db_instance(DBInstanceIdentifier=identifier)
+    try:
+        yield f"status of {identifier}"
+    finally:
+        rds.start_db_instance(DBInstanceIdentifier=identifier)
+
+
+@contextlib.contextmanager
 def unrotated_key(client: Client, production: Production) -> Iterator[str]:
     kms, key = client("kms"), resource(production, "AWS::KMS::Key", "LedgerDatabaseKey")
     kms.disable_key_rotation(KeyId=key)
@@ -482,7 +694,11 @@ FAULTS: dict[str, tuple[str, Fault]] = {
     "stack unprotected": ("R1", unprotected_stack),
     "function in a public subnet": ("R2", in_public_subnet),
     "default group with a rule": ("R3", default_group_with_a_rule),
-    "group open to all": ("R3", open_to_all),
+    "database open to all": ("R3", open_to("0.0.0.0/0", "groups that take ingress from addresses")),
+    "database open to an address": (
+        "R3", open_to("203.0.113.7/32", "groups that take ingress from addresses"),
+    ),
+    "database open to half of all": ("R3", open_to("0.0.0.0/1", "ingress of payments-ledger")),
     "all outbound": ("R3", all_outbound),
     "backups for a week": (
         "R4", database("automated backups of ", BackupRetentionPeriod=(7, 30)),
@@ -500,11 +716,15 @@ FAULTS: dict[str, tuple[str, Fault]] = {
     "short time limit": (
         "R5", function("time limit of audit-logger", {"Timeout": 29}, {"Timeout": 30}),
     ),
+    "little concurrency": ("R6", hardly_reserved),
     "no concurrency": ("R6", unreserved("payment-validator")),
+    "audit stream not read": ("R5", unmapped("audit-logger", "stream")),
+    "no sweep": ("R5", event_rule("OutboxSweep")),
     "no concurrency of another function": ("R6", unreserved("payments-ledger-reader")),
     "path to another function": ("R7", wrong_function),
     "method without key": ("R8", without_api_key),
-    "plan without throttle": ("R8", unthrottled_plan),
+    "plan without throttle": ("R8", usage_plan({"op": "remove", "path": "/throttle"})),
+    "stage of another rate": ("R8", generous_stage),
     "no firewall": ("R8", without_firewall),
     "no recovery": (
         "R9", table("point-in-time recovery", recovery(False), recovery(True)),
@@ -514,6 +734,8 @@ FAULTS: dict[str, tuple[str, Fault]] = {
     ),
     "no lifecycle": ("R10", lifecycle_removed),
     "public access": ("R10", public_access),
+    "public policy": ("R10", public_policy),
+    "plain HTTP": ("R10", plain_http),
     "bucket under Amazon's key": ("R10", amazon_key),
     "queue of four days": (
         "R11", retry_queue("kept", "MessageRetentionPeriod", 4 * 86_400),
@@ -521,9 +743,19 @@ FAULTS: dict[str, tuple[str, Fault]] = {
     "seen while tried": (
         "R11", retry_queue("hidden while tried", "VisibilityTimeout", 30),
     ),
+    "retry queue not read": ("R11", unmapped("payment-processor", "retry queue")),
     "dashboard without CPU": ("R12", dashboard_without_cpu),
     "no subscription": ("R13", no_subscription),
-    "alarm without action": ("R14", alarm_without_action),
+    "stranger subscribed": ("R13", stranger_subscribed),
+    "topic open to anybody": ("R13", open_topic),
+    "event of nobody's": ("R13", event_rule("EventsKeyDeleted")),
+    "alarm without action": (
+        "R14", altered_alarm("payments-undelivered-alerts-queue", AlarmActions=[]),
+    ),
+    "recovery is not told": ("R14", altered_alarm("payments-audit-failure-queue", OKActions=[])),
+    "alarm at another threshold": (
+        "R14", altered_alarm("payments-database-connections", Threshold=199.0),
+    ),
     "alarm switched off": ("R14", silent_alarm),
     "logs for a month": ("R15", short_logs),
     "logs for ever": ("R15", undeclared_logs),
@@ -532,8 +764,44 @@ FAULTS: dict[str, tuple[str, Fault]] = {
     "tag of development": ("R16", tag_of_development),
     "no boundary": ("R17", without_boundary),
     "wildcard": ("R17", wildcard),
+    "inline policy": ("R17", inline_policy),
+    "attached policy": ("R17", another_roles_policy),
+    "called by anybody": ("R17", called_by_anybody),
     "no rotation": ("R18", unrotated_key),
+    "key open to anybody": ("R18", open_key),
+    "key disabled": ("R18", disabled_key),
 }  # fmt: skip
+
+VALUES: dict[str, str] = {
+    "database open to all": "tcp/5432 from 0.0.0.0/0",
+    "database open to an address": "tcp/5432 from 203.0.113.7/32",
+    "database open to half of all": "tcp/5432 from 0.0.0.0/1",
+    "audit stream not read": "Disabled",
+    "little concurrency": "20",
+    "stage of another rate": "5000/s, burst 200",
+    "public policy": "anybody: QuickFix (s3:GetObject)",
+    "stranger subscribed": "email stranger@example.com",
+    "topic open to anybody": "anybody: QuickFix (sns:Subscribe)",
+    "event of nobody's": "DISABLED",
+    "recovery is not told": "nothing of its recovery",
+    "alarm at another threshold": "Threshold 199",
+    "inline policy": "inline quick-fix (dynamodb:DeleteItem on *)",
+    "attached policy": "ProductionSealProviderRolePolicy",
+    "called by anybody": "anybody: quick-fix (lambda:InvokeFunction)",
+    "key open to anybody": "anybody: QuickFix (kms:Decrypt)",
+    "key disabled": "Disabled",
+}
+"""What the finding tells of a fault, where another value of it would be another fault."""
+
+ALONE: dict[str, tuple[str, str, Fault]] = {
+    "database stopped": ("R4", "stopped", stopped_database),
+    "plan of another rate": (
+        "R8", "5000/s, burst 200",
+        usage_plan({"op": "replace", "path": "/throttle/rateLimit", "value": "5000"}),
+    ),
+    "no bucket policy": ("R10", "not denied: there is no bucket policy", policy_removed),
+}  # fmt: skip
+"""Faults that others would hide, with what is told of them."""
 
 
 # -- what is found -----------------------------------------------------------------------------
@@ -576,7 +844,18 @@ def test_a_fault_is_found_and_named(faulty: Faulty, fault: str) -> None:
         each for each in problems(faulty.answer) if each["what"].startswith(faulty.named[fault])
     ]
     assert found["requirement"] == FAULTS[fault][0]
+    assert VALUES.get(fault, "") in found["found"]
     assert found["found"] != found["needed"]
+    assert found["mend"]
+
+
+@pytest.mark.parametrize("fault", ALONE)
+def test_a_fault_that_others_would_hide_is_found(production: Production, fault: str) -> None:
+    requirement, value, make = ALONE[fault]
+    with make(production.environment.client, production) as named:
+        (found,) = problems(verify(production))
+    assert found["what"].startswith(named)
+    assert (found["requirement"], found["found"]) == (requirement, value)
     assert found["mend"]
 
 
@@ -586,7 +865,7 @@ def test_nothing_else_is_told(faulty: Faulty) -> None:
     told = [each["what"] for each in problems(faulty.answer)]
     besides = [each for each in told if not each.startswith(tuple(faulty.named.values()))]
     assert sorted(besides) == [
-        "alarms that tell the alerts topic",
+        "alarms that tell the alerts topic, and when they should",
         "key of the audit bucket",
         "log groups kept 90 days, under a key of ours",
         "resources of ComputeNestedStack with all three tags",
@@ -600,6 +879,9 @@ def test_all_faults_are_gone_when_they_are_put_back(production: Production) -> N
     assert answer.code == 0, problems(answer)
 
 
+COMPARED = "(IN_SYNC|DRIFTED), [1-9][0-9]* of [1-9][0-9]* resources compared"
+
+
 def test_every_stack_is_asked_for_its_drift(production: Production) -> None:
     checks = ops(production, "verify", "--json").document["checks"]
     stacks = ("PaymentsProd", "NetworkNestedStack", "DataNestedStack", "ComputeNestedStack",
@@ -607,8 +889,9 @@ def test_every_stack_is_asked_for_its_drift(production: Production) -> None:
     drift = {each["what"]: each["found"] for each in checks if each["what"].startswith("drift of")}
     found = {name: drift[f"drift of {name}"] for name in stacks}
     # Other tests make a key and a subscription anew, which then are not the stack's.
-    assert [found[name] for name in stacks[:3]] == ["IN_SYNC"] * 3
-    assert set(found.values()) <= {"IN_SYNC", "DRIFTED"}
+    states = {name: re.fullmatch(COMPARED, found[name]) for name in stacks}
+    assert all(states.values()), found
+    assert {states[name][1] for name in stacks[:3]} == {"IN_SYNC"}  # type: ignore[index]
 
 
 def test_drift_is_found_and_the_property_named(production: Production) -> None:
@@ -679,6 +962,8 @@ def test_by_prefix_the_report_is_the_list_of_what_is_to_be_done(production: Prod
         ("R9", "partition key of dev-transactions"): "id (S)",
         ("R9", "sort key of dev-transactions"): "none",
         ("R9", "point-in-time recovery of dev-transactions"): "DISABLED",
+        ("R9", "stream of dev-transactions, which the audit trail is written from"): "no",
+        ("R10", "dev-audit-logs: plain HTTP"): "not denied: there is no bucket policy",
         ("R10", "dev-audit-logs: versioning"): "never switched on",
         ("R10", "dev-audit-logs: objects move to Glacier"): "never",
         ("R10", "dev-audit-logs: Object Lock"): "none",
@@ -700,7 +985,12 @@ def test_by_name_any_resource_is_looked_at(production: Production) -> None:
     )
     assert answer.code == 1
     held = [each["what"] for each in answer.document["checks"] if each["verdict"] == "held"]
-    assert {"memory of payment-validator", "Multi-AZ of payments-ledger"} <= set(held)
+    assert {
+        "memory of payment-validator",
+        "reserved concurrency of payment-validator",
+        "Multi-AZ of payments-ledger",
+        "ingress of payments-ledger besides PostgreSQL from groups of the deployment",
+    } <= set(held)
     missing = [each["what"] for each in problems(answer) if each["needed"] == "one"]
     assert "function payment-processor" in missing
     assert "function payment-validator" not in missing

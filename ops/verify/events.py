@@ -1,0 +1,59 @@
+"""R5, R11 and R13: what wakes the functions, and tells the operators of events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ops.questions import Clients
+from ops.verify.compute import is_of
+from ops.verify.findings import Finding, judged, problem
+from ops.verify.subjects import Subjects
+
+_RULE: Final = "AWS::Events::Rule"
+
+
+def mappings(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
+    """R5 and R11: audit-logger reads the table's stream, payment-processor the retry queue."""
+    pages = clients("lambda").get_paginator("list_event_source_mappings").paginate()
+    listed = [each for page in pages for each in page["EventSourceMappings"]]
+    queue = subjects.queue.rsplit("/", 1)[-1]
+    for requirement, function, subject, source, what in (
+        ("R5", "audit-logger", subjects.table, f":table/{subjects.table}/stream/", "stream"),
+        ("R11", "payment-processor", queue, f":{queue}/", "retry queue"),
+    ):
+        name = subjects.functions.get(function)
+        if not (name and subject):
+            continue  # what is missing is told by itself
+        states = {
+            each["UUID"]: each["State"]
+            for each in listed
+            if is_of(each["FunctionArn"], name) and source in f"{each.get('EventSourceArn')}/"
+        }
+        yield judged(
+            requirement, f"{name} reads the {what} {subject}",
+            found=[f"{state} ({uuid})" for uuid, state in states.items()] or "no mapping",
+            needed="Enabled", held=bool(states) and {*states.values()} == {"Enabled"},
+            mend="aws lambda update-event-source-mapping --enabled --uuid UUID; if there is none, "
+            "create-event-source-mapping",
+        )  # fmt: skip
+
+
+def rules(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
+    """The stack's: R5 those that call on a schedule, R13 those that tell of an event."""
+    pages = clients("events").get_paginator("list_rules").paginate()
+    listed = {each["Name"]: each for page in pages for each in page["Rules"]}
+    names = [each.name for each in subjects.stack if each.type == _RULE]
+    for name in names:
+        rule = listed.get(name)
+        if rule is None:
+            yield problem(
+                "R13", f"event rule {name}", found="deleted", needed="ENABLED",
+                mend="put it as the template says: aws events put-rule, then put-targets",
+            )  # fmt: skip
+            continue
+        yield judged(
+            "R5" if "ScheduleExpression" in rule else "R13", f"event rule {name}",
+            found=rule["State"], needed="ENABLED", held=rule["State"].startswith("ENABLED"),
+            mend=f"aws events enable-rule --name {name}",
+        )  # fmt: skip
