@@ -67,14 +67,13 @@ def command(
 ) -> None:
     """Set one alarm to ALARM and back, and tell whether the alerts topic took the messages.
 
-    Checks that the address of the deployed templates is subscribed and confirmed, and nobody else
-    is; that the alarm has actions to the topic, and that CloudWatch could carry them out. The
-    operators get two mails, which say that they belong to a drill. However the drill ends, the
-    alarm is set back to its former state.
+    Checks that the address of the deployed templates is subscribed, and tells who else is; that
+    they have confirmed it; that the alarm has actions to the topic, and that CloudWatch could carry
+    them out. The operators get two mails, which say that they belong to a drill. However the drill
+    ends, the alarm is set back to its former state.
 
-    Exit code 0: all of it held; 1: an alarm might not reach the operators, or reaches others; 2:
-    the drill could not take place (no such alarm, an alarm that is in ALARM now, a deployment under
-    way).
+    Exit code 0: all of it held; 1: an alarm might not reach a subscriber; 2: the drill could not
+    take place (no such alarm, an alarm that is in ALARM now, a deployment under way).
     """
     if alarm is not None and not alarm.strip():
         raise typer.BadParameter("an alarm's name is needed", param_hint="--alarm")
@@ -144,7 +143,8 @@ class Drill:
         )
 
     def subscriptions(self) -> Iterator[Check]:
-        """Whether those whom the deployed templates name get the messages, and nobody else."""
+        """Whether those who are subscribed get the messages: those whom the deployed templates
+        name must; whether others may is for `verify` and for people to say."""
         wanted = subscriptions.of_templates(self.production)
         found = list(subscriptions.of_topic(self.production.client("sns"), self.topic))
         if not wanted:
@@ -178,7 +178,7 @@ class Drill:
                 yield Check(
                     what=f"subscription of {each.endpoint}",
                     found=f"{state}, and not in the deployed templates",
-                    verdict=Verdict.PROBLEM,
+                    verdict=Verdict.UNSEEN if each.confirmed else Verdict.PROBLEM,
                     mend=(_STRANGER if each.confirmed else _STRANGER_WAITS).format(arn=each.arn),
                 )
 
