@@ -20,7 +20,8 @@ from rich.markup import escape
 
 from change_report import presentation, settings
 from change_report.assembly import STACK, Assembly, synthesize
-from change_report.failure import ReportError
+from change_report.assembly_option import AssemblyOption
+from change_report.failure import ReportError, unreachable
 from change_report.marks import objections
 from change_report.model import Report
 from change_report.review import Deployed, look, review
@@ -51,16 +52,6 @@ Context = Annotated[
         help="A setting of config.py; may be repeated.",
     ),
 ]
-Folder = Annotated[
-    Path | None,
-    typer.Option(
-        "--assembly",
-        exists=True,
-        file_okay=False,
-        show_default=False,
-        help="A cloud assembly that `cdk synth` made, instead of synthesizing one now.",
-    ),
-]
 Allowed = Annotated[
     list[str] | None,
     typer.Option(
@@ -74,7 +65,7 @@ Allowed = Annotated[
 @app.command()
 def plan(
     context: Context = None,
-    assembly: Folder = None,
+    assembly: AssemblyOption = None,
     allow_replacement: Allowed = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -100,7 +91,7 @@ def plan(
 @app.command()
 def deploy(
     context: Context = None,
-    assembly: Folder = None,
+    assembly: AssemblyOption = None,
     allow_replacement: Allowed = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: for pipelines.")] = False,
 ) -> None:
@@ -138,10 +129,7 @@ def main() -> int:
         told.print("Interrupted. A deployment that had begun goes on in CloudFormation.")
         return 130
     except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
-        reason = (
-            f"no connection ({error}): is the network up? With AWS_ENDPOINT_URL set, is "
-            "`make local` running?"
-        )
+        reason = unreachable(error)
     except (ReportError, BotoCoreError, ClientError, OSError) as error:
         reason = str(error)
     except Exception as error:

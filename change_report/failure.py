@@ -3,5 +3,13 @@
 from __future__ import annotations
 
 
+def unreachable(error: Exception) -> str:
+    """What it means that a service of AWS could not be reached."""
+    return (
+        f"no connection ({error}): is the network up? With AWS_ENDPOINT_URL set, is "
+        "`make local` running?"
+    )
+
+
 class ReportError(Exception):
     """The report cannot be made, or the deployment failed; the text says why and what to do."""

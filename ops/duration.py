@@ -16,3 +16,8 @@ def duration(text: str) -> timedelta:
     if match is None:
         raise typer.BadParameter(f"{text} is none of 30m, 12h, 7d and the like")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def in_days(length: timedelta) -> str:
+    """As it is given on the command line, rounded up to days."""
+    return f"{-(-length // timedelta(days=1))}d"

@@ -7,6 +7,8 @@ from typing import Final
 from botocore import exceptions
 from botocore.exceptions import ClientError
 
+from change_report.failure import unreachable
+
 
 class OpsError(Exception):
     """The command could not do its work; the text says why and what to do."""
@@ -47,10 +49,7 @@ def explain(error: Exception) -> str:
         ):
             return f"the sign-in of the AWS profile has ended: {_SIGN_IN}"
         case exceptions.HTTPClientError() | exceptions.ConnectionError():
-            return (
-                f"no connection ({error}): is the network up? With AWS_ENDPOINT_URL set, is "
-                "`make local` running?"
-            )
+            return unreachable(error)
     return str(error)
 
 

@@ -6,9 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ops.checks import Check, Verdict
-from ops.payment_history import ACCEPTANCE, REQUEST, SHOWN, Item, faults, is_posting, shortened
+from ops.payment_history import (
+    ACCEPTANCE,
+    SHOWN,
+    Item,
+    faults,
+    is_posting,
+    request_of,
+    shortened,
+)
 
-_KEPT: Final = "nobody may change history: see docs/runbooks/business.md#history-changed"
+CHANGED: Final = "nobody may change history: see docs/runbooks/business.md#history-changed"
 _OWN: Final = frozenset({"transaction_id", "timestamp", "state"})
 """What one item has, and another one has otherwise."""
 _TERMS: Final = ("amount", "currency", "merchant_id")
@@ -25,14 +33,14 @@ def contradictions(
         inserted: by timestamp, items as the audit trail has them.
     """
     items = list(items)
-    request = next((item for item in items if item["timestamp"] == REQUEST), {})
+    request = request_of(items)
     terms = _terms(entry) if entry else {}
     for item in items:
         at = item["timestamp"]
         what = f"history item {item.get('state', at)}"
         if wrong := faults(item):
             found = "; ".join(wrong.values())
-            yield Check(what=f"{what}, form", found=found, verdict=Verdict.PROBLEM, mend=_KEPT)
+            yield Check(what=f"{what}, form", found=found, verdict=Verdict.PROBLEM, mend=CHANGED)
         audited = inserted.get(at, {})
         others: tuple[tuple[str, Mapping[str, Any], Iterable[str]], ...] = (
             ("ledger", terms, _of_ledger(item) if terms else ()),
@@ -48,7 +56,7 @@ def contradictions(
                     tellers.setdefault(told, []).append(teller)
         if tellers:
             found = "; ".join(f"{told} in {', '.join(by)}" for told, by in tellers.items())
-            yield Check(what=f"{what}, terms", found=found, verdict=Verdict.PROBLEM, mend=_KEPT)
+            yield Check(what=f"{what}, terms", found=found, verdict=Verdict.PROBLEM, mend=CHANGED)
 
 
 def _terms(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -100,6 +100,11 @@ class PaymentHistory:
             yield from map(_plain, page["Items"])
 
 
+def request_of(items: Iterable[Item]) -> Item:
+    """By its place, as :func:`is_posting`; empty if there is none."""
+    return next((item for item in items if item["timestamp"] == REQUEST), {})
+
+
 def is_posting(item: Item) -> bool:
     """By its place; what it says may have been altered."""
     return item["timestamp"] not in (REQUEST, ACCEPTANCE)

@@ -15,17 +15,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops import action_record, dlq_queues
 from ops.audit_records import AuditRecords
 from ops.checks import Check, Verdict
+from ops.duration import in_days
 from ops.failure import OpsError, explain
 from ops.ledger import Ledger
-from ops.payment_comparison import contradictions
+from ops.payment_comparison import CHANGED, contradictions
 from ops.payment_history import (
-    REQUEST,
     Item,
     PaymentHistory,
     is_posting,
     microseconds,
     moment,
     moment_of,
+    request_of,
 )
 from ops.production import Production
 
@@ -47,7 +48,6 @@ _LINES: Final = 100
 _LETTERS: Final = 200
 """Of the dead-letter queue, at most; hidden from others for so many seconds while it is read:"""
 _HIDDEN: Final = 20
-_CHANGED: Final = "nobody may change history: see docs/runbooks/business.md#history-changed"
 # Of a log line. None holds anything that the payment's client sent.
 _TOLD: Final = (
     "message",
@@ -139,7 +139,7 @@ class Story:
         at = datetime.fromisoformat(entry["posted_at"])
         if not any(item["timestamp"] == microseconds(at) for item in self.items):
             yield self._gap("history item of the posting", at, "the sweep of each minute brings it")
-        request = next((item for item in self.items if item["timestamp"] == REQUEST), {})
+        request = request_of(self.items)
         if request.get("state") != "approved":
             yield Check(
                 what="approval of the posting",
@@ -181,7 +181,7 @@ class Story:
                     what=f"history item {item.get('state', at)}",
                     found="missing, and the audit trail has it",
                     verdict=Verdict.PROBLEM,
-                    mend=_CHANGED,
+                    mend=CHANGED,
                 )
 
     def _gap(self, what: str, since: datetime, mend: str) -> Check:
@@ -336,7 +336,7 @@ def _audit(production: Production, story: Story) -> str:
                 warning = " - a change that nobody may make"
                 when = f"at {record['created_at']}, in {found.key}"
                 story.changes.append(
-                    Check(what=what, found=when, verdict=Verdict.PROBLEM, mend=_CHANGED)
+                    Check(what=what, found=when, verdict=Verdict.PROBLEM, mend=CHANGED)
                 )
             else:
                 story.inserted.setdefault(at, item)
@@ -370,8 +370,7 @@ def _told_spans(story: Story, spans: list[tuple[datetime, datetime]]) -> str:
     )
     if len(spans) == 1:
         return told
-    days = -(-(story.now - spans[0][0]) // timedelta(days=1))
-    return f"{told}; not in between: --trail {days}d"
+    return f"{told}; not in between: --trail {in_days(story.now - spans[0][0])}"
 
 
 def _log_of(name: str) -> Callable[[Production, Story], str]:
@@ -467,12 +466,12 @@ def _state(story: Story) -> tuple[Verdict, str, str]:
     if request:
         expires = moment(request.get("expires_at"))
         if expires is None:
-            return Verdict.PROBLEM, "approved, until nobody knows when", _CHANGED
+            return Verdict.PROBLEM, "approved, until nobody knows when", CHANGED
         if story.now < expires:
             return Verdict.HELD, f"approved, not processed yet; valid until {_clock(expires)}", ""
         return Verdict.HELD, f"approved, never processed; expired at {_clock(expires)}", ""
-    if any(item["timestamp"] == REQUEST for item in story.items):
-        return Verdict.PROBLEM, "there is a request, but not what was decided", _CHANGED
+    if request_of(story.items):
+        return Verdict.PROBLEM, "there is a request, but not what was decided", CHANGED
     if story.is_known:
         return (
             Verdict.PROBLEM,

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from ops import terminal
 from ops.audit_records import IN_GLACIER, AuditRecords, Found
-from ops.duration import duration
+from ops.duration import duration, in_days
 from ops.failure import OpsError
 from ops.ledger import FIRST, Ledger
 from ops.payment_history import LARGEST_BATCH, REQUEST, PaymentHistory, microseconds
@@ -149,11 +149,6 @@ class Reconciled:
     @property
     def held(self) -> bool:
         return not self.differences and not self.unread
-
-    @property
-    def days(self) -> int:
-        """Since the period began, rounded up."""
-        return -(-(datetime.now(UTC) - self.period.begin) // timedelta(days=1))
 
     @property
     def unjudged(self) -> list[str]:
@@ -349,8 +344,9 @@ def _show(console: Console, reconciled: Reconciled) -> None:
         more = len(reconciled.differences) - _SHOWN
         if more > 0:
             console.print(f"And {more:,} more: --json tells all.")
+        trail = in_days(datetime.now(UTC) - reconciled.period.begin)
         console.print(
-            f"What happened to one of them: python -m ops payment ID --trail {reconciled.days}d",
+            f"What happened to one of them: python -m ops payment ID --trail {trail}",
             soft_wrap=True,
         )
     elif reconciled.held:

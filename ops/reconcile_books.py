@@ -6,7 +6,7 @@ It stands in a temporary database of SQLite, on disk: a day may have a million p
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -156,12 +156,11 @@ class Books:
         self._add("history", item)
 
     def add_approval(self, item: dict[str, Any]) -> None:
-        self.add_faults("history", item)
-        values = _sound(item, "transaction_id", "state", "currency", "amount")
+        values = self._sound("history", item, "transaction_id", "state", "currency", "amount")
         self._db.execute("INSERT OR IGNORE INTO approvals VALUES (?, ?, ?, ?)", values)
 
-    def add_faults(self, teller: str, item: dict[str, Any]) -> None:
-        """What is wrong with an item by itself, if anything.
+    def add_faults(self, teller: str, item: dict[str, Any]) -> Collection[str]:
+        """What is wrong with an item by itself, if anything; the attributes that are.
 
         Args:
             teller: who has it so.
@@ -171,6 +170,12 @@ class Books:
             at = 0 if "timestamp" in found else item["timestamp"]
             values = (item["transaction_id"], at, teller, told)
             self._db.execute("INSERT INTO faults VALUES (?, ?, ?, ?)", values)
+        return found
+
+    def _sound(self, teller: str, item: dict[str, Any], *names: str) -> list[Any]:
+        """Attributes of an item; None for those that are malformed, which cannot be added up."""
+        wrong = self.add_faults(teller, item)
+        return [None if name in wrong else item.get(name) for name in names]
 
     def add_change(self, transaction_id: str, at: int, event: str, told: str) -> None:
         """A change that nobody may make.
@@ -183,8 +188,8 @@ class Books:
         )
 
     def _add(self, table: str, item: dict[str, Any]) -> None:
-        self.add_faults(_TELLERS[table], item)
-        values = _sound(item, "transaction_id", "timestamp", "currency", "amount")
+        names = ("transaction_id", "timestamp", "currency", "amount")
+        values = self._sound(_TELLERS[table], item, *names)
         self._db.execute(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?, ?)", values)  # noqa: S608
 
     def known(self) -> Iterator[tuple[str, int]]:
@@ -249,9 +254,3 @@ class Books:
 
 
 _TELLERS: Final = {"history": "history", "audit": "audit trail"}
-
-
-def _sound(item: dict[str, Any], *names: str) -> list[Any]:
-    """Attributes of an item; None for those that are malformed, which cannot be added up."""
-    wrong = faults(item)
-    return [None if name in wrong else item.get(name) for name in names]

@@ -92,11 +92,10 @@ class LedgerSession:
                 self._statements[sql] = connection.prepare(sql)
             rows: list[list[Any]] | None = self._statements[sql].run(**parameters)
         except DatabaseError as error:
-            state = error.args[0].get("C", "")
-            if state[:2] not in _UNAVAILABLE:
-                raise LedgerRefusedError(f"SQLSTATE {state}: {error.args[0].get('M')}") from error
+            if error.args[0].get("C", "")[:2] not in _UNAVAILABLE:
+                raise LedgerRefusedError(_told(error)) from error
             self.close()
-            raise LedgerUnavailableError(f"SQLSTATE {state}: {error.args[0].get('M')}") from error
+            raise LedgerUnavailableError(_told(error)) from error
         except Exception as error:
             # The protocol may have been left half-way: no answer on this connection is ours.
             self.close()
@@ -109,11 +108,17 @@ class LedgerSession:
         try:
             self._connection = self._connect()
         except Exception as error:
-            raise LedgerUnavailableError(f"no connection: {error}") from error
+            reason = _told(error) if isinstance(error, DatabaseError) else error
+            raise LedgerUnavailableError(f"no connection: {reason}") from error
         self._used = self._clock()
         if self._used - started > OPENED_WITHIN:
             raise LedgerUnavailableError("it took too long to connect; the next statement may run")
         return self._connection
+
+
+def _told(error: DatabaseError) -> str:
+    """What the server says, of the many fields that the driver has of its answer."""
+    return f"SQLSTATE {error.args[0].get('C', '')}: {error.args[0].get('M')}"
 
 
 def longest_call(*, opening: float, statement: float) -> float:

@@ -13,16 +13,10 @@ from functools import lru_cache, partial
 from typing import Any, Final
 
 from aws_lambda_powertools.logging import Logger
-from pg8000.native import Connection, DatabaseError  # type: ignore[import-untyped]
+from pg8000.native import Connection  # type: ignore[import-untyped]
 
 from ledger.connection import OPENING_WAITS, RESOLVER_SECONDS, LedgerAddress, connect
-from ledger.session import (
-    LedgerError,
-    LedgerRefusedError,
-    LedgerSession,
-    LedgerUnavailableError,
-    longest_call,
-)
+from ledger.session import LedgerRefusedError, LedgerSession, LedgerUnavailableError, longest_call
 from ledger.token import sign_in_token
 from ledger_reader.reading import answer
 from ledger_reader.requests import InvalidRequestError, address, check
@@ -55,23 +49,14 @@ def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         return answer(_session(database), request)
     except LedgerRefusedError as error:
         logger.exception("the ledger refused")
-        return _error("ledger_refused", _detail(error))
+        return _error("ledger_refused", str(error))
     except LedgerUnavailableError as error:
         logger.exception("the ledger is not available")
-        return _error("ledger_unavailable", _detail(error))
+        return _error("ledger_unavailable", str(error))
 
 
 def _error(code: str, detail: str) -> dict[str, Any]:
     return {"error": {"code": code, "detail": detail}}
-
-
-def _detail(error: LedgerError) -> str:
-    """Its text, in which the driver may have put all fields of the server's answer."""
-    cause = error.__cause__
-    if not isinstance(cause, DatabaseError) or not isinstance(cause.args[0], dict):
-        return str(error)
-    fields = cause.args[0]
-    return str(error).replace(str(cause), f"SQLSTATE {fields.get('C')}: {fields.get('M')}")
 
 
 @lru_cache(maxsize=2)  # the ledger's, and that of the copy that was restored last

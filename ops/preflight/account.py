@@ -9,6 +9,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from change_report.assembly import STACK
+from change_report.templates import NESTED_STACK
 from config import ProductionConfig
 from ops.checks import Check
 from ops.failure import code
@@ -18,7 +19,6 @@ from ops.production import REGION, Resource
 from ops.questions import Clients
 
 _BOOTSTRAP: Final = "CDKToolkit"
-_NESTED: Final = "AWS::CloudFormation::Stack"
 _DEPLOYABLE: Final = frozenset(
     {
         "",
@@ -88,7 +88,7 @@ def _resources(cloudformation: Any, name: str, stack_id: str) -> Iterator[Resour
             name=each["PhysicalResourceId"],
         )
         yield found
-        if found.type == _NESTED:
+        if found.type == NESTED_STACK:
             yield from _resources(cloudformation, found.logical_id, found.name)
 
 

@@ -11,9 +11,9 @@ import typer
 from rich.markup import escape
 
 from change_report.assembly import Assembly, synthesize
+from change_report.assembly_option import AssemblyOption
 from change_report.failure import ReportError
 from ops import terminal
-from ops.assembly_option import AssemblyOption
 from ops.failure import OpsError
 from ops.production import Production
 

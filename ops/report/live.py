@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from change_report.assembly import PROJECT, STACK
+from change_report.templates import NESTED_STACK
 from ops import subscriptions
 from ops.checks import Verdict
 from ops.production import REGION, Production
 from ops.subscriptions import Subscription
 
 _WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
-_NESTED: Final = "AWS::CloudFormation::Stack"
 _NOT_CHECKED: Final = "NOT_CHECKED"
 
 
@@ -90,7 +90,7 @@ def look(production: Production) -> Seen:
         BotoCoreError, ClientError: AWS could not be asked.
     """
     resources = list(production.resources())
-    nested = [each for each in resources if each.type == _NESTED]
+    nested = [each for each in resources if each.type == NESTED_STACK]
     alarms = [each for each in resources if each.type.endswith("Alarm")]
     states = _alarm_states(production)
     checks, unverified = _verified()

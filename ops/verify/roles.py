@@ -28,7 +28,9 @@ def of_functions(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         mend="a role for each function: aws lambda update-function-configuration --role",
     )  # fmt: skip
     for name, role in roles.items():
-        denials = [each for each in _statements(clients, role) if each["Effect"] == "Deny"]
+        inline, attached = dict(_inline(clients, role)), _attached(clients, role)
+        own = _statements(clients, inline, attached)
+        denials = [each for each in own if each["Effect"] == "Deny"]
         yield judged(
             "R17", f"explicit denials of {name}", found=len(denials), needed="some",
             held=bool(denials),
@@ -51,7 +53,9 @@ def of_role(
         policies: ARNs of its own, the only ones that it may have; any, without a stack.
     """
     found = clients("iam").get_role(RoleName=role)["Role"]
-    allowed = [each for each in _statements(clients, role) if each["Effect"] == "Allow"]
+    inline, attached = dict(_inline(clients, role)), _attached(clients, role)
+    own = _statements(clients, inline, attached)
+    allowed = [each for each in own if each["Effect"] == "Allow"]
     wildcards = sorted({a for each in allowed for a in _actions(each) if _is_wildcard(a)})
     of_all = sorted(
         {
@@ -63,11 +67,9 @@ def of_role(
         }
     )
     foreign = [
-        each["PolicyName"]
-        for each in _attached(clients, role)
-        if each["PolicyArn"].startswith("arn:aws:iam::aws:")
+        each["PolicyName"] for each in attached if each["PolicyArn"].startswith("arn:aws:iam::aws:")
     ]
-    added = [] if policies is None else list(_beyond(clients, role, policies))
+    added = [] if policies is None else list(_beyond(inline, attached, policies))
     good = True
     if added:
         good = False
@@ -119,14 +121,14 @@ def _of_each(clients: Clients, subjects: Subjects) -> dict[str, str]:
     }
 
 
-def _statements(clients: Clients, role: str) -> Iterator[Item]:
-    """Those of its inline policies and of the customer's managed ones."""
+def _statements(
+    clients: Clients, inline: Mapping[str, Item], attached: Collection[Item]
+) -> Iterator[Item]:
+    """Those of a role's policies."""
     iam = clients("iam")
-    for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
-        for name in page["PolicyNames"]:
-            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            yield from statements(document)
-    for each in _attached(clients, role):
+    for document in inline.values():
+        yield from statements(document)
+    for each in attached:
         policy = iam.get_policy(PolicyArn=each["PolicyArn"])["Policy"]
         version = iam.get_policy_version(
             PolicyArn=each["PolicyArn"], VersionId=policy["DefaultVersionId"]
@@ -134,19 +136,26 @@ def _statements(clients: Clients, role: str) -> Iterator[Item]:
         yield from statements(version["Document"])
 
 
+def _inline(clients: Clients, role: str) -> Iterator[tuple[str, Item]]:
+    """Names and documents."""
+    iam = clients("iam")
+    for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
+        for name in page["PolicyNames"]:
+            yield name, iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+
+
 def _attached(clients: Clients, role: str) -> list[Item]:
     pages = clients("iam").get_paginator("list_attached_role_policies").paginate(RoleName=role)
     return [each for page in pages for each in page["AttachedPolicies"]]
 
 
-def _beyond(clients: Clients, role: str, policies: Collection[str]) -> Iterator[str]:
+def _beyond(
+    inline: Mapping[str, Item], attached: Collection[Item], policies: Collection[str]
+) -> Iterator[str]:
     """Inline policies, of which the app has none, and attached ones that are not among these."""
-    iam = clients("iam")
-    for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
-        for name in page["PolicyNames"]:
-            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            yield f"inline {name} ({', '.join(_rights(document))})"
-    for each in _attached(clients, role):
+    for name, document in inline.items():
+        yield f"inline {name} ({', '.join(_rights(document))})"
+    for each in attached:
         if each["PolicyArn"] not in policies:
             yield f"attached {each['PolicyArn']}"
 

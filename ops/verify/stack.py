@@ -9,11 +9,11 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from change_report.assembly import STACK
+from change_report.templates import NESTED_STACK
 from ops.checks import Verdict
 from ops.failure import code
 from ops.questions import Clients
 from ops.verify.findings import Finding, judged, problem
-from ops.verify.templates import NESTED
 
 _WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 _DRIFT_SECONDS: Final = 600
@@ -93,7 +93,7 @@ def _compared(cloudformation: Any, stack_id: str) -> str:
         each
         for page in pages
         for each in page["StackResourceSummaries"]
-        if each["ResourceType"] != NESTED  # has a line of its own
+        if each["ResourceType"] != NESTED_STACK  # has a line of its own
     ]
     statuses = [
         each.get("DriftInformation", {}).get("StackResourceDriftStatus") for each in resources
@@ -115,7 +115,7 @@ def _drifted(cloudformation: Any, stack_id: str) -> Iterator[Finding]:
         )
         drifts += pages["StackResourceDrifts"]
     for each in drifts:
-        if each["ResourceType"] == NESTED:
+        if each["ResourceType"] == NESTED_STACK:
             continue  # has a line of its own
         differences = [
             f"{part['PropertyPath']} is {part['ActualValue']} instead of {part['ExpectedValue']}"

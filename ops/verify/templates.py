@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from functools import cache
+from typing import Any
 
 from change_report.assembly import STACK
+from change_report.templates import NESTED_STACK
 from ops.questions import Clients
 from ops.verify.subjects import Subjects
-
-NESTED: Final = "AWS::CloudFormation::Stack"
 
 
 def stacks(subjects: Subjects) -> dict[str, str]:
     """The ids of the root stack and of those nested in it, by their names for people."""
-    nested = {each.logical_id: each.name for each in subjects.stack if each.type == NESTED}
+    nested = {each.logical_id: each.name for each in subjects.stack if each.type == NESTED_STACK}
     return {STACK: STACK, **nested}
 
 
@@ -35,6 +35,7 @@ def properties(clients: Clients, subjects: Subjects, type_: str) -> dict[str, Ma
     }
 
 
+@cache  # of a few stacks, each of which several questions are about
 def _resources(clients: Clients, stack_id: str) -> Mapping[str, Any]:
     # boto3 reads what is JSON; CDK writes nothing else.
     body = clients("cloudformation").get_template(StackName=stack_id)["TemplateBody"]

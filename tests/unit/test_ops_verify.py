@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from change_report.templates import NESTED_STACK
 from ops.checks import Verdict
 from ops.production import Resource
 from ops.verify import (
@@ -27,7 +28,6 @@ from ops.verify import (
 from ops.verify.command import _question
 from ops.verify.findings import Finding
 from ops.verify.subjects import Subjects
-from ops.verify.templates import NESTED
 from tests.unit.test_ops_preflight import Aws, as_clients
 
 IN_ORDER = "alarms that tell the alerts topic, and when they should"
@@ -514,7 +514,9 @@ def test_an_alarm_is_as_its_stacks_template_has_it(aws: Aws) -> None:
         topic=TOPIC,
         alarms=["connections"],
         stack=[
-            Resource(stack="PaymentsProd", logical_id="O", type=NESTED, name=asked["StackName"]),
+            Resource(
+                stack="PaymentsProd", logical_id="O", type=NESTED_STACK, name=asked["StackName"]
+            ),
             Resource(stack="O", logical_id="A", type=type_, name="connections"),
         ],
     )
@@ -702,7 +704,7 @@ def test_drift_of_every_page_is_told(aws: Aws) -> None:
         aws.answers("cloudformation", "describe_stack_resource_drifts", page)
     statuses = ("MODIFIED", "DELETED", "IN_SYNC", "NOT_CHECKED", None)
     listed = [summary("AWS::SQS::Queue", each) for each in statuses]
-    listed.append(summary(NESTED, "IN_SYNC"))
+    listed.append(summary(NESTED_STACK, "IN_SYNC"))
     aws.answers("cloudformation", "list_stack_resources", {"StackResourceSummaries": listed})
     one, two, all_of_it = stack.drift(as_clients(aws), "D", "s")
     assert one.found == "/VisibilityTimeout is 31 instead of 180"
