@@ -54,7 +54,7 @@ synth: setup ## Write the CloudFormation templates to cdk.out/
 	@echo "The templates are in cdk.out/"
 
 snapshots: setup ## Accept the templates as they are now (review the diff of snapshots/)
-	@python -m pytest tests/unit/test_snapshots.py --snapshot-update --quiet $(ARGS)
+	@python -m pytest tests/templates/test_snapshots.py --snapshot-update --quiet $(ARGS)
 
 docs: setup ## Write the pages of docs/ that are made from code
 	@PYTHONPATH=lambda_code python -m contract

@@ -1,16 +1,30 @@
-"""How property tests run, and what the tests of the money tell at the end of a session."""
+"""How property tests run, what a set-up that fails reports, and what the tests of the money tell at
+the end of a session."""
 
 from __future__ import annotations
+
+from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.set_up import SetUpError, tell_once
 from tests.tally import tally
 
 # No test fails for the time it takes: machines are shared, and the first draw of any text in a
 # fresh checkout takes seconds, because hypothesis makes its table of characters then.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.excinfo and isinstance(call.excinfo.value, SetUpError):
+        tell_once(report, call.excinfo.value)
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

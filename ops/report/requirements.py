@@ -14,7 +14,7 @@ from typing import Final
 
 from change_report.assembly import PROJECT
 
-TESTS: Final = "tests/unit/test_requirements.py"
+TESTS: Final = "tests/templates/test_requirements.py"
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ REQUIREMENTS: Final = (
             Shown(f"{_VPC}/*Subnet?/Subnet", ("AvailabilityZone",)),
             *_of_functions("Runtime"),
         ),
-        also=("tests/unit/test_config.py",),
+        also=("tests/templates/test_config.py",),
         controls=("2.2.1",),
     ),
     Requirement(
@@ -170,7 +170,7 @@ REQUIREMENTS: Final = (
             Shown("DataNestedStack/LedgerDatabase/ParameterGroup", ("Parameters.rds.force_ssl",)),
             Shown("DataNestedStack/LedgerDatabase/SubnetGroup", ("SubnetIds",)),
         ),
-        also=("tests/unit/test_retention.py",),
+        also=("tests/templates/test_retention.py",),
         controls=("1.4.4", "2.2.6", "3.6.1", "4.2.1", "12.10.1"),
         remark="Deletion protection is switched on by Custom::ProductionSeal at the end of a "
         "deployment, not by the template (docs/decisions/0007-seal-outside-the-template.md).",
@@ -198,7 +198,7 @@ REQUIREMENTS: Final = (
             Shown(f"{_API}/Default/*", ("HttpMethod", "Integration.Uri"), "ApiGateway::Method"),
             Shown("ComputeNestedStack/Firewall/WebAcl", ("Scope",)),
         ),
-        also=("tests/unit/test_api.py", "tests/e2e/test_payment.py"),
+        also=("tests/templates/test_api.py", "tests/e2e/test_payment.py"),
         controls=("4.2.1", "6.4.2"),
     ),
     Requirement(
@@ -248,7 +248,7 @@ REQUIREMENTS: Final = (
                 "S3::Bucket",
             ),
         ),
-        also=("tests/unit/test_retention.py", "tests/e2e/test_roles.py"),
+        also=("tests/templates/test_retention.py", "tests/e2e/test_roles.py"),
         controls=("10.2.1", "10.3.1", "10.3.2", "10.3.3", "10.3.4", "10.5.1"),
     ),
     Requirement(
@@ -272,7 +272,7 @@ REQUIREMENTS: Final = (
         number="R12",
         text="CloudWatch dashboard: API Gateway latency, Lambda error rates, RDS CPU utilization.",
         shown=(Shown("ObservabilityNestedStack/Dashboard/Dashboard", ("DashboardName",)),),
-        also=("tests/unit/test_dashboard_picture.py",),
+        also=("tests/ops/test_dashboard_picture.py",),
         remark="PCI DSS asks for no dashboard.",
     ),
     Requirement(
@@ -293,7 +293,7 @@ REQUIREMENTS: Final = (
             Shown("ObservabilityNestedStack/Alarms/*", (), "CloudWatch::*Alarm"),
             Shown("ObservabilityNestedStack/Events/*", (), "Events::Rule"),
         ),
-        also=("tests/unit/test_alarms.py", "tests/unit/test_runbooks.py"),
+        also=("tests/templates/test_alarms.py", "tests/templates/test_runbooks.py"),
         controls=("10.7.2", "12.10.5"),
     ),
     Requirement(
@@ -309,7 +309,7 @@ REQUIREMENTS: Final = (
         number="R16",
         text="Every resource carries the tags Environment, Team and CostCenter.",
         shown=(Shown("*", (), "CloudFormation::Stack"),),
-        also=("tests/unit/test_tags.py",),
+        also=("tests/templates/test_tags.py",),
         controls=("12.5.1",),
         remark="They stand in the templates at every resource that can be tagged; the appendix "
         "tells, resource by resource. The root stack has them too, and CloudFormation passes them "
@@ -322,7 +322,7 @@ REQUIREMENTS: Final = (
             Shown("*", ("PermissionsBoundary",), "IAM::Role"),
             Shown("*", (), "IAM::ManagedPolicy"),
         ),
-        also=("tests/unit/test_permission_matrix.py", "tests/e2e/test_roles.py"),
+        also=("tests/templates/test_permission_matrix.py", "tests/e2e/test_roles.py"),
         controls=("7.2.1", "7.2.2", "7.2.5", "7.3.3"),
     ),
     Requirement(
@@ -361,7 +361,7 @@ REQUIREMENTS: Final = (
                 "CodeDeploy::DeploymentGroup",
             ),
         ),
-        also=("tests/e2e/test_drills.py", "tests/unit/test_termination_protection.py"),
+        also=("tests/e2e/test_drills.py", "tests/templates/test_termination_protection.py"),
         controls=("6.5.1",),
     ),
     Requirement(
@@ -381,7 +381,7 @@ REQUIREMENTS: Final = (
         number="S5",
         text="Used by a single cdk deploy PaymentsProd, snapshot testing of the templates, and "
         "rollback in the CloudFormation console.",
-        also=("tests/unit/test_snapshots.py", "docs/runbooks/rollback.md"),
+        also=("tests/templates/test_snapshots.py", "docs/runbooks/rollback.md"),
         controls=("6.5.1",),
     ),
     Requirement(

@@ -12,7 +12,7 @@ import pytest
 from detect_secrets.core.scan import scan_file
 from detect_secrets.settings import transient_settings
 
-from tests.unit.conftest import ROOT
+from tests.synthesis import ROOT
 
 # Secrets that can be told by themselves, of what this project has to do with.
 MARKED = (
@@ -54,7 +54,7 @@ KNOWN = {
     ("change_report/marks.py", "the key that clients send"),
     ("change_report/marks.py", "the secret"),
     ("ops/report/requirements.py", "DataNestedStack/LedgerDatabase/Key"),
-    ("tests/unit/test_change_report.py", "none"),
+    ("tests/ops/test_change_report.py", "none"),
     # Of databases that live as long as a test.
     ("tests/integration/ledger/test_connection.py", "a-token"),
     ("tests/integration/local/test_postgres.py", "right"),

@@ -15,8 +15,8 @@ from audit_logger.trail import AuditTrail
 
 from local import aws
 from tests.environment import PROJECT, Environment
-from tests.unit.lambda_code.bucket_in_memory import KEY
-from tests.unit.lambda_code.test_audit_logger import record
+from tests.functions.bucket_in_memory import KEY
+from tests.functions.test_audit_logger import record
 
 START = datetime(2026, 1, 31, 8, 30, tzinfo=UTC)
 

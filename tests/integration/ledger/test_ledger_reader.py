@@ -14,8 +14,8 @@ from pg8000.native import Connection, DatabaseError  # type: ignore[import-untyp
 from ledger.posting import Ledger
 from ledger.session import LedgerSession
 from payments.moments import to_rfc3339
+from tests.functions.lambda_context import CONTEXT
 from tests.integration.ledger.conftest import Connect, sqlstate
-from tests.unit.lambda_code.lambda_context import CONTEXT
 
 READER = "ledger_reader"
 INSUFFICIENT_PRIVILEGE, READ_ONLY_TRANSACTION = "42501", "25006"

@@ -24,8 +24,8 @@ import payment_processor.handler
 import payment_validator.handler
 
 import payments.moments
+from tests.functions.lambda_context import CONTEXT
 from tests.integration.money.boundary import Boundary, Fault, install
-from tests.unit.lambda_code.lambda_context import CONTEXT
 
 HANDLERS = {
     "payment-validator": payment_validator.handler.handle,

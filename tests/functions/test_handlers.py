@@ -1,0 +1,270 @@
+"""The functions' edges: events in, answers and logs out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import payment_processor.handler
+import payment_validator.handler
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from payment_processor.logic import Processor
+from payment_processor.status import StatusReporter
+
+from ledger.session import LedgerUnavailableError
+from payments.contract import validator
+from payments.moments import now, to_rfc3339
+from tests.functions.conftest import Logs, Metrics
+from tests.functions.lambda_context import CONTEXT
+from tests.functions.test_contract import REQUEST as BODY
+from tests.functions.test_history import REQUEST
+from tests.functions.test_payment_processor import FakeHistory, FakeLedger
+from tests.functions.test_payment_validator import Store
+
+LAMBDA_CODE = Path(payment_validator.handler.__file__).parents[1]
+TRANSACTION = "6311be72-496b-5539-8a88-da9b8e217493"
+CARD = "4111 1111 1111 1111"
+
+
+def http(method: str, resource: str, body: object = None) -> dict[str, Any]:
+    return {
+        "httpMethod": method,
+        "resource": resource,
+        "body": None if body is None else json.dumps(body),
+        "requestContext": {"requestId": "gateway-request"},
+    }
+
+
+def answered(response: dict[str, Any], schema: str) -> dict[str, Any]:
+    """The body of a response, which fits its schema and its headers."""
+    body: dict[str, Any] = json.loads(response["body"])
+    validator(schema)(body)
+    kind = "application/problem+json" if schema == "problem" else "application/json"
+    assert response["headers"]["Content-Type"] == kind
+    return body
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+    store = Store()
+    monkeypatch.setenv("APPROVAL_VALIDITY_SECONDS", "900")
+    monkeypatch.setattr(payment_validator.handler, "_history", lambda: store)
+    return store
+
+
+@pytest.fixture
+def ledger() -> FakeLedger:
+    return FakeLedger()
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch, ledger: FakeLedger) -> list[str]:
+    """payment-processor on fakes, with one approved payment; what it queues."""
+    approved = replace(
+        REQUEST, transaction_id=TRANSACTION, expires_at=to_rfc3339(now() + timedelta(hours=1))
+    )
+    history, queue = FakeHistory(approved), Queue()
+    for name, part in {
+        "_processor": Processor(history, ledger, history),
+        "_history": history,
+        "_ledger": ledger,
+        "_retry_queue": queue,
+    }.items():
+        monkeypatch.setattr(payment_processor.handler, name, lambda part=part: part)
+    return queue.sent
+
+
+class Queue:
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def send(self, transaction_id: str, correlation_id: str) -> None:
+        assert correlation_id == "gateway-request"
+        self.sent.append(transaction_id)
+
+    def delay(self, waits: Mapping[str, int]) -> None:
+        self.waits = waits
+
+
+def validate(body: object) -> dict[str, Any]:
+    return payment_validator.handler.handle(http("POST", "/validate", body), CONTEXT)
+
+
+def process(body: object) -> dict[str, Any]:
+    return payment_processor.handler.handle(http("POST", "/process", body), CONTEXT)
+
+
+@pytest.mark.usefixtures("store")
+def test_validate_answers_200_with_the_decision() -> None:
+    response = validate(BODY)
+    assert response["statusCode"] == 200
+    assert answered(response, "validate_response")["decision"] == "approved"
+
+
+@pytest.mark.usefixtures("store")
+def test_validate_answers_400_to_an_invalid_request() -> None:
+    response = validate({})
+    assert response["statusCode"] == 400
+    assert answered(response, "problem")["code"] == "invalid_request"
+
+
+FAULTS = [
+    (EndpointConnectionError(endpoint_url="x"), 503, "service_unavailable"),
+    (RuntimeError(), 500, "internal_error"),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "code"), FAULTS)
+def test_a_fault_becomes_a_problem_and_tells_nothing_of_itself(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: str
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(store, "record_request", fail)
+    response = validate(BODY)
+    assert response["statusCode"] == status
+    assert answered(response, "problem")["code"] == code
+
+
+@pytest.mark.parametrize("error", [error for error, _, _ in FAULTS])
+def test_a_fault_is_counted_for_the_version_that_answered(
+    store: Store, monkeypatch: pytest.MonkeyPatch, metrics: Metrics, error: Exception
+) -> None:
+    """To Lambda, a call that was answered is none that failed."""
+
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "7")
+    validate({})
+    assert metrics() == []
+    monkeypatch.setattr(store, "record_request", fail)
+    validate(BODY)
+    assert metrics() == [("CallsFailed", 1, "7")]
+
+
+def test_no_card_number_is_logged_or_stored(store: Store, logs: Logs) -> None:
+    for name in BODY:
+        validate(BODY | {name: CARD})
+        validate(BODY | {name: CARD, CARD: CARD})
+    validate(CARD)
+    assert store.requests == {}
+    assert len(logs()) == 2 * len(BODY) + 1
+    assert "1111" not in json.dumps(logs())
+
+
+@pytest.mark.usefixtures("store")
+def test_logs_carry_transaction_and_correlation_id_and_no_payload(logs: Logs) -> None:
+    transaction = answered(validate(BODY), "validate_response")["transaction_id"]
+    (line,) = logs()
+    assert (line["transaction_id"], line["correlation_id"]) == (transaction, "gateway-request")
+    assert not any(value in json.dumps(line) for value in (BODY["reference"], "tok_visa"))
+
+
+@pytest.mark.usefixtures("store")
+def test_one_requests_ids_do_not_reach_the_next_ones_logs(logs: Logs) -> None:
+    validate(BODY)
+    validate({})
+    assert ["transaction_id" in line for line in logs()] == [True, False]
+
+
+@pytest.mark.usefixtures("queue")
+def test_process_answers_200_with_the_entry(ledger: FakeLedger) -> None:
+    response = process({"transaction_id": TRANSACTION})
+    assert response["statusCode"] == 200
+    body = json.loads(response["body"])
+    assert body["status"] == "posted"
+    assert body["entry"]["entry_id"] == ledger.entries[TRANSACTION].entry_id
+    assert "undelivered" not in body["entry"]
+
+
+def test_process_answers_202_when_the_ledger_is_away(queue: list[str], ledger: FakeLedger) -> None:
+    ledger.error = LedgerUnavailableError()
+    response = process({"transaction_id": TRANSACTION})
+    assert response["statusCode"] == 202
+    answered(response, "process_queued_response")
+    assert queue == [TRANSACTION]
+
+
+@pytest.mark.usefixtures("queue")
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"transaction_id": TRANSACTION.replace("6", "7")}, 404),
+        ({"transaction_id": "x"}, 400),
+        ({"transaction_id": TRANSACTION.upper()}, 400),
+        ([], 400),
+        (None, 400),
+    ],
+)
+def test_process_answers_4xx_to_what_it_cannot_process(body: object, status: int) -> None:
+    response = process(body)
+    assert response["statusCode"] == status
+    answered(response, "problem")
+
+
+@pytest.mark.parametrize(("error", "status"), [(None, 200), (OSError(), 503)])
+def test_status_answers_503_in_an_outage(
+    monkeypatch: pytest.MonkeyPatch, error: Exception | None, status: int
+) -> None:
+    def probe() -> None:
+        if error:
+            raise error
+
+    reporter = StatusReporter(dict.fromkeys(("ledger", "transactions_table", "retry_queue"), probe))
+    monkeypatch.setattr(payment_processor.handler, "_status_reporter", lambda: reporter)
+    response = payment_processor.handler.handle(http("GET", "/status"), CONTEXT)
+    assert response["statusCode"] == status
+    answered(response, "status_response")
+
+
+@pytest.mark.parametrize(("method", "resource"), [("GET", "/process"), ("POST", "/other")])
+def test_no_other_address_is_served(method: str, resource: str) -> None:
+    response = payment_processor.handler.handle(http(method, resource), CONTEXT)
+    assert response["statusCode"] == 404
+    answered(response, "problem")
+
+
+def test_a_batch_of_the_retry_queue_is_processed(queue: list[str], ledger: FakeLedger) -> None:
+    fields = {"receiptHandle": "r", "attributes": {"ApproximateReceiveCount": "1"}}
+    records = [
+        {"messageId": "m1", "body": json.dumps({"transaction_id": TRANSACTION}), **fields},
+        {"messageId": "m2", "body": "?", **fields},
+    ]
+    answer = payment_processor.handler.handle({"Records": records}, CONTEXT)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m2"}]}
+    assert set(ledger.entries) == {TRANSACTION}
+    assert queue == []
+
+
+@pytest.mark.usefixtures("queue")
+def test_the_schedules_event_sweeps_the_outbox(ledger: FakeLedger) -> None:
+    ledger.post(transaction_id=TRANSACTION, merchant_id="m", amount=1, currency="EUR")
+    answer = payment_processor.handler.handle({"task": "sweep-outbox"}, CONTEXT)
+    assert answer == {"delivered": 1}
+    assert ledger.outbox == {}
+
+
+@pytest.mark.parametrize(
+    ("function", "unwanted"),
+    [
+        ("payment_validator", {"boto3", "pydantic", "pg8000", "scramp", "audit_logger"}),
+        ("payment_processor", {"boto3", "pydantic", "audit_logger", "ledger_schema"}),
+        ("audit_logger", {"boto3", "pydantic", "pg8000", "fastjsonschema"}),
+    ],
+)
+def test_a_function_imports_only_what_it_uses(function: str, unwanted: set[str]) -> None:
+    """Every import is paid for at each cold start."""
+    code = f"import json, sys, {function}.handler; print(json.dumps(list(sys.modules)))"
+    listing = subprocess.run(
+        [sys.executable, "-c", code], cwd=LAMBDA_CODE, capture_output=True, text=True, check=True
+    ).stdout
+    assert not unwanted & set(json.loads(listing))

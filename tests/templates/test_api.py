@@ -1,0 +1,83 @@
+"""The API is deployed again when, and only when, something about it has changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.assertions import Template
+
+from config import ProductionConfig
+from nested.compute import api
+from nested.compute.api import PaymentsApi
+from tests.synthesis import Synthesized, project_context
+
+
+def deployment_id() -> str:
+    stack = Stack(App(context=project_context()), "Stack")
+    function = lambda_.Function(
+        stack,
+        "Function",
+        runtime=lambda_.Runtime.PYTHON_3_14,
+        handler="index.handle",
+        code=lambda_.Code.from_inline("def handle(event, context): ..."),
+    )
+    live = lambda_.Alias(stack, "Live", alias_name="live", version=function.current_version)
+    PaymentsApi(
+        stack,
+        "Api",
+        config=ProductionConfig(),
+        log_key=kms.Key(stack, "Key"),
+        validator=live,
+        processor=live,
+    )
+    (logical_id,) = Template.from_stack(stack).find_resources("AWS::ApiGateway::Deployment")
+    return str(logical_id)
+
+
+def test_same_contract_is_the_same_deployment() -> None:
+    assert deployment_id() == deployment_id()
+
+
+@pytest.mark.parametrize("name", ["validate_request", "process_request"])
+def test_changed_schema_is_deployed_to_the_stage(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    before = deployment_id()
+    schemas = tmp_path / "schemas"
+    shutil.copytree(api.SCHEMAS, schemas)
+    monkeypatch.setattr(api, "SCHEMAS", schemas)
+    file = schemas / f"{name}.json"
+    schema = json.loads(file.read_text())
+    schema["properties"]["one_more"] = {"type": "string"}
+    file.write_text(json.dumps(schema))
+    assert deployment_id() != before
+
+
+def test_api_offers_no_weak_tls(synthesized: Synthesized) -> None:
+    api = synthesized.only("AWS::ApiGateway::RestApi")
+    assert api["SecurityPolicy"] == "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09"
+    assert api["EndpointAccessMode"] == "BASIC"  # CloudFormation wants both
+
+
+def test_web_firewall_guards_the_stage(synthesized: Synthesized) -> None:
+    rules = synthesized.only("AWS::WAFv2::WebACL")["Rules"]
+    assert [rule["Name"] for rule in rules] == [
+        "AWSManagedRulesAmazonIpReputationList",
+        "AWSManagedRulesCommonRuleSet",
+        "AWSManagedRulesKnownBadInputsRuleSet",
+        "RatePerAddress",
+    ]
+    # None only counts what the managed rules find.
+    assert [rule.get("OverrideAction") for rule in rules] == [{"None": {}}] * 3 + [None]
+    assert rules[-1]["Action"] == {"Block": {}}
+    ((_, stage, _),) = synthesized.resources("AWS::ApiGateway::Stage")
+    association = synthesized.only("AWS::WAFv2::WebACLAssociation")
+    assert {"Ref": stage} in association["ResourceArn"]["Fn::Join"][1]
+    logging = synthesized.only("AWS::WAFv2::LoggingConfiguration")
+    assert logging["RedactedFields"] == [{"SingleHeader": {"Name": "x-api-key"}}]

@@ -1,0 +1,145 @@
+"""Configuration mistakes stop the synthesis, all of them named at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from config import (
+    DATABASE_MAX_CONNECTIONS,
+    LEDGER_READER_CONCURRENCY,
+    ConfigurationError,
+    ProductionConfig,
+)
+from tests.synthesis import ROOT, project_context
+
+
+def test_defaults_are_the_required_values() -> None:
+    config = ProductionConfig.from_context({})
+    assert config == ProductionConfig()
+    assert config.region == "us-east-1"
+    assert config.database_instance_type == "t3.medium"
+    assert config.backup_retention_days == 30
+    assert config.alert_email == "ops@company.com"
+
+
+def test_projects_own_context_is_valid() -> None:
+    assert ProductionConfig.from_context(project_context()) == ProductionConfig()
+
+
+def test_strings_of_the_command_line_become_typed_values() -> None:
+    config = ProductionConfig.from_context(
+        {
+            "processor_concurrency": "150",
+            "availability_zones": "us-east-1d, us-east-1e,us-east-1f",
+            "alert_email": "payments-oncall@company.com",
+        }
+    )
+    assert config.processor_concurrency == 150
+    assert config.availability_zones == ("us-east-1d", "us-east-1e", "us-east-1f")
+    assert config.alert_email == "payments-oncall@company.com"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("region", "eu-west-1"),
+        ("availability_zones", "us-east-1a,us-east-1b"),
+        ("availability_zones", "us-east-1a,us-east-1a,us-east-1b"),
+        ("availability_zones", ["us-east-1a", "us-east-1b", "us-west-2a"]),
+        ("vpc_cidr", "10.20.0.0/24"),
+        ("vpc_cidr", "8.8.0.0/16"),
+        ("vpc_cidr", "169.254.0.0/16"),
+        ("vpc_cidr", "ten"),
+        ("alert_email", "ops"),
+        ("alert_email", ""),
+        ("cost_center_tag", "what?"),
+        ("processor_concurrency", "many"),
+        ("processor_concurrency", True),
+        ("processor_concurrency", 12.5),
+        ("backup_retention_days", 29),
+        ("retry_concurrency", 1),
+        ("audit_retention_days", "0"),
+    ],
+)
+def test_bad_value_is_refused_by_key_value_and_what_is_allowed(key: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        ProductionConfig.from_context({key: value})
+    message = str(refusal.value)
+    assert f"{key} is {value!r}; allowed is " in message
+
+
+def test_all_mistakes_come_in_one_message() -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        ProductionConfig.from_context(
+            {"alert_email": "ops", "backup_retention_days": 7, "retry_concurrency": 100}
+        )
+    message = str(refusal.value)
+    assert "alert_email" in message
+    assert "backup_retention_days" in message
+    assert "retry_concurrency is 100; allowed is less than processor_concurrency" in message
+
+
+def test_firewall_blocks_no_client_for_what_its_key_may_send() -> None:
+    with pytest.raises(ConfigurationError, match="at least 300 \\* api_rate_limit"):
+        ProductionConfig.from_context({"api_rate_limit": 150, "api_burst_limit": 300})
+
+
+def test_mistyped_key_is_told_from_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match="alert_mail is not a setting; did you mean"):
+        ProductionConfig.from_context({"alert_mail": "ops@company.com"})
+
+
+def test_keys_of_cdk_itself_are_left_alone() -> None:
+    ProductionConfig.from_context(
+        {"aws:cdk:bundling-stacks": [], "@aws-cdk/core:checkSecretUsage": True}
+    )
+
+
+def test_processors_cannot_hold_more_connections_than_the_database_admits() -> None:
+    config = ProductionConfig()
+    assert config.processor_concurrency < DATABASE_MAX_CONNECTIONS
+    with pytest.raises(ConfigurationError, match="processor_concurrency is 190"):
+        ProductionConfig.from_context({"processor_concurrency": 190})
+
+
+def test_connections_are_left_for_those_who_read_the_ledger() -> None:
+    most = DATABASE_MAX_CONNECTIONS - LEDGER_READER_CONCURRENCY - 20
+    ProductionConfig.from_context({"processor_concurrency": most})
+    with pytest.raises(ConfigurationError, match=f"allowed is at most {most},"):
+        ProductionConfig.from_context({"processor_concurrency": most + 1})
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from([setting.name for setting in dataclasses.fields(ProductionConfig)]),
+        st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.lists(st.text())),
+    )
+)
+def test_any_context_is_accepted_or_refused_with_a_message(context: dict[str, Any]) -> None:
+    try:
+        ProductionConfig.from_context(context)
+    except ConfigurationError as refusal:
+        assert "allowed is" in str(refusal)  # noqa: PT017
+
+
+def test_app_stops_with_the_message_and_no_stack_trace() -> None:
+    done = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={**os.environ, "CDK_CONTEXT_JSON": '{"alert_email": "ops"}'},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "alert_email is 'ops'; allowed is one e-mail address." in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,369 @@
+"""Callers reach released versions only, and a release that raises is taken back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from permissions.templates import REGION, Templates
+from tests.synthesis import Resource, Synthesized
+from tests.templates.test_requirements import PAYMENT_FUNCTIONS, function, statements
+
+BY_CANARY = ("payment-validator", "payment-processor")
+AT_ONCE = ("audit-logger",)
+CALLERS = (
+    "AWS::ApiGateway::Method",
+    "AWS::Events::Rule",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::Permission",
+)
+
+
+def resources(synthesized: Synthesized, resource_type: str) -> dict[str, Resource]:
+    """Those of the compute layer, by logical id."""
+    return {
+        logical_id: resource
+        for logical_id, resource in synthesized.compute["Resources"].items()
+        if resource["Type"] == resource_type
+    }
+
+
+def function_id(synthesized: Synthesized, name: str) -> str:
+    (found,) = (
+        logical_id
+        for logical_id, resource in resources(synthesized, "AWS::Lambda::Function").items()
+        if resource["Properties"]["FunctionName"] == name
+    )
+    return found
+
+
+def of_function(synthesized: Synthesized, resource_type: str, name: str) -> tuple[str, Resource]:
+    """Logical id and definition of a function's one version or alias."""
+    wanted = {"Ref": function_id(synthesized, name)}
+    (found,) = (
+        item
+        for item in resources(synthesized, resource_type).items()
+        if item[1]["Properties"]["FunctionName"] == wanted
+    )
+    return found
+
+
+def group(synthesized: Synthesized, name: str) -> Resource:
+    """The deployment group that a function's alias names."""
+    _, alias = of_function(synthesized, "AWS::Lambda::Alias", name)
+    policy = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
+    groups = resources(synthesized, "AWS::CodeDeploy::DeploymentGroup")
+    return groups[policy["DeploymentGroupName"]["Ref"]]
+
+
+def release_alarm(synthesized: Synthesized, name: str) -> Resource:
+    """The alarm that a function's deployment group names."""
+    (alarm,) = group(synthesized, name)["Properties"]["AlarmConfiguration"]["Alarms"]
+    return resources(synthesized, "AWS::CloudWatch::Alarm")[alarm["Name"]["Ref"]]
+
+
+def named_in(value: Any) -> Iterator[str]:
+    """The logical ids that a piece of a template refers to."""
+    if isinstance(value, dict):
+        if "Ref" in value:
+            yield value["Ref"]
+        elif "Fn::GetAtt" in value:
+            yield value["Fn::GetAtt"][0]
+        else:
+            for item in value.values():
+                yield from named_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from named_in(item)
+
+
+# --- Versions and aliases ---
+
+
+@pytest.mark.parametrize("name", PAYMENT_FUNCTIONS)
+def test_the_alias_live_points_to_the_published_version(
+    synthesized: Synthesized, name: str
+) -> None:
+    version, _ = of_function(synthesized, "AWS::Lambda::Version", name)
+    _, alias = of_function(synthesized, "AWS::Lambda::Alias", name)
+    assert alias["Properties"]["Name"] == "live"
+    assert alias["Properties"]["FunctionVersion"] == {"Fn::GetAtt": [version, "Version"]}
+
+
+@pytest.mark.parametrize("name", PAYMENT_FUNCTIONS)
+def test_a_version_is_kept_unless_its_own_update_fails(synthesized: Synthesized, name: str) -> None:
+    """One that a failed update left behind would keep Lambda from publishing its code again."""
+    _, version = of_function(synthesized, "AWS::Lambda::Version", name)
+    assert version["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert version["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize("name", PAYMENT_FUNCTIONS)
+def test_a_version_follows_what_other_layers_hand_over(synthesized: Synthesized, name: str) -> None:
+    """It is published anew when its description changes, and keeps its environment otherwise."""
+    _, version = of_function(synthesized, "AWS::Lambda::Version", name)
+    environment = function(synthesized, name)["Environment"]["Variables"]
+    handed_over = set(named_in(environment))
+    assert handed_over
+    assert set(named_in(version["Properties"]["Description"])) == handed_over
+
+
+@pytest.mark.parametrize("name", PAYMENT_FUNCTIONS)
+def test_a_versions_description_fits_into_256_characters(
+    synthesized: Synthesized, name: str
+) -> None:
+    """Lambda API reference, "PublishVersion". Names that CloudFormation makes are as long as AWS
+    lets them be: a queue's 80 characters, a bucket's 63."""
+    longest = {
+        "TransactionsTable": len("payment-transactions"),
+        "RetryQueue": len(f"https://sqs.{REGION}.amazonaws.com/111122223333/") + 80,
+        "EndpointAddress": len(f"payments-ledger.abcdefghijkl.{REGION}.rds.amazonaws.com"),
+        "EndpointPort": 5,
+        "AuditBucketKey": len(f"arn:aws:kms:{REGION}:111122223333:key/") + 36,
+        "AuditBucket": 63,
+    }
+    _, version = of_function(synthesized, "AWS::Lambda::Version", name)
+    total = 0
+    for parameter in named_in(version["Properties"]["Description"]):
+        total += 1 + next(size for part, size in longest.items() if part in parameter)
+    assert total <= 256
+
+
+def test_functions_that_only_deployments_call_have_no_alias(synthesized: Synthesized) -> None:
+    for resource_type in ("AWS::Lambda::Version", "AWS::Lambda::Alias"):
+        homes = [layer for layer, _, _ in synthesized.resources(resource_type)]
+        assert homes == ["compute"] * len(PAYMENT_FUNCTIONS)
+
+
+def test_no_caller_reaches_an_unreleased_function(synthesized: Synthesized) -> None:
+    functions = resources(synthesized, "AWS::Lambda::Function")
+    aliases = resources(synthesized, "AWS::Lambda::Alias")
+    called = {
+        logical_id: set(named_in(resource["Properties"])) & (functions.keys() | aliases.keys())
+        for resource_type in CALLERS
+        for logical_id, resource in resources(synthesized, resource_type).items()
+    }
+    # Three methods, the sweep's rule, two event sources, and a permission for each of the first
+    # four.
+    assert len(called) == 3 + 1 + 2 + 4
+    for logical_id, targets in called.items():
+        assert len(targets) == 1, logical_id
+        assert targets <= aliases.keys(), logical_id
+
+
+def test_the_sweep_is_tried_once_when_it_calls_the_alias(synthesized: Synthesized) -> None:
+    (config,) = resources(synthesized, "AWS::Lambda::EventInvokeConfig").values()
+    alias, _ = of_function(synthesized, "AWS::Lambda::Alias", "payment-processor")
+    assert config["Properties"]["Qualifier"] == "live"
+    assert config["Properties"]["MaximumRetryAttempts"] == 0
+    assert config["DependsOn"] == [alias]
+
+
+@pytest.mark.parametrize("name", PAYMENT_FUNCTIONS)
+def test_code_gets_no_network_interfaces_whichever_version_runs(
+    synthesized: Synthesized, name: str
+) -> None:
+    role = function(synthesized, name)["Role"]["Fn::GetAtt"][0]
+    (policy,) = (
+        resource["Properties"]
+        for resource in resources(synthesized, "AWS::IAM::ManagedPolicy").values()
+        if resource["Properties"]["Roles"] == [{"Ref": role}]
+    )
+    (denial,) = (s for s in statements(policy) if s.get("Sid") == "DenyInterfacesToCode")
+    templates = Templates.of(synthesized.folder)
+    arn = f"arn:aws:lambda:us-east-1:111122223333:function:{name}"
+    assert templates.resolved(denial["Condition"], "ComputeNestedStack") == {
+        "ArnLike": {"lambda:SourceFunctionArn": [arn, f"{arn}:*"]}
+    }
+
+
+# --- What CodeDeploy does in an update ---
+
+
+def test_every_alias_is_moved_by_a_group_of_its_own_in_one_application(
+    synthesized: Synthesized,
+) -> None:
+    ((application, definition),) = resources(synthesized, "AWS::CodeDeploy::Application").items()
+    assert definition["Properties"]["ComputePlatform"] == "Lambda"
+    groups = resources(synthesized, "AWS::CodeDeploy::DeploymentGroup")
+    named = []
+    for name in PAYMENT_FUNCTIONS:
+        _, alias = of_function(synthesized, "AWS::Lambda::Alias", name)
+        policy = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
+        assert policy["ApplicationName"] == {"Ref": application}
+        named.append(policy["DeploymentGroupName"]["Ref"])
+    assert sorted(named) == sorted(groups)
+    for resource in groups.values():
+        assert resource["Properties"]["ApplicationName"] == {"Ref": application}
+
+
+@pytest.mark.parametrize("name", BY_CANARY)
+def test_a_payment_function_is_released_by_a_canary(synthesized: Synthesized, name: str) -> None:
+    properties = group(synthesized, name)["Properties"]
+    assert properties["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent5Minutes"
+    assert properties["DeploymentStyle"] == {
+        "DeploymentType": "BLUE_GREEN",
+        "DeploymentOption": "WITH_TRAFFIC_CONTROL",
+    }
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
+def test_a_streams_reader_is_released_at_once(synthesized: Synthesized, name: str) -> None:
+    properties = group(synthesized, name)["Properties"]
+    assert properties["DeploymentConfigName"] == "CodeDeployDefault.LambdaAllAtOnce"
+    assert "AlarmConfiguration" not in properties
+
+
+@pytest.mark.parametrize("name", PAYMENT_FUNCTIONS)
+def test_a_release_that_fails_or_alarms_is_taken_back(synthesized: Synthesized, name: str) -> None:
+    rollback = group(synthesized, name)["Properties"]["AutoRollbackConfiguration"]
+    assert rollback["Enabled"] is True
+    events = {"DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_REQUEST"}
+    if name in BY_CANARY:
+        events |= {"DEPLOYMENT_STOP_ON_ALARM"}
+    assert set(rollback["Events"]) == events
+
+
+@pytest.mark.parametrize("name", BY_CANARY)
+def test_the_alarm_fires_at_the_first_failure_of_the_version_behind_the_alias(
+    synthesized: Synthesized, name: str
+) -> None:
+    version, _ = of_function(synthesized, "AWS::Lambda::Version", name)
+    called, number = {"Ref": function_id(synthesized, name)}, {"Fn::GetAtt": [version, "Version"]}
+    alarm = release_alarm(synthesized, name)["Properties"]
+    (total,) = (query for query in alarm["Metrics"] if "Expression" in query)
+    counts = {query["Id"]: query for query in alarm["Metrics"] if query is not total}
+    assert total["Expression"] == "FILL(raised, 0) + FILL(failed, 0)"
+    assert {
+        identifier: (
+            query["MetricStat"]["Metric"]["Namespace"],
+            query["MetricStat"]["Metric"]["MetricName"],
+            {item["Name"]: item["Value"] for item in query["MetricStat"]["Metric"]["Dimensions"]},
+        )
+        for identifier, query in counts.items()
+    } == {
+        "raised": (
+            "AWS/Lambda",
+            "Errors",
+            {
+                "FunctionName": called,
+                "Resource": {"Fn::Join": ["", [called, ":live"]]},
+                "ExecutedVersion": number,
+            },
+        ),
+        "failed": ("Payments", "CallsFailed", {"service": called, "version": number}),
+    }
+    for query in counts.values():
+        assert (query["MetricStat"]["Stat"], query["MetricStat"]["Period"]) == ("Sum", 60)
+        assert query["ReturnData"] is False
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+    assert alarm["EvaluationPeriods"] == 1
+    assert group(synthesized, name)["Properties"]["AlarmConfiguration"]["Enabled"] is True
+
+
+@pytest.mark.parametrize("name", BY_CANARY)
+def test_a_function_reports_failures_by_the_name_that_its_alarm_looks_for(
+    synthesized: Synthesized, name: str
+) -> None:
+    assert function(synthesized, name)["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == (
+        name
+    )
+
+
+@pytest.mark.parametrize("name", BY_CANARY)
+def test_no_alarm_fires_for_want_of_data(synthesized: Synthesized, name: str) -> None:
+    alarm = release_alarm(synthesized, name)["Properties"]
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+@pytest.mark.parametrize("name", BY_CANARY)
+def test_each_version_has_an_alarm_of_its_own(synthesized: Synthesized, name: str) -> None:
+    """One that a bad release set off must not be the one that its rollback asks."""
+    version, _ = of_function(synthesized, "AWS::Lambda::Version", name)
+    alarm = release_alarm(synthesized, name)["Properties"]
+    assert version in named_in(alarm["AlarmName"])
+
+
+@pytest.mark.parametrize("name", BY_CANARY)
+def test_nothing_that_a_rollback_starts_waits_for_the_alias(
+    synthesized: Synthesized, name: str
+) -> None:
+    """The alias waits for its group, and that for the alarm, and the alarm for no alias."""
+    aliases = resources(synthesized, "AWS::Lambda::Alias").keys()
+    for resource in (group(synthesized, name), release_alarm(synthesized, name)):
+        waits_for = {*named_in(resource["Properties"]), *resource.get("DependsOn", [])}
+        assert not waits_for & aliases
+
+
+def test_release_alarms_act_on_codedeploy_only(synthesized: Synthesized) -> None:
+    alarms = resources(synthesized, "AWS::CloudWatch::Alarm")
+    assert len(alarms) == len(BY_CANARY)
+    for alarm in alarms.values():
+        assert not {"AlarmActions", "OKActions"} & alarm["Properties"].keys()
+
+
+# --- CodeDeploy's role ---
+
+
+def test_codedeploys_role_is_its_own_and_can_do_little(synthesized: Synthesized) -> None:
+    roles = {
+        json.dumps(resource["Properties"]["ServiceRoleArn"])
+        for resource in resources(synthesized, "AWS::CodeDeploy::DeploymentGroup").values()
+    }
+    assert len(roles) == 1
+    role = json.loads(roles.pop())["Fn::GetAtt"][0]
+    definition = synthesized.compute["Resources"][role]["Properties"]
+    (trust,) = definition["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "codedeploy.amazonaws.com"}
+    assert "PermissionsBoundary" in definition
+    (policy,) = (
+        resource["Properties"]
+        for resource in resources(synthesized, "AWS::IAM::ManagedPolicy").values()
+        if resource["Properties"]["Roles"] == [{"Ref": role}]
+    )
+    allowed = set()
+    for statement in statements(policy):
+        actions = statement["Action"]
+        allowed |= set(actions if isinstance(actions, list) else [actions])
+    assert allowed == {
+        "cloudwatch:DescribeAlarms",
+        "lambda:GetAlias",
+        "lambda:GetProvisionedConcurrencyConfig",
+        "lambda:UpdateAlias",
+    }
+
+
+def test_a_group_is_made_when_its_role_can_do_what_it_must(synthesized: Synthesized) -> None:
+    policies = resources(synthesized, "AWS::IAM::ManagedPolicy")
+    for resource in resources(synthesized, "AWS::CodeDeploy::DeploymentGroup").values():
+        role = resource["Properties"]["ServiceRoleArn"]["Fn::GetAtt"][0]
+        (policy,) = resource["DependsOn"]
+        assert policies[policy]["Properties"]["Roles"] == [{"Ref": role}]
+
+
+# --- Releases ---
+
+
+def test_a_change_of_the_environment_publishes_another_version(
+    synthesized: Synthesized, next_release: Synthesized
+) -> None:
+    for name in PAYMENT_FUNCTIONS:
+        before, _ = of_function(synthesized, "AWS::Lambda::Version", name)
+        after, _ = of_function(next_release, "AWS::Lambda::Version", name)
+        assert (before != after) is (name == "payment-validator")
+
+
+def test_aliases_groups_and_alarms_keep_their_names_in_the_template(
+    synthesized: Synthesized, next_release: Synthesized
+) -> None:
+    for resource_type in (
+        "AWS::Lambda::Alias",
+        "AWS::CodeDeploy::DeploymentGroup",
+        "AWS::CloudWatch::Alarm",
+        "AWS::ApiGateway::Deployment",
+    ):
+        before = resources(synthesized, resource_type).keys()
+        assert before == resources(next_release, resource_type).keys()

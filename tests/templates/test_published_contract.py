@@ -1,0 +1,110 @@
+"""docs/openapi.yaml and the tables of docs/payments.md say what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from openapi_spec_validator import validate
+
+from config import ProductionConfig
+from contract import examples
+from contract.files import DOCS, GUIDE, OPENAPI, written
+from nested.data.queues import MAX_RECEIVES
+from payments.contract import LONGEST_BODY, SCHEMAS, validator
+from payments.identifiers import transaction_id
+from tests.synthesis import Synthesized
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def document() -> Json:
+    published: Json = yaml.safe_load(OPENAPI.read_text())
+    return published
+
+
+def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def contents(document: Json) -> Iterator[tuple[str, Json]]:
+    """Where, and what of, each media type of a request or an answer."""
+    for path, _, operation in operations(document):
+        bodies = {"request": operation.get("requestBody", {}), **operation["responses"]}
+        for name, body in bodies.items():
+            for media_type, content in body.get("content", {}).items():
+                yield f"{path} {name} {media_type}", content
+
+
+@pytest.mark.parametrize("path", [OPENAPI, GUIDE], ids=lambda path: path.name)
+def test_what_is_published_is_in_step_with_the_code(path: Any) -> None:
+    expected = written()[path]
+    assert path.read_text() == expected, f"docs/{path.name} is out of date: run `make docs`"
+
+
+def test_the_description_is_valid_openapi(document: Json) -> None:
+    validate(document)
+
+
+def test_every_example_fits_its_schema(document: Json) -> None:
+    shown = 0
+    schemas = {json.loads(path.read_text())["title"]: path.stem for path in SCHEMAS.glob("*.json")}
+    for where, content in contents(document):
+        check = validator(schemas[content["schema"]["$ref"].rpartition("/")[2]])
+        assert content["examples"], where
+        for example in content["examples"].values():
+            check(example["value"])
+            shown += 1
+    assert shown > 40
+
+
+def test_every_schema_is_used(document: Json) -> None:
+    used = {content["schema"]["$ref"].rpartition("/")[2] for _, content in contents(document)}
+    assert used == set(document["components"]["schemas"])
+
+
+def test_the_operations_are_those_of_the_api(document: Json, synthesized: Synthesized) -> None:
+    paths = {
+        logical_id: resource["Properties"]["PathPart"]
+        for _, logical_id, resource in synthesized.resources("AWS::ApiGateway::Resource")
+    }
+    deployed = {
+        (f"/{paths[method['ResourceId']['Ref']]}", method["HttpMethod"].lower())
+        for method in synthesized.properties("AWS::ApiGateway::Method")
+    }
+    assert {(path, method) for path, method, _ in operations(document)} == deployed
+
+
+def test_the_examples_transaction_is_the_one_that_its_request_gets() -> None:
+    request = examples.VALIDATE_REQUEST
+    derived = transaction_id(request["merchant_id"], request["idempotency_key"])
+    assert derived == examples.TRANSACTION_ID
+
+
+def test_the_guides_json_is_the_descriptions() -> None:
+    guide = GUIDE.read_text()
+    shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", guide, re.S)]
+    sent = [json.loads(block) for block in re.findall(r"-d '(\{.*?\})'", guide, re.S)]
+    assert sent == [examples.VALIDATE_REQUEST, examples.PROCESS_REQUEST]
+    decision, problem = shown
+    assert decision == examples.APPROVED
+    validator("problem")(problem)
+
+
+def test_the_guides_numbers_are_those_of_the_deployment() -> None:
+    guide = GUIDE.read_text()
+    assert f" {MAX_RECEIVES} tries" in guide
+    assert f" {ProductionConfig().approval_validity_seconds // 60} minutes after the" in guide
+    assert f" {LONGEST_BODY} bytes" in guide
+
+
+def test_the_guides_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", GUIDE.read_text()):
+        assert (DOCS / target).exists(), target

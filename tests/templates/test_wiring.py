@@ -1,0 +1,59 @@
+"""The layers stand on each other in one direction, and every template is fit to deploy."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+from typing import Any
+
+from tests.synthesis import LAYERS, Synthesized
+
+
+def stacks_named_in(value: Any) -> set[str]:
+    """The nested stacks that a piece of the root template reads or waits for."""
+    if isinstance(value, dict):
+        if "Fn::GetAtt" in value:
+            return {value["Fn::GetAtt"][0]}
+        if "Ref" in value:
+            return {value["Ref"]}
+        return set().union(*(stacks_named_in(item) for item in value.values()))
+    if isinstance(value, list):
+        return set().union(*(stacks_named_in(item) for item in value))
+    return set()
+
+
+def test_no_layer_needs_a_later_one(synthesized: Synthesized) -> None:
+    order = [f"{layer.capitalize()}NestedStack" for layer in LAYERS]
+    for number, layer in enumerate(order):
+        nested = synthesized.root["Resources"][layer]
+        needed = stacks_named_in(nested["Properties"]) | set(nested.get("DependsOn", []))
+        assert needed & set(order) <= set(order[:number]), layer
+
+
+def test_each_layer_waits_for_the_one_before(synthesized: Synthesized) -> None:
+    order = [f"{layer.capitalize()}NestedStack" for layer in LAYERS]
+    for before, after in itertools.pairwise(order):
+        parameters = synthesized.root["Resources"][after]["Properties"]["Parameters"]
+        assert before in stacks_named_in(parameters), after
+
+
+def test_cfn_lint_reports_nothing(linting: list[subprocess.Popen[str]]) -> None:
+    told = [linter.communicate()[0] for linter in linting]
+    assert [linter.returncode for linter in linting] == [0, 0], "\n".join(told)
+
+
+def test_templates_stay_far_below_cloudformations_limits(synthesized: Synthesized) -> None:
+    # 500 resources, 200 parameters, 200 outputs, 1 MB (CloudFormation quotas)
+    for layer, template in synthesized.templates().items():
+        assert len(template["Resources"]) < 250, layer
+        assert len(template.get("Parameters", {})) < 100, layer
+        assert len(template.get("Outputs", {})) < 100, layer
+        assert len(json.dumps(template)) < 500_000, layer
+
+
+def test_no_template_names_an_account_or_holds_a_secret(synthesized: Synthesized) -> None:
+    instance = synthesized.only("AWS::RDS::DBInstance")
+    assert instance["ManageMasterUserPassword"] is True
+    assert "MasterUserPassword" not in instance
+    assert "Value" not in synthesized.only("AWS::ApiGateway::ApiKey")
