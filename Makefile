@@ -8,11 +8,15 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NPM_CONFIG_UPDATE_NOTIFIER := false
 
+# Two at a time: what stands on one server or synthesis stays together (tests/conftest.py).
+PYTEST := python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -q
+UNIT := tests/functions tests/templates tests/ops
+
 REQUIREMENTS := requirements.txt requirements-dev.txt $(wildcard lambda_code/*/requirements.in)
 LOCKS := $(wildcard lambda_code/*/requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local test check unit integration e2e drills soak synth snapshots docs dashboard lock audit plan deploy preflight verify \
+.PHONY: help setup local test acceptance check unit integration e2e drills soak synth snapshots docs dashboard lock audit plan deploy preflight verify \
 	smoke reconcile report alertdrill restoredrill clean
 
 help: ## Explain the targets
@@ -26,8 +30,11 @@ setup: .venv/.ready node_modules/.ready .build/.ready ## Prepare .venv, node_mod
 local: setup ## Deploy PaymentsProd on this machine, send a payment through it, stay up
 	@python -m local up $(ARGS)
 
-test: check ## Pass all checks and tests
-	@python -m pytest $(ARGS)
+test: check ## Pass the checks, and the tests of all kinds but the long ones
+	@$(PYTEST) $(UNIT) tests/integration tests/e2e $(ARGS)
+
+acceptance: setup ## Pass the long tests: all drills and faults, many clients, a browser
+	@$(PYTEST) tests/acceptance $(ARGS)
 
 check: setup ## Check format, lint and types
 	@ruff format --check --quiet .
@@ -35,19 +42,19 @@ check: setup ## Check format, lint and types
 	@mypy --no-error-summary
 
 unit: setup ## Pass the tests that need no server
-	@python -m pytest tests/unit $(ARGS)
+	@$(PYTEST) $(UNIT) $(ARGS)
 
 integration: setup ## Pass the tests against PostgreSQL and the emulator
-	@python -m pytest tests/integration $(ARGS)
+	@$(PYTEST) tests/integration $(ARGS)
 
 e2e: setup ## Pass the tests against a deployed PaymentsProd
-	@python -m pytest tests/e2e $(ARGS)
+	@$(PYTEST) tests/e2e $(ARGS)
 
 drills: setup ## Let deployments go wrong in the embedded environment, and see what is left
 	@python -m drills $(ARGS)
 
 soak: setup ## Try the money's invariants for much longer: SOAK=n times as much
-	@SOAK=$${SOAK:-10} python -m pytest tests/integration/money $(ARGS)
+	@SOAK=$${SOAK:-10} $(PYTEST) tests/acceptance/test_money.py $(ARGS)
 
 synth: setup ## Write the CloudFormation templates to cdk.out/
 	@cdk synth PaymentsProd --quiet $(ARGS)

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import argparse
 import ast
+import hashlib
 import json
 import os
-import random
 import re
 import shutil
 import subprocess
@@ -102,13 +102,18 @@ def all_mutants(file: Path) -> Iterator[Mutant]:
 def sample(folders: Sequence[str], size: int, seed: int) -> list[Mutant]:
     """So many mutants of the sources below these folders, in a drawn order.
 
-    At most one mutant an operator's kind and line: ten replacements of one `<` tell little more
-    than two.
+    Each has its place in that order whatever the others are, so that a change of one source leaves
+    the sample of all others as it was. At most one mutant an operator's kind and line: ten
+    replacements of one `<` tell little more than one.
     """
+
+    def lot(mutant: Mutant) -> str:
+        drawn = f"{seed} {mutant.file} {mutant.operator} {mutant.change} {mutant.occurrence}"
+        return hashlib.sha256(drawn.encode()).hexdigest()
+
     files = sorted(file for folder in folders for file in (ROOT / folder).rglob("*.py"))
     mutants = [mutant for file in files for mutant in all_mutants(file)]
-    drawn = random.Random(seed)  # noqa: S311
-    drawn.shuffle(mutants)
+    mutants.sort(key=lot)
     chosen: dict[tuple[str, int, str], Mutant] = {}
     for mutant in mutants:
         kind = mutant.operator.split("_")[0]

@@ -263,7 +263,7 @@ def rotate(
     if not overlap:
         confirm(f"Lock out whoever uses {old.id} ({old.name}) until they have the new key?", yes)
     if name is None:
-        name = f"payments-{datetime.now(UTC):%Y-%m-%d-%H%M%S}"
+        name = f"payments-{datetime.now(UTC):%Y-%m-%d-%H%M%S-%f}"
     new = plan.create(name)
     told = [_hand_over(new)]
     if overlap:

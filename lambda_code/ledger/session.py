@@ -108,12 +108,21 @@ class LedgerSession:
         try:
             self._connection = self._connect()
         except Exception as error:
-            reason = _told(error) if isinstance(error, DatabaseError) else error
+            refusal = _refusal(error)
+            reason = _told(refusal) if refusal else error
             raise LedgerUnavailableError(f"no connection: {reason}") from error
         self._used = self._clock()
         if self._used - started > OPENED_WITHIN:
             raise LedgerUnavailableError("it took too long to connect; the next statement may run")
         return self._connection
+
+
+def _refusal(error: BaseException | None) -> DatabaseError | None:
+    """What the server said before the connection failed: the driver closes what is refused, and
+    where the server has closed it already, that error stands over the server's."""
+    while error is not None and not isinstance(error, DatabaseError):
+        error = error.__context__
+    return error
 
 
 def _told(error: DatabaseError) -> str:

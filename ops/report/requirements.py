@@ -361,7 +361,7 @@ REQUIREMENTS: Final = (
                 "CodeDeploy::DeploymentGroup",
             ),
         ),
-        also=("tests/e2e/test_drills.py", "tests/templates/test_termination_protection.py"),
+        also=("tests/acceptance/test_drills.py", "tests/templates/test_termination_protection.py"),
         controls=("6.5.1",),
     ),
     Requirement(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.deployment import STACK
-from tests.e2e.conftest import Production
+from tests.deployment import Production
 from tests.probe import Call, document
 
 ITEM = {"transaction_id": {"S": "probe"}, "timestamp": {"N": "0"}}

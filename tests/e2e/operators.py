@@ -1,4 +1,4 @@
-"""Operators whose credentials do not let them do everything."""
+"""Operators at their command line, and such whose credentials do not let them do everything."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import contextlib
 import uuid
 from collections.abc import Iterator, Sequence
 
-from tests.e2e.conftest import Production
+from tests.command_line import Answer, operators_tool
+from tests.deployment import Production
 from tests.probe import document
+
+
+def ops(production: Production, *arguments: str, **variables: str) -> Answer:
+    return operators_tool(production.environment, *arguments, **variables)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,47 +22,12 @@ from ops.dashboard_body import metrics, widgets
 from ops.dashboard_data import Live, now, span
 from ops.dashboard_picture import draw
 from ops.production import Production as Deployed
-from tests.e2e.conftest import Production
+from tests.command_line import Answer
+from tests.deployment import Production
+from tests.e2e.operators import ops
 from tests.environment import PROJECT
 
 HEALTH = "payments-system-health"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command said."""
-
-    code: int
-    output: str
-    errors: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.output)
-        return found
-
-    def check(self, what: str) -> dict[str, str]:
-        """The one check whose subject begins so."""
-        (found,) = [each for each in self.document["checks"] if each["what"].startswith(what)]
-        checked: dict[str, str] = found
-        return checked
-
-
-def ops(production: Production, *arguments: str, **variables: str) -> Answer:
-    """Run a command as a user would, who sourced the embedded environment's `env`."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "ops", *arguments],
-        cwd=PROJECT,
-        env={**own, **aws.environment(production.environment.endpoint), **variables},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return Answer(done.returncode, done.stdout, done.stderr)
 
 
 def drill(production: Production, *arguments: str) -> Answer:

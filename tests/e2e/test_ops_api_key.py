@@ -15,8 +15,9 @@ import pytest
 from local import aws
 from ops.api_key import Plan
 from ops.production import Production as Deployed
-from tests.e2e.conftest import Production
-from tests.e2e.test_ops_alerts import Answer, ops
+from tests.command_line import Answer
+from tests.deployment import Production
+from tests.e2e.operators import ops
 from tests.environment import PROJECT
 
 

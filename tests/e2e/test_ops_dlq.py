@@ -14,9 +14,9 @@ from local.demonstration import eventually, history, payment_request
 from ops import dlq, dlq_queues
 from ops.dlq_queues import DeadLetterQueue, Name
 from ops.production import Production as Deployed
-from tests.e2e.conftest import Production
-from tests.e2e.operators import user
-from tests.e2e.test_ops_alerts import Answer, ops
+from tests.command_line import Answer
+from tests.deployment import Production
+from tests.e2e.operators import ops, user
 
 NOBODY = "00000000-0000-5000-8000-000000000000"
 Send = Callable[..., str]

@@ -12,9 +12,9 @@ from uuid import uuid4
 import pytest
 
 from local.demonstration import Deployment, audit, eventually, payment_request
-from tests.e2e.conftest import Production
-from tests.e2e.operators import user
-from tests.e2e.test_ops_alerts import Answer, ops
+from tests.command_line import Answer
+from tests.deployment import Production
+from tests.e2e.operators import ops, user
 
 TOKEN = "tok_that_nobody_may_see"
 TABLE = "payment-transactions"

@@ -17,9 +17,9 @@ from change_report.assembly import synthesize
 from local import aws
 from local.demonstration import Deployment
 from local.deployment import Cdk
-from tests.e2e.conftest import Production
-from tests.e2e.operators import user
-from tests.e2e.test_ops_alerts import Answer, ops
+from tests.command_line import Answer
+from tests.deployment import Production
+from tests.e2e.operators import ops, user
 from tests.environment import Environment, serving, wait_for
 from tests.probe import document
 

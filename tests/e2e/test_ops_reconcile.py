@@ -13,8 +13,9 @@ from uuid import uuid4
 import pytest
 
 from local.demonstration import Deployment, audit, eventually, payment_request
-from tests.e2e.conftest import Production
-from tests.e2e.test_ops_alerts import Answer, ops
+from tests.command_line import Answer
+from tests.deployment import Production
+from tests.e2e.operators import ops
 from tests.environment import wait_for
 
 TABLE = "payment-transactions"

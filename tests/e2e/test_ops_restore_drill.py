@@ -20,9 +20,9 @@ from config import ProductionConfig
 from local import aws, demonstration
 from local.demonstration import eventually
 from ops.restores import Database, Table
-from tests.e2e.conftest import Production
-from tests.e2e.operators import user
-from tests.e2e.test_ops_alerts import Answer, ops
+from tests.command_line import Answer
+from tests.deployment import Production
+from tests.e2e.operators import ops, user
 from tests.environment import PROJECT
 
 

@@ -17,9 +17,9 @@ from ops.failure import OpsError
 from ops.payments_api import PaymentsApi
 from ops.production import Production as Deployed
 from ops.smoke import AMOUNT, CURRENCY, MERCHANT, Posted, read_back
-from tests.e2e.conftest import Production
-from tests.e2e.operators import user
-from tests.e2e.test_ops_alerts import Answer, ops
+from tests.command_line import Answer
+from tests.deployment import Production
+from tests.e2e.operators import ops, user
 
 READ_BACK = (
     "ledger: the same entries",

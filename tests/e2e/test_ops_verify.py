@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from local import aws
-from tests.e2e.conftest import Production
-from tests.e2e.operators import user
-from tests.e2e.test_ops_alerts import Answer, ops
+from tests.command_line import Answer
+from tests.deployment import Production
+from tests.e2e.operators import ops, user
 from tests.e2e.test_ops_preflight import nothing_in
 from tests.environment import serving
 

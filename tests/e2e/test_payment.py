@@ -9,7 +9,7 @@ import pytest
 
 from local import demonstration
 from local.demonstration import Evidence, payment_request
-from tests.e2e.conftest import Production
+from tests.deployment import Production
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import json
 import pytest
 
 from local import demonstration
+from tests.deployment import Production
 from tests.e2e.attempts import Attempt, Targets, attempts
-from tests.e2e.conftest import Production
 from tests.probe import Probe
 
 # Attempts that are not refused: "done", or the service's own error, which comes after IAM's.

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from local import demonstration
-from tests.e2e.conftest import Production
+from tests.deployment import Production
 
 
 def test_a_second_deployment_changes_nothing(production: Production) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
 from local import aws
+from tests.command_line import Answer, plan_or_deploy
 from tests.environment import PROJECT, Environment, serving, wait_for
 
 SECONDS = 300
@@ -78,23 +78,13 @@ def _attribute(name: str) -> dynamodb.CfnTable.AttributeDefinitionProperty:
 class CommandLine:
     environment: Environment
 
-    def __call__(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return subprocess.run(
-            [sys.executable, "-m", "change_report", *map(str, arguments)],
-            cwd=PROJECT,
-            env={**own, **aws.environment(self.environment.endpoint), "COLUMNS": "200"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+    def __call__(self, *arguments: str | Path) -> Answer:
+        return plan_or_deploy(self.environment, *map(str, arguments))
 
     def report(self, assembly: Path) -> dict[str, Any]:
         done = self("plan", "--json", "--assembly", assembly)
-        found: dict[str, Any] = json.loads(done.stdout)
-        assert done.returncode == bool(found["refused"]), done.stderr
+        found = done.document
+        assert done.code == bool(found["refused"]), done.errors
         return found
 
     def updated(self, shop: Shop) -> datetime:
@@ -132,7 +122,7 @@ def deployed(change_report: CommandLine, tmp_path_factory: pytest.TempPathFactor
     shop = _new()
     assembly = shop.synthesize(tmp_path_factory.mktemp("deployed"))
     done = change_report("deploy", "--yes", "--assembly", assembly)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.code == 0, done.output + done.errors
     return shop
 
 
@@ -146,7 +136,7 @@ def test_an_unchanged_assembly_has_nothing_to_report(
 ) -> None:
     assembly = deployed.synthesize(tmp_path / "out")
     done = change_report("plan", "--assembly", assembly)
-    assert (done.returncode, done.stdout) == (0, f"{deployed.name}: no resource changes\n")
+    assert (done.code, done.output) == (0, f"{deployed.name}: no resource changes\n")
 
 
 def test_a_changed_variable_of_a_function_in_a_nested_stack_is_reported(
@@ -185,9 +175,9 @@ def test_a_removed_queue_is_refused_with_what_would_be_lost(
 ) -> None:
     assembly = replace(deployed, with_queue=False).synthesize(tmp_path / "out")
     done = change_report("deploy", "--yes", "--assembly", assembly)
-    assert done.returncode == 1
-    assert "Jobs (AWS::SQS::Queue) would be removed; lost: the queue's messages" in done.stdout
-    assert "--allow-replacement Jobs" in done.stdout
+    assert done.code == 1
+    assert "Jobs (AWS::SQS::Queue) would be removed; lost: the queue's messages" in done.output
+    assert "--allow-replacement Jobs" in done.output
     assert len(change_report.environment.client("sqs").list_queues()["QueueUrls"]) > 0
 
 
@@ -211,20 +201,20 @@ def test_nothing_is_deployed_without_a_terminal_or_yes(
     before = change_report.updated(deployed)
     assembly = replace(deployed, word="bye").synthesize(tmp_path / "out")
     done = change_report("deploy", "--assembly", assembly)
-    assert (done.returncode, "say --yes" in done.stderr) == (1, True)
+    assert (done.code, "say --yes" in done.errors) == (1, True)
     assert change_report.updated(deployed) == before
 
 
 def test_a_replacement_that_is_named_goes_on(change_report: CommandLine, tmp_path: Path) -> None:
     shop = _new()
     first = change_report("deploy", "--yes", "--assembly", shop.synthesize(tmp_path / "first"))
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert "is not deployed yet" in first.stdout
+    assert first.code == 0, first.output + first.errors
+    assert "is not deployed yet" in first.output
 
     renamed = replace(shop, table=f"all-{shop.table}").synthesize(tmp_path / "renamed")
     named = ["--yes", "--allow-replacement", "Orders"]
     done = change_report("deploy", *named, "--assembly", renamed)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.code == 0, done.output + done.errors
     tables = change_report.environment.client("dynamodb").list_tables()["TableNames"]
     assert f"all-{shop.table}" in tables
     assert shop.table not in tables
@@ -233,9 +223,9 @@ def test_a_replacement_that_is_named_goes_on(change_report: CommandLine, tmp_pat
 
 def test_a_failure_is_told_in_a_line(change_report: CommandLine, tmp_path: Path) -> None:
     done = change_report("plan", "--assembly", tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert "Traceback" not in done.stderr
+    assert done.code == 1
+    assert done.errors.startswith("error: ")
+    assert "Traceback" not in done.errors
 
 
 def test_an_environment_that_is_stopped_is_told_with_what_to_do(
@@ -259,8 +249,8 @@ def test_an_environment_that_is_stopped_is_told_with_what_to_do(
 
 def test_a_setting_that_is_none_is_refused(change_report: CommandLine) -> None:
     done = change_report("plan", "-c", "nonsense")
-    assert done.returncode == 2
-    assert "is not KEY=VALUE" in done.stderr
+    assert done.code == 2
+    assert "is not KEY=VALUE" in done.errors
 
 
 def test_an_interruption_leaves_no_file_and_no_process(tmp_path: Path) -> None:

@@ -172,8 +172,14 @@ def test_what_the_triggers_would_refuse_is_shown_as_it_is(
     ],
 )
 def test_what_the_ledger_does_not_do_is_an_answer_too(
-    elsewhere: str, code: str, detail: str, server: Any, monkeypatch: pytest.MonkeyPatch
+    elsewhere: str,
+    code: str,
+    detail: str,
+    server: Any,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    assert database  # its migrations have made the reader's role, of the whole server
     session = LedgerSession(lambda: server.connect(READER, elsewhere))
     handle = answering(monkeypatch, session)
     answer = handle({"action": "payment", "transaction_id": str(uuid4())})

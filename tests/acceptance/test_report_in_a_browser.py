@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
-from tests.e2e.conftest import Production
-from tests.e2e.test_ops_alerts import ops
+from tests.deployment import Production
+from tests.e2e.operators import ops
 from tests.environment import PROJECT
 
 CHROMIUM = shutil.which("chromium")

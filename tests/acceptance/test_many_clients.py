@@ -1,35 +1,21 @@
-"""Many clients at once, against the deployed PaymentsProd.
-
-Fifty ask for one payment together. Twenty make two hundred payments each, and lose the ledger on
-the way; what the ledger, the history and the audit trail say in the end is compared with what the
-clients were told.
-"""
+"""Twenty clients make two hundred payments each, and lose the ledger on the way: what ledger,
+history and audit trail say in the end is compared with what the clients were told."""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
 import json
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.error import URLError
 
-from pg8000.native import Connection  # type: ignore[import-untyped]
-
-from local import demonstration
 from local.demonstration import Answer, eventually, payment_request
-from tests.e2e.conftest import Production
+from tests.deployment import Production
 from tests.environment import wait_for
 from tests.tally import tally
 
-PARALLEL: Final = 50
-# Statements that stand before the ledger together; each waits two seconds at most.
-HELD_UP: Final = 2
 CLIENTS: Final = 20
 PAYMENTS_A_CLIENT: Final = 200
 # Payments that are queued before the ledger comes back.
@@ -41,68 +27,6 @@ REST_SECONDS: Final = 600.0
 AMOUNT: Final = 100  # a payment's is this, and its number: 101, 102 ...
 
 Totals = dict[str, int]  # amounts by transaction
-
-
-def test_fifty_parallel_requests_for_a_payment_post_one_entry(production: Production) -> None:
-    # 50 sandboxes that start at once start one after the other, on a small machine.
-    _process_in_parallel(production)
-    # Now they are there, and the ledger lets nobody write until several have come to it, who so
-    # cannot have seen one another's entry.
-    with contextlib.closing(production.deployment.ledger()) as ledger:
-        _process_in_parallel(production, lambda: _hold_up(ledger))
-
-
-def _process_in_parallel(
-    production: Production, holding: Callable[[], AbstractContextManager[None]] = nullcontext
-) -> None:
-    """Let many clients ask for one payment, which must then be posted once.
-
-    Args:
-        holding: is entered before, and left while they ask.
-    """
-    deployment = production.deployment
-    approved = deployment.call("POST", "/validate", payment_request())
-    transaction = {"transaction_id": approved.body["transaction_id"]}
-    together = threading.Barrier(PARALLEL)
-
-    def process(_: int) -> Answer | None:
-        together.wait()
-        with contextlib.suppress(TimeoutError, URLError):  # this client has no more patience
-            return deployment.call("POST", "/process", transaction)
-        return None
-
-    with ThreadPoolExecutor(PARALLEL) as clients:
-        with holding():
-            asked = [clients.submit(process, client) for client in range(PARALLEL)]
-        answers = [answer.result() for answer in asked]
-    statuses = Counter(answer.status if answer else None for answer in answers)
-    # A client may be told to wait.
-    assert statuses.keys() <= {None, 200, 202, 429, 502, 503, 504}, statuses
-    told = {
-        answer.body["entry"]["entry_id"] for answer in answers if answer and answer.status == 200
-    }
-    assert len(told) == 1, statuses
-    again = deployment.call("POST", "/process", transaction)
-    assert again.status == 200
-    assert {again.body["entry"]["entry_id"]} == told
-    postings = demonstration.postings(deployment, transaction["transaction_id"])
-    assert [posting.direction for posting in postings] == ["debit", "credit"]
-    tally.schedules["parallel requests for one payment"] += 1
-    tally.notes.append(f"of {PARALLEL} parallel requests {dict(statuses)} were answered so")
-
-
-@contextlib.contextmanager
-def _hold_up(ledger: Connection) -> Iterator[None]:
-    """Let the ledger be read but not written, until HELD_UP statements wait at the end."""
-    ledger.run("BEGIN")
-    ledger.run("LOCK TABLE ledger.entries IN SHARE ROW EXCLUSIVE MODE")
-    try:
-        yield
-        wait_for(
-            lambda: ledger.run("SELECT count(*) FROM pg_locks WHERE NOT granted")[0][0] >= HELD_UP
-        )
-    finally:
-        ledger.run("ROLLBACK")
 
 
 @dataclass

@@ -1,0 +1,70 @@
+"""PaymentsProd, deployed by the real command line into an emulator of the tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local import aws
+from local.demonstration import Deployment
+from tests.environment import PROJECT, Environment, serving
+from tests.set_up import SetUpError
+
+DEPLOY_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Production:
+    """The environment and what is deployed in it."""
+
+    environment: Environment
+    deployment: Deployment
+
+    def cdk(self, *arguments: str) -> str:
+        """Run `npx cdk` as a user would; what it printed."""
+        return _cdk(self.environment, *arguments)
+
+    def deploy(self, **context: object) -> str:
+        arguments = [f"--context={name}={value}" for name, value in context.items()]
+        return self.cdk("deploy", "PaymentsProd", "--require-approval", "never", *arguments)
+
+    def function(self, name: str) -> dict[str, object]:
+        """GetFunctionConfiguration."""
+        functions = self.environment.client("lambda")
+        configuration: dict[str, object] = functions.get_function_configuration(FunctionName=name)
+        return configuration
+
+
+def _cdk(environment: Environment, *arguments: str) -> str:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), own.get("PATH", os.defpath)])
+    assembly = ["--output", str(environment.directory / "cdk.out")]
+    done = subprocess.run(
+        ["npx", "--no-install", "cdk", *arguments, *assembly, "--no-notices"],
+        cwd=PROJECT,
+        env={**own, **aws.environment(environment.endpoint), "CDK_DISABLE_CLI_TELEMETRY": "true"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=DEPLOY_SECONDS,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise SetUpError(environment.directory / "deployment", done.stdout[-8000:])
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    with serving(tmp_path_factory.mktemp("production")) as environment:
+        _cdk(environment, "bootstrap", f"aws://{aws.ACCOUNT}/{aws.REGION}")
+        _cdk(environment, "deploy", "PaymentsProd", "--require-approval", "never")
+        deployment = Deployment.find(environment.endpoint, environment.ca_file)
+        yield Production(environment, deployment)

@@ -1,0 +1,233 @@
+"""The kept connection to the ledger, on a driver that does what it is told.
+
+With a real server: tests/integration/ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pg8000.native import DatabaseError, InterfaceError  # type: ignore[import-untyped]
+
+from ledger import session as subject
+from ledger.session import (
+    LedgerRefusedError,
+    LedgerSession,
+    LedgerUnavailableError,
+    longest_call,
+)
+
+DEFECT = {"C": "22012", "M": "division by zero"}
+SHUTDOWN = {"C": "57P01", "M": "terminating connection due to administrator command"}
+
+
+class Clock:
+    """Stands still until somebody moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Server:
+    """What a driver's connections lead to.
+
+    Attributes:
+        errors: what the next statements raise; None lets one pass.
+        opening: seconds that opening takes; answering: seconds that a statement takes.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.errors: list[Exception | None] = []
+        self.opening = self.answering = 0.0
+        self.opened: list[Connection] = []
+        self.rows: list[list[Any]] | None = [[1]]
+
+    def connect(self) -> Connection:
+        self.clock.now += self.opening
+        self.opened.append(Connection(self))
+        return self.opened[-1]
+
+
+class Connection:
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.prepared: list[str] = []
+        self.closed = 0
+        self.close_error: Exception | None = None
+
+    def prepare(self, sql: str) -> Connection:
+        self.prepared.append(sql)
+        return self
+
+    def run(self, **parameters: Any) -> list[list[Any]] | None:
+        self.server.clock.now += self.server.answering
+        if self.server.errors and (error := self.server.errors.pop(0)):
+            raise error
+        return self.server.rows
+
+    def close(self) -> None:
+        self.closed += 1
+        if self.close_error:
+            raise self.close_error
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server(clock: Clock) -> Server:
+    return Server(clock)
+
+
+@pytest.fixture
+def session(server: Server, clock: Clock) -> LedgerSession:
+    return LedgerSession(server.connect, clock)
+
+
+def test_a_statement_is_prepared_once_a_connection(session: LedgerSession, server: Server) -> None:
+    assert [session.run("SELECT 1"), session.run("SELECT 1")] == [[[1]], [[1]]]
+    session.run("SELECT 2")
+    (connection,) = server.opened
+    assert connection.prepared == ["SELECT 1", "SELECT 2"]
+    session.close()
+    session.run("SELECT 1")
+    assert server.opened[1].prepared == ["SELECT 1"]
+
+
+def test_a_statement_without_rows_answers_none(session: LedgerSession, server: Server) -> None:
+    server.rows = None
+    assert session.run("UPDATE t SET x = 1") == []
+
+
+def test_a_defect_of_the_statement_is_refused_and_keeps_the_connection(
+    session: LedgerSession, server: Server
+) -> None:
+    server.errors = [DatabaseError(DEFECT)]
+    with pytest.raises(LedgerRefusedError, match="^SQLSTATE 22012: division by zero$"):
+        session.run("SELECT 1/0")
+    session.run("SELECT 1")
+    assert len(server.opened) == 1
+
+
+@pytest.mark.parametrize("state", ["08006", "25006", "28P01", "40001", "53300", "55P03", "57014"])
+def test_the_servers_own_state_counts_as_unavailable(
+    session: LedgerSession, server: Server, state: str
+) -> None:
+    server.errors = [DatabaseError({"C": state, "M": "no"})]
+    with pytest.raises(LedgerUnavailableError, match=f"^SQLSTATE {state}: no$"):
+        session.run("SELECT 1")
+    assert server.opened[0].closed == 1
+
+
+def test_a_kept_connection_that_fails_at_once_is_replaced_unnoticed(
+    session: LedgerSession, server: Server
+) -> None:
+    server.errors = [None, OSError("reset by peer")]
+    session.run("SELECT 1")
+    server.answering = subject.RETRY_WITHIN
+    assert session.run("SELECT 1") == [[1]]
+    assert [connection.closed for connection in server.opened] == [1, 0]
+
+
+def test_a_kept_connection_that_leads_nowhere_is_not_tried_again(
+    session: LedgerSession, server: Server
+) -> None:
+    server.errors = [None, OSError("timed out")]
+    session.run("SELECT 1")
+    server.answering = subject.RETRY_WITHIN + 0.5
+    with pytest.raises(LedgerUnavailableError, match="timed out"):
+        session.run("SELECT 1")
+    assert len(server.opened) == 1
+
+
+def test_a_new_connection_that_fails_is_not_tried_again(
+    session: LedgerSession, server: Server
+) -> None:
+    server.errors = [OSError("reset by peer")]
+    with pytest.raises(LedgerUnavailableError):
+        session.run("SELECT 1")
+    assert len(server.opened) == 1
+
+
+@pytest.mark.parametrize(("idle", "opened"), [(300.0, 1), (300.5, 2)])
+def test_a_connection_is_trusted_for_five_minutes(
+    session: LedgerSession, server: Server, clock: Clock, idle: float, opened: int
+) -> None:
+    session.run("SELECT 1")
+    clock.now += idle
+    session.run("SELECT 1")
+    assert len(server.opened) == opened
+    assert server.opened[0].closed == opened - 1
+
+
+@pytest.mark.parametrize(("opening", "starts"), [(5.0, True), (5.5, False)])
+def test_after_a_slow_opening_no_statement_is_started(
+    session: LedgerSession, server: Server, opening: float, starts: bool
+) -> None:
+    server.opening = opening
+    if starts:
+        assert session.run("SELECT 1") == [[1]]
+        return
+    with pytest.raises(LedgerUnavailableError, match="took too long to connect"):
+        session.run("SELECT 1")
+    assert session.run("SELECT 1") == [[1]]  # on that connection
+    assert len(server.opened) == 1
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), InterfaceError("connection is closed")])
+def test_an_error_of_closing_is_nobodys(
+    session: LedgerSession, server: Server, error: Exception
+) -> None:
+    session.run("SELECT 1")
+    server.opened[0].close_error = error
+    session.close()
+    session.close()
+    assert server.opened[0].closed == 1
+
+
+def refused_at(sign_in: Callable[[], Exception]) -> Callable[[], Any]:
+    def connect() -> Any:
+        raise sign_in()
+
+    return connect
+
+
+def test_who_cannot_be_reached_is_told_with_the_reason() -> None:
+    session = LedgerSession(refused_at(lambda: OSError("no route")))
+    with pytest.raises(LedgerUnavailableError, match="^no connection: no route$"):
+        session.run("SELECT 1")
+
+
+def test_what_the_server_says_of_a_sign_in_is_not_lost_where_closing_fails() -> None:
+    """pg8000 closes a connection that was refused. Where the server has done so already, that
+    raises over what the server said."""
+
+    def sign_in() -> Exception:
+        try:
+            try:
+                raise DatabaseError({"C": "3D000", "M": 'database "x" does not exist'})
+            finally:
+                raise InterfaceError("network error")
+        except InterfaceError as error:
+            return error
+
+    session = LedgerSession(refused_at(sign_in))
+    with pytest.raises(LedgerUnavailableError) as told:
+        session.run("SELECT 1")
+    assert str(told.value) == 'no connection: SQLSTATE 3D000: database "x" does not exist'
+
+
+def test_the_longest_call_is_an_opening_after_a_dead_connection_and_all_answers() -> None:
+    # A second until the kept connection is given up; 5 s in which a statement may still start on a
+    # new one; two answers of 3 s each.
+    assert longest_call(opening=2.0, statement=3.0) == 1.0 + 5.0 + 2 * 3.0
+    assert longest_call(opening=20.0, statement=3.0) == 1.0 + 20.0
+    assert longest_call(opening=0.0, statement=100.0) == 1.0 + 5.0 + 200.0
