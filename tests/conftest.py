@@ -44,6 +44,7 @@ def _place(group: str) -> int:
     return order.index(group) if group in order else len(order)
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers write the groups into the names
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.pluginmanager.hasplugin("xdist"):
         return

@@ -53,7 +53,7 @@ def test_every_limit_can_be_sent() -> None:
     for code, terms in CURRENCIES.items():
         assert re.fullmatch(schema["currency"]["pattern"], code)
         assert schema["amount"]["minimum"] <= terms.limit < schema["amount"]["maximum"]
-        assert terms.limit % 10**terms.exponent == 0, "whole units of the currency"
+        assert terms.limit % (100 * 10**terms.exponent) == 0, "whole hundreds of the currency"
 
 
 @given(st.text(), st.integers())
