@@ -8,9 +8,9 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NPM_CONFIG_UPDATE_NOTIFIER := false
 
-# Two at a time: what stands on one server or synthesis stays together (tests/conftest.py).
-PYTEST := python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -q
-UNIT := tests/functions tests/templates tests/ops
+# Two at a time: what stands on one server or synthesis stays together.
+PYTEST := python -m pytest -p tests.two_workers -n 2 --dist loadscope --no-loadscope-reorder -q
+UNIT := tests/templates tests/ops tests/functions
 
 REQUIREMENTS := requirements.txt requirements-dev.txt $(wildcard lambda_code/*/requirements.in)
 LOCKS := $(wildcard lambda_code/*/requirements.txt)
@@ -31,7 +31,7 @@ local: setup ## Deploy PaymentsProd on this machine, send a payment through it, 
 	@python -m local up $(ARGS)
 
 test: check ## Pass the checks, and the tests of all kinds but the long ones
-	@$(PYTEST) $(UNIT) tests/integration tests/e2e $(ARGS)
+	@$(PYTEST) tests/e2e tests/integration $(UNIT) $(ARGS)
 
 acceptance: setup ## Pass the long tests: all drills and faults, many clients, a browser
 	@$(PYTEST) tests/acceptance $(ARGS)

@@ -68,6 +68,8 @@ def tell_once(report: pytest.TestReport, error: SetUpError) -> None:
         error.place.with_suffix(".told").touch(exist_ok=False)
     except FileExistsError:
         report.outcome = "skipped"
-        report.longrepr = (*report.location[:1], report.location[1] or 0, "told once, elsewhere")
+        # Of one place, so that pytest sums them up in a line.
+        reason = f"needs the {error.place.name}, which failed: told once, as an error"
+        report.longrepr = (__file__, 0, reason)
     else:
         report.longrepr = error.reason

@@ -75,7 +75,10 @@ def linting(synthesized: Synthesized) -> Iterator[list[subprocess.Popen[str]]]: 
 
 
 @pytest.fixture(scope="session")
-def next_stack(tmp_path_factory: pytest.TempPathFactory) -> PaymentsProd:
+def next_stack(
+    synthesized: Synthesized,  # noqa: F811 - what fails there is told there, and not tried here
+    tmp_path_factory: pytest.TempPathFactory,
+) -> PaymentsProd:
     """With another environment for payment-validator, and no finding acknowledged."""
     context = project_context(approval_validity_seconds=300)
     folder = str(tmp_path_factory.mktemp("next"))

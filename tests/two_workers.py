@@ -1,0 +1,32 @@
+"""A plugin of pytest-xdist: how tests are shared out between workers (`-p tests.two_workers -n 2`).
+
+What stands on one server, deployment or synthesis goes to one worker; other files go alone.
+"""
+
+from __future__ import annotations
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+_TOGETHER = (
+    "tests/e2e/test_failing_deployments",
+    "tests/e2e/",
+    "tests/integration/money/",
+    "tests/integration/local/",
+    "tests/integration/ledger/",
+    "tests/templates/",
+    "tests/acceptance/test_drills",
+    "tests/acceptance/test_money",
+    "tests/acceptance/",
+)
+
+
+class _ByWhatTheyStandOn(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((group for group in _TOGETHER if file.startswith(group)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return _ByWhatTheyStandOn(config, log)
