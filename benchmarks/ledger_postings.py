@@ -31,7 +31,7 @@ TARGET: Final = 0.5  # of pgbench
 TURNS: Final = 3
 MASTER, PROCESSOR, DATABASE = "ledger_admin", "payment_processor", "payments"
 
-SCRIPT: Final = "SELECT ledger.post_payment(gen_random_uuid(), 'benchmark', 1234, 'EUR');\n"
+SCRIPT: Final = "SELECT ledger.post_payment(gen_random_uuid(), 'benchmark', 1234, 'EUR', NULL);\n"
 
 
 def ours(socket: Path, seconds: float, clients: int) -> float:
@@ -51,7 +51,11 @@ def _post_for(socket: str, seconds: float) -> float:
     posted, started = 0, time.monotonic()
     while (elapsed := time.monotonic() - started) < seconds:
         ledger.post(
-            transaction_id=str(uuid4()), merchant_id="benchmark", amount=1234, currency="EUR"
+            transaction_id=str(uuid4()),
+            merchant_id="benchmark",
+            amount=1234,
+            currency="EUR",
+            not_after=None,
         )
         posted += 1
     return posted / elapsed

@@ -32,6 +32,7 @@ class PermissionsBoundary(iam.ManagedPolicy):
                         "dynamodb:GetShardIterator",
                         "dynamodb:ListStreams",
                         "dynamodb:PutItem",
+                        "dynamodb:Query",
                         "rds-db:connect",
                         "sqs:ChangeMessageVisibility",
                         "sqs:DeleteMessage",

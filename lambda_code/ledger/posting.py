@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from ledger.session import LedgerSession
+from ledger.session import LedgerSession, LedgerUnavailableError
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,36 @@ class Ledger:
     def __init__(self, session: LedgerSession) -> None:
         self._session = session
 
-    def post(self, *, transaction_id: str, merchant_id: str, amount: int, currency: str) -> Entry:
+    def post(
+        self,
+        *,
+        transaction_id: str,
+        merchant_id: str,
+        amount: int,
+        currency: str,
+        not_after: str | None,
+    ) -> Entry | None:
         """Post the payment, unless it is posted; either way return its one entry.
+
+        None: it came too late, by the ledger's clock, or was too late before. Whatever comes of the
+        call, a payment that was once refused so is never posted, by nobody.
+
+        Args:
+            not_after: RFC 3339; None posts it whenever it comes.
 
         Raises:
             LedgerRefusedError: it is posted with other terms.
         """
         rows = self._session.run(
-            "SELECT ledger.post_payment(:transaction_id, :merchant_id, :amount, :currency)",
+            "SELECT ledger.post_payment(:transaction_id, :merchant_id, :amount, :currency, "
+            "CAST(:not_after AS timestamptz))",
             transaction_id=transaction_id,
             merchant_id=merchant_id,
             amount=amount,
             currency=currency,
+            not_after=not_after,
         )
-        return _entry(rows[0][0])
+        return _entry(rows[0][0]) if rows[0][0] else None
 
     def find(self, transaction_id: str) -> Entry | None:
         rows = self._session.run(
@@ -133,7 +149,35 @@ class Ledger:
         return count
 
     def probe(self) -> None:
-        self._session.run("SELECT 1")
+        """Whether payments can be posted now, for all that can be told without posting one.
+
+        A transaction id of its own makes the server write, which one that only reads refuses.
+
+        Raises:
+            LedgerError: they cannot.
+        """
+        rows = self._session.run(
+            "SELECT pg_current_xact_id() IS NOT NULL "
+            "AND current_setting('transaction_read_only') = 'off' AND has_function_privilege("
+            "'ledger.post_payment(uuid, text, bigint, text, timestamptz)', 'EXECUTE')"
+        )
+        if not rows[0][0]:
+            raise LedgerUnavailableError("the ledger can be read, but payments cannot be posted")
+
+
+def told_entry(
+    *, entry_id: str, posted_at: str, merchant_id: str, amount: int, currency: str
+) -> Entry:
+    """The entry of a payment, from what the history was told of it."""
+    accounts = {
+        "debit": f"clearing-receivable/{currency}",
+        "credit": f"merchant-payable/{merchant_id}/{currency}",
+    }
+    postings = [
+        {"account": account, "direction": direction, "amount": amount, "currency": currency}
+        for direction, account in accounts.items()
+    ]
+    return Entry(entry_id, posted_at, postings, undelivered=[])
 
 
 def _entry(found: dict[str, Any]) -> Entry:

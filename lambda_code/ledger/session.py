@@ -18,14 +18,22 @@ class LedgerUnavailableError(LedgerError):
     """It could not be reached, or could not answer now. What was sent may have been done."""
 
 
+class LedgerBusyError(LedgerUnavailableError):
+    """It could not do this one statement now, because of what others do, and works otherwise."""
+
+
 class LedgerRefusedError(LedgerError):
     """It refused this one statement, and works otherwise."""
 
 
 # Classes of SQLSTATE (PostgreSQL, appendix A) that are about the server's state, not about the
-# statement: connection, read-only (a former primary), sign-in, rollback, resources, locks,
-# operator's intervention (shutdown, time limit), system.
-_UNAVAILABLE = frozenset({"08", "25", "28", "40", "53", "55", "57", "58"})
+# statement: connection, read-only (a former primary), sign-in, resources, operator's intervention
+# (shutdown), system.
+_UNAVAILABLE = frozenset({"08", "25", "28", "53", "57", "58"})
+# Of these the server has told its answer, and waits for the next statement: rolled back
+# (serialization, deadlock), a lock that somebody else holds; and the statement's time limit.
+_BUSY = frozenset({"40", "55"})
+_STATEMENT_TIME_LIMIT = "57014"
 
 
 # Seconds. A kept connection that fails within this time was ended by the server (57P01, a reset);
@@ -64,7 +72,7 @@ class LedgerSession:
         only then, the statement is run once more on a new one.
 
         Raises:
-            LedgerUnavailableError, LedgerRefusedError.
+            LedgerUnavailableError (LedgerBusyError among them), LedgerRefusedError.
         """
         started = self._clock()
         if started - self._used > IDLE_LIMIT:
@@ -92,7 +100,10 @@ class LedgerSession:
                 self._statements[sql] = connection.prepare(sql)
             rows: list[list[Any]] | None = self._statements[sql].run(**parameters)
         except DatabaseError as error:
-            if error.args[0].get("C", "")[:2] not in _UNAVAILABLE:
+            state = error.args[0].get("C", "")
+            if state[:2] in _BUSY or state == _STATEMENT_TIME_LIMIT:
+                raise LedgerBusyError(_told(error)) from error
+            if state[:2] not in _UNAVAILABLE:
                 raise LedgerRefusedError(_told(error)) from error
             self.close()
             raise LedgerUnavailableError(_told(error)) from error

@@ -30,7 +30,6 @@ from payments.api import ProxyResponse, respond, serve
 from payments.clients import client, impatient_client, session
 from payments.contract import read_request
 from payments.history import History
-from payments.moments import now
 from payments.problems import Problem
 
 logger = Logger()
@@ -73,7 +72,7 @@ def _route(event: dict[str, Any], may_deliver: Callable[[], bool]) -> ProxyRespo
 def _process(event: dict[str, Any], may_deliver: Callable[[], bool]) -> ProxyResponse:
     transaction_id = read_request(event, "process_request")["transaction_id"]
     logger.append_keys(transaction_id=transaction_id)
-    entry = _processor().process(transaction_id, now(), _enqueue, may_deliver)
+    entry = _processor().process(transaction_id, _enqueue, may_deliver)
     if entry is None:
         logger.warning("payment queued")
         metrics.count("PaymentsQueued")

@@ -13,12 +13,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ledger.posting import Backlog, OutboxEvent
 from ledger.session import LedgerError
 from payments import metrics
+from payments.history import POSTED
 
 PAGE = 100
 # Looked at by each sweep, one a minute: an entry is looked at ten times, and the look takes a
 # fraction of a second with a hundred entries a second.
 CHECKED_SECONDS = 600
-POSTED = "posted"
 
 logger = Logger(child=True)
 

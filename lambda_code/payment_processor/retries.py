@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ledger.session import LedgerUnavailableError
+from ledger.session import LedgerBusyError, LedgerUnavailableError
 from payment_processor.retry_queue import CORRELATION_ID
 from payments import metrics
 from payments.problems import Problem
@@ -85,6 +85,9 @@ def process_batch(
                     _process(record, process)
                     continue
                 logger.warning("queued payment not tried")
+            except LedgerBusyError:
+                # Somebody holds what this payment needs; others go on.
+                logger.exception("queued payment not posted: the ledger is busy with it")
             except LedgerUnavailableError:
                 logger.exception("the ledger is not available; the batch waits")
                 reachable = False

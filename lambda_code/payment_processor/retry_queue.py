@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aws_lambda_powertools.logging import Logger
+from botocore.exceptions import ClientError
 
 CORRELATION_ID: Final = "correlation_id"
 """The message attribute that holds the id of the API request."""
+
+LONGEST_DELAY: Final = 900
+"""Seconds that SQS may be asked to hold a message back (SQS API reference, SendMessage)."""
 
 logger = Logger(child=True)
 
@@ -50,6 +54,12 @@ class RetryQueue:
             logger.warning("a message's delay could not be set", extra={"code": failure["Code"]})
 
     def probe(self) -> None:
-        self._client.get_queue_attributes(
-            QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]
-        )
+        """Send a message that cannot be taken, for its delay: whoever may send, to a queue that is
+        there, is told just that."""
+        try:
+            self._client.send_message(
+                QueueUrl=self._url, MessageBody="{}", DelaySeconds=LONGEST_DELAY + 1
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "InvalidParameterValue":
+                raise

@@ -8,7 +8,7 @@ payment has a fixed place too, 1. Attribute `state` tells which: approved, decli
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -17,6 +17,7 @@ REQUEST_TIMESTAMP, ACCEPTANCE_TIMESTAMP = 0, 1
 APPROVED = "approved"
 DECLINED = "declined"
 QUEUED = "queued"
+POSTED = "posted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,36 @@ class PaymentRequest:
     expires_at: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Posting:
+    """What the history was told of the payment's entry in the ledger.
+
+    Attributes:
+        timestamp: microseconds since 1970.
+        amount: minor units.
+    """
+
+    timestamp: int
+    entry_id: str
+    merchant_id: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class Payment:
+    """All that the history has of a payment.
+
+    Attributes:
+        accepted: it has been on its way to the retry queue, while its approval held.
+        posting: None as long as the history does not know of it.
+    """
+
+    request: PaymentRequest
+    accepted: bool
+    posting: Posting | None
+
+
 class History:
     """Access to the table with a DynamoDB client; botocore's errors pass through."""
 
@@ -67,11 +98,28 @@ class History:
             Key=_item({"transaction_id": transaction_id, "timestamp": REQUEST_TIMESTAMP}),
             ConsistentRead=True,
         )
-        if "Item" not in answer:
+        return (
+            PaymentRequest(**_known(PaymentRequest, answer["Item"])) if "Item" in answer else None
+        )
+
+    def find(self, transaction_id: str) -> Payment | None:
+        """All of a payment's history, as it is now."""
+        answer = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="transaction_id = :transaction_id",
+            ExpressionAttributeValues=_item({":transaction_id": transaction_id}),
+            ConsistentRead=True,
+        )
+        items = {_value(item["timestamp"]): item for item in answer["Items"]}
+        if REQUEST_TIMESTAMP not in items:
             return None
-        item = {name: _value(attribute) for name, attribute in answer["Item"].items()}
-        del item["timestamp"]
-        return PaymentRequest(**item)
+        posted = (item for item in items.values() if _value(item["state"]) == POSTED)
+        posting = next(posted, None)
+        return Payment(
+            PaymentRequest(**_known(PaymentRequest, items[REQUEST_TIMESTAMP])),
+            accepted=ACCEPTANCE_TIMESTAMP in items,
+            posting=Posting(**_known(Posting, posting)) if posting else None,
+        )
 
     def record_event(self, transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> bool:
         """Add a later state; delivered again, with the same timestamp, it adds nothing.
@@ -93,20 +141,19 @@ class History:
         acceptance = {"state": QUEUED, "accepted_at": accepted_at}
         self._add(transaction_id, ACCEPTANCE_TIMESTAMP, acceptance)
 
-    def is_accepted(self, transaction_id: str) -> bool:
-        """Whether the payment has ever been on its way to the retry queue."""
-        answer = self._client.get_item(
-            TableName=self._table,
-            Key=_item({"transaction_id": transaction_id, "timestamp": ACCEPTANCE_TIMESTAMP}),
-            ConsistentRead=True,
-        )
-        return "Item" in answer
-
     def probe(self) -> None:
-        """Read a key that no payment has: it proves that the table can be reached and read."""
-        self._client.get_item(
-            TableName=self._table, Key=_item({"transaction_id": "status", "timestamp": 0})
-        )
+        """Try to write an item on a condition that cannot hold: the table takes writes, and from
+        us, if it says that it did not hold. Nothing is written, and no stream tells of it."""
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=_item({"transaction_id": "status", "timestamp": 0}),
+                ConditionExpression="attribute_exists(transaction_id) "
+                "AND attribute_not_exists(transaction_id)",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION_FAILED:
+                raise
 
     def _add(self, transaction_id: str, timestamp: int, attributes: Mapping[str, Any]) -> bool:
         """Whether the item is new."""
@@ -118,10 +165,19 @@ class History:
                 ConditionExpression="attribute_not_exists(transaction_id)",
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            if error.response["Error"]["Code"] != _CONDITION_FAILED:
                 raise
             return False
         return True
+
+
+_CONDITION_FAILED = "ConditionalCheckFailedException"
+
+
+def _known(kind: type[Any], item: Mapping[str, Any]) -> dict[str, Any]:
+    """The item's attributes that we know: another release may write more."""
+    names = {field.name for field in fields(kind)}
+    return {name: _value(attribute) for name, attribute in item.items() if name in names}
 
 
 def _item(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,8 @@ class PaymentProcessor(PythonFunction):
             statements=[
                 iam.PolicyStatement(
                     sid="ReadAndAppendHistory",
-                    actions=["dynamodb:GetItem", "dynamodb:PutItem"],
+                    # GetItem for the release before, whose functions run beside these for a while.
+                    actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
                     resources=[table.table_arn],
                 ),
                 use_table_key(network.application_key),
@@ -84,7 +85,10 @@ class PaymentProcessor(PythonFunction):
             "Retries",
             target=self.live,
             event_source_arn=queue.queue_arn,
-            batch_size=10,
+            # A message that is received counts as tried, and one that waits for others of its batch
+            # is not: with batches, one payment that the ledger keeps waiting would use up the
+            # tries of nine others.
+            batch_size=1,
             # Leaves the other executions, and their database connections, to the API. Without it,
             # SQS's pollers would take up to 1,000 messages' batches, meet the reserved concurrency,
             # and each refusal would count as a delivery (AWS Lambda developer guide,

@@ -20,6 +20,7 @@ ALLOWED = {
     "payment-validator": {"read an item", "add an item", "send to the queue of failed invocations"},
     "payment-processor": {
         "read an item",
+        "read a payment's history",
         "add an item",
         "look at the retry queue",
         "read the retry queue",

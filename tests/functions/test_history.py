@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.history import APPROVED, History, PaymentRequest, _attribute, _value
+from payments.history import APPROVED, History, PaymentRequest, Posting, _attribute, _value
 
 TABLE = "payment-transactions"
 REQUEST = PaymentRequest(
@@ -127,14 +127,95 @@ def test_acceptance_is_item_1_and_noted_once(history: History, stub: Any) -> Non
     history.record_acceptance("t1", "later")
 
 
-@pytest.mark.parametrize("answer", [{}, {"Item": {"state": {"S": "queued"}}}])
-def test_acceptance_is_read_consistently(
-    history: History, stub: Any, answer: dict[str, Any]
+QUERY = {
+    "TableName": TABLE,
+    "KeyConditionExpression": "transaction_id = :transaction_id",
+    "ExpressionAttributeValues": {":transaction_id": {"S": "t1"}},
+    "ConsistentRead": True,
+}
+QUEUED_ITEM = {
+    "transaction_id": {"S": "t1"},
+    "timestamp": {"N": "1"},
+    "state": {"S": "queued"},
+    "accepted_at": {"S": "now"},
+}
+POSTED_ITEM = {
+    "transaction_id": {"S": "t1"},
+    "timestamp": {"N": "1795401628964443"},
+    "state": {"S": "posted"},
+    "entry_id": {"S": "e1"},
+    "merchant_id": {"S": "acme"},
+    "amount": {"N": "1050"},
+    "currency": {"S": "EUR"},
+}
+
+
+@pytest.mark.parametrize(
+    ("later", "accepted", "posted"),
+    [
+        ([], False, False),
+        ([QUEUED_ITEM], True, False),
+        ([POSTED_ITEM], False, True),
+        ([QUEUED_ITEM, POSTED_ITEM], True, True),
+    ],
+)
+def test_all_of_a_payment_is_read_at_once(
+    history: History, stub: Any, later: list[dict[str, Any]], accepted: bool, posted: bool
 ) -> None:
-    key = {"transaction_id": {"S": "t1"}, "timestamp": {"N": "1"}}
-    wanted = {"TableName": "payment-transactions", "Key": key, "ConsistentRead": True}
-    stub.add_response("get_item", answer, wanted)
-    assert history.is_accepted("t1") is bool(answer)
+    stub.add_response("query", {"Items": [ITEM, *later]}, QUERY)
+    found = history.find("t1")
+    assert found is not None
+    assert (found.request, found.accepted) == (REQUEST, accepted)
+    assert found.posting == (
+        Posting(
+            timestamp=1795401628964443,
+            entry_id="e1",
+            merchant_id="acme",
+            amount=1050,
+            currency="EUR",
+        )
+        if posted
+        else None
+    )
+
+
+@pytest.mark.parametrize("items", [[], [QUEUED_ITEM]])
+def test_what_nobody_asked_for_is_no_payment(
+    history: History, stub: Any, items: list[dict[str, Any]]
+) -> None:
+    stub.add_response("query", {"Items": items}, QUERY)
+    assert history.find("t1") is None
+
+
+def test_what_another_release_writes_besides_is_passed_over(history: History, stub: Any) -> None:
+    newer = {"channel": {"S": "web"}}
+    stub.add_response("get_item", {"Item": {**ITEM, **newer}}, get())
+    assert history.find_request("t1") == REQUEST
+    stub.add_response("query", {"Items": [{**ITEM, **newer}, {**POSTED_ITEM, **newer}]}, QUERY)
+    found = history.find("t1")
+    assert found is not None
+    assert (found.request, found.posting is not None) == (REQUEST, True)
+
+
+def test_the_probe_tries_a_write_that_cannot_be_done(history: History, stub: Any) -> None:
+    never = {
+        "TableName": TABLE,
+        "Item": {"transaction_id": {"S": "status"}, "timestamp": {"N": "0"}},
+        "ConditionExpression": "attribute_exists(transaction_id) "
+        "AND attribute_not_exists(transaction_id)",
+    }
+    code = "ConditionalCheckFailedException"
+    stub.add_client_error("put_item", code, http_status_code=400, expected_params=never)
+    history.probe()
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDeniedException", "ProvisionedThroughputExceededException"]
+)
+def test_a_table_that_refuses_writes_is_not_up(history: History, stub: Any, code: str) -> None:
+    stub.add_client_error("put_item", code, http_status_code=400)
+    with pytest.raises(ClientError, match=code):
+        history.probe()
 
 
 def test_an_event_delivered_again_adds_nothing(history: History, stub: Any) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from ledger.posting import Backlog, Ledger, OutboxEvent
+from ledger.session import LedgerUnavailableError
 
 EVENT = {"event_id": 7, "transaction_id": "t", "timestamp": 5, "event": {"state": "posted"}}
 FOUND = {
@@ -48,8 +49,13 @@ def test_a_posted_entry_is_told_with_its_postings_and_events(
 ) -> None:
     session.rows = [[FOUND]]
     terms: dict[str, Any] = {"merchant_id": "acme", "amount": 1, "currency": "EUR"}
-    posted = ledger.post(transaction_id="t", **terms)
-    assert session.asked == {"transaction_id": "t", **terms}
+    posted = ledger.post(transaction_id="t", not_after="2026-01-01T00:15:00Z", **terms)
+    assert session.asked == {
+        "transaction_id": "t",
+        "not_after": "2026-01-01T00:15:00Z",
+        **terms,
+    }
+    assert posted is not None
     assert (posted.entry_id, posted.posted_at) == ("e", "2026-01-01T00:00:00Z")
     assert posted.postings == FOUND["postings"]
     assert posted.undelivered == [OutboxEvent(7, "t", 5, {"state": "posted"})]
@@ -59,6 +65,20 @@ def test_a_posted_entry_is_told_with_its_postings_and_events(
 def test_what_is_not_posted_is_none(ledger: Ledger, session: Session) -> None:
     session.rows = [[None]]
     assert ledger.find("t") is None
+    terms: dict[str, Any] = {"merchant_id": "acme", "amount": 1, "currency": "EUR"}
+    assert ledger.post(transaction_id="t", not_after=None, **terms) is None
+
+
+@pytest.mark.parametrize("can_post", [True, False])
+def test_a_ledger_that_only_reads_is_not_up(
+    ledger: Ledger, session: Session, can_post: bool
+) -> None:
+    session.rows = [[can_post]]
+    if can_post:
+        ledger.probe()
+        return
+    with pytest.raises(LedgerUnavailableError, match="cannot be posted"):
+        ledger.probe()
 
 
 def test_the_backlog_tells_how_many_wait_and_since_when(ledger: Ledger, session: Session) -> None:

@@ -13,6 +13,7 @@ from pg8000.native import DatabaseError, InterfaceError  # type: ignore[import-u
 
 from ledger import session as subject
 from ledger.session import (
+    LedgerBusyError,
     LedgerRefusedError,
     LedgerSession,
     LedgerUnavailableError,
@@ -117,7 +118,7 @@ def test_a_defect_of_the_statement_is_refused_and_keeps_the_connection(
     assert len(server.opened) == 1
 
 
-@pytest.mark.parametrize("state", ["08006", "25006", "28P01", "40001", "53300", "55P03", "57014"])
+@pytest.mark.parametrize("state", ["08006", "25006", "28P01", "53300", "57P01"])
 def test_the_servers_own_state_counts_as_unavailable(
     session: LedgerSession, server: Server, state: str
 ) -> None:
@@ -125,6 +126,18 @@ def test_the_servers_own_state_counts_as_unavailable(
     with pytest.raises(LedgerUnavailableError, match=f"^SQLSTATE {state}: no$"):
         session.run("SELECT 1")
     assert server.opened[0].closed == 1
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "57014"])
+def test_what_others_hold_up_is_busy_and_keeps_the_connection(
+    session: LedgerSession, server: Server, state: str
+) -> None:
+    """A lock, a deadlock, a time limit: about this statement, while the server works."""
+    server.errors = [DatabaseError({"C": state, "M": "no"})]
+    with pytest.raises(LedgerBusyError, match=rf"^SQLSTATE {state}: no$"):
+        session.run("SELECT 1")
+    assert session.run("SELECT 1") == [[1]]
+    assert len(server.opened) == 1
 
 
 def test_a_kept_connection_that_fails_at_once_is_replaced_unnoticed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -13,40 +13,73 @@ from botocore.exceptions import EndpointConnectionError
 from payment_processor.logic import Processor
 from payment_processor.outbox import check_balance, measure, sweep
 
-from ledger.posting import Backlog, Entry, OutboxEvent
-from ledger.session import LedgerRefusedError, LedgerUnavailableError
-from payments.history import DECLINED, PaymentRequest
+from ledger.posting import Backlog, Entry, OutboxEvent, told_entry
+from ledger.session import LedgerBusyError, LedgerRefusedError, LedgerUnavailableError
+from payments.history import DECLINED, Payment, PaymentRequest, Posting
+from payments.moments import now
 from payments.problems import Problem
 from tests.functions.conftest import Metrics
 from tests.functions.test_history import REQUEST
 
 BEFORE_EXPIRY = datetime(2026, 1, 31, 8, 14, 59, tzinfo=UTC)
 EXPIRY = datetime(2026, 1, 31, 8, 15, tzinfo=UTC)
+
+
+def posted_at(microseconds: int) -> str:
+    return f"1970-01-01T00:00:00.{microseconds:06}Z"
+
+
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://dynamodb")
+
+
+class Clock:
+    """Stands still until somebody moves it; the functions' and the ledger's."""
+
+    def __init__(self, moment: datetime = BEFORE_EXPIRY) -> None:
+        self.now = moment
+
+    def __call__(self) -> datetime:
+        return self.now
 
 
 class FakeLedger:
     """Entries in memory; every call raises `error` while there is one."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime] = now) -> None:
+        self.clock = clock
+        self.refused: set[str] = set()
         self.error: Exception | None = None
         self.imbalances = 0
         self.entries: dict[str, Entry] = {}
         self.outbox: dict[int, OutboxEvent] = {}
 
-    def post(self, *, transaction_id: str, merchant_id: str, amount: int, currency: str) -> Entry:
+    def post(
+        self,
+        *,
+        transaction_id: str,
+        merchant_id: str,
+        amount: int,
+        currency: str,
+        not_after: str | None = None,
+    ) -> Entry | None:
         self._check()
         if transaction_id not in self.entries:
+            if transaction_id in self.refused or (
+                not_after is not None and self.clock() >= datetime.fromisoformat(not_after)
+            ):
+                self.refused.add(transaction_id)
+                return None
             number = len(self.entries) + 1
-            event = {"state": "posted", "amount": amount, "currency": currency}
+            terms: dict[str, Any] = {
+                "merchant_id": merchant_id,
+                "amount": amount,
+                "currency": currency,
+            }
+            event = {"state": "posted", "entry_id": f"e{number}", **terms}
             self.outbox[number] = OutboxEvent(number, transaction_id, number, event)
-            terms = [{"merchant": merchant_id, "amount": amount, "currency": currency}]
-            self.entries[transaction_id] = Entry(f"e{number}", "now", terms, [])
+            told = told_entry(entry_id=f"e{number}", posted_at=posted_at(number), **terms)
+            self.entries[transaction_id] = told
         return self._seen(transaction_id)
-
-    def find(self, transaction_id: str) -> Entry | None:
-        self._check()
-        return self._seen(transaction_id) if transaction_id in self.entries else None
 
     def unbalanced(self, since: float) -> int:
         return self.imbalances
@@ -83,14 +116,27 @@ class FakeHistory:
         self.events: dict[tuple[str, int], Mapping[str, Any]] = {}
         self.accepted: dict[str, str] = {}
 
-    def find_request(self, transaction_id: str) -> PaymentRequest | None:
-        return self.requests.get(transaction_id)
+    def find(self, transaction_id: str) -> Payment | None:
+        if transaction_id not in self.requests:
+            return None
+        accepted = transaction_id in self.accepted
+        return Payment(self.requests[transaction_id], accepted, self._posting(transaction_id))
+
+    def _posting(self, transaction_id: str) -> Posting | None:
+        for (name, timestamp), event in self.events.items():
+            if name == transaction_id:
+                terms = (event["entry_id"], event["merchant_id"], event["amount"])
+                return Posting(
+                    timestamp=timestamp,
+                    entry_id=terms[0],
+                    merchant_id=terms[1],
+                    amount=terms[2],
+                    currency=event["currency"],
+                )
+        return None
 
     def record_acceptance(self, transaction_id: str, accepted_at: str) -> None:
         self.accepted.setdefault(transaction_id, accepted_at)
-
-    def is_accepted(self, transaction_id: str) -> bool:
-        return transaction_id in self.accepted
 
     def record_event(self, transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> bool:
         if self.error:
@@ -101,8 +147,13 @@ class FakeHistory:
 
 
 @pytest.fixture
-def ledger() -> FakeLedger:
-    return FakeLedger()
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(clock: Clock) -> FakeLedger:
+    return FakeLedger(clock)
 
 
 @pytest.fixture
@@ -112,8 +163,8 @@ def history() -> FakeHistory:
 
 
 @pytest.fixture
-def processor(history: FakeHistory, ledger: FakeLedger) -> Processor:
-    return Processor(history, ledger, history)
+def processor(history: FakeHistory, ledger: FakeLedger, clock: Clock) -> Processor:
+    return Processor(history, ledger, history, clock)
 
 
 @pytest.fixture
@@ -121,60 +172,145 @@ def queue() -> list[str]:
     return []
 
 
-def refusal(processor: Processor, transaction_id: str, now: datetime) -> tuple[HTTPStatus, str]:
+def refusal(processor: Processor, transaction_id: str) -> tuple[HTTPStatus, str]:
     with pytest.raises(Problem) as error:
-        processor.process(transaction_id, now, pytest.fail)
+        processor.process(transaction_id, pytest.fail)
     return error.value.status, error.value.code
 
 
-def posted(processor: Processor, now: datetime = BEFORE_EXPIRY) -> Entry:
-    entry = processor.process("t1", now, pytest.fail)
+def posted(processor: Processor) -> Entry:
+    entry = processor.process("t1", pytest.fail)
     assert entry is not None
     return entry
 
 
+def told(entry: Entry) -> tuple[object, ...]:
+    """What a client is told of it."""
+    return entry.entry_id, entry.posted_at, entry.postings
+
+
 def test_an_approved_payment_is_posted_on_its_own_terms(processor: Processor) -> None:
-    assert posted(processor).postings == [{"merchant": "acme", "amount": 1050, "currency": "EUR"}]
+    assert posted(processor).postings == [
+        {
+            "account": account,
+            "direction": direction,
+            "amount": 1050,
+            "currency": "EUR",
+        }
+        for account, direction in (
+            ("clearing-receivable/EUR", "debit"),
+            ("merchant-payable/acme/EUR", "credit"),
+        )
+    ]
 
 
 def test_the_history_is_told_and_the_outbox_emptied(
     processor: Processor, ledger: FakeLedger, history: FakeHistory
 ) -> None:
     posted(processor)
-    assert history.events == {("t1", 1): {"state": "posted", "amount": 1050, "currency": "EUR"}}
+    ((place, event),) = history.events.items()
+    assert place == ("t1", 1)
+    assert (event["state"], event["amount"], event["currency"]) == ("posted", 1050, "EUR")
     assert ledger.outbox == {}
 
 
 def test_asking_again_gives_the_same_entry_even_after_expiry(
-    processor: Processor, history: FakeHistory
+    processor: Processor, history: FakeHistory, clock: Clock
 ) -> None:
-    first = posted(processor).entry_id
-    assert posted(processor).entry_id == first
-    assert posted(processor, EXPIRY + timedelta(days=1)).entry_id == first
+    first = told(posted(processor))
+    assert told(posted(processor)) == first
+    clock.now = EXPIRY + timedelta(days=1)
+    assert told(posted(processor)) == first
     assert len(history.events) == 1
 
 
 def test_an_unknown_payment_is_not_found(processor: Processor) -> None:
-    assert refusal(processor, "t0", BEFORE_EXPIRY) == (404, "payment_not_found")
+    assert refusal(processor, "t0") == (404, "payment_not_found")
 
 
 def test_a_declined_payment_is_a_conflict(processor: Processor, ledger: FakeLedger) -> None:
-    assert refusal(processor, "t2", BEFORE_EXPIRY) == (409, "payment_declined")
+    assert refusal(processor, "t2") == (409, "payment_declined")
     assert ledger.entries == {}
 
 
-def test_an_expired_approval_is_a_conflict(processor: Processor, ledger: FakeLedger) -> None:
-    assert refusal(processor, "t1", EXPIRY) == (409, "approval_expired")
+# -- expiry ----------------------------------------------------------------------------------
+
+
+def test_an_expired_approval_is_a_conflict(
+    processor: Processor, ledger: FakeLedger, clock: Clock
+) -> None:
+    clock.now = EXPIRY
+    assert refusal(processor, "t1") == (409, "approval_expired")
     assert ledger.entries == {}
 
 
-@pytest.mark.parametrize("error", [LedgerUnavailableError(), LedgerRefusedError()])
-def test_what_the_ledger_does_not_post_is_queued(
+def test_the_ledger_is_handed_the_moment_and_decides_by_its_own_clock(
+    processor: Processor, ledger: FakeLedger
+) -> None:
+    """The posting may be long on its way."""
+    ledger.clock = Clock(EXPIRY)
+    assert refusal(processor, "t1") == (409, "approval_expired")
+
+
+def test_expired_once_is_expired_for_good(
+    processor: Processor, ledger: FakeLedger, history: FakeHistory, clock: Clock
+) -> None:
+    """Whoever was told so may have paid in another way."""
+    clock.now = EXPIRY
+    refusal(processor, "t1")
+    # The acceptance of a request that was in time is written only now.
+    history.record_acceptance("t1", "late")
+    clock.now = BEFORE_EXPIRY
+    assert refusal(processor, "t1") == (409, "approval_expired")
+    with pytest.raises(Problem, match="approval_expired"):
+        processor.process_queued("t1")
+    assert ledger.entries == {}
+
+
+def test_an_expired_approval_is_not_queued(
+    processor: Processor, ledger: FakeLedger, history: FakeHistory, clock: Clock
+) -> None:
+    ledger.error = LedgerUnavailableError()
+    clock.now = EXPIRY
+    assert refusal(processor, "t1") == (503, "service_unavailable")
+    assert history.accepted == {}
+
+
+def test_the_clock_is_read_after_what_takes_time(
+    processor: Processor, ledger: FakeLedger, history: FakeHistory, clock: Clock
+) -> None:
+    """Reading the request, and waiting for the ledger: what was in time before may not be now."""
+    ledger.error = LedgerUnavailableError()
+    find = history.find
+
+    def slow(transaction_id: str) -> Payment | None:
+        clock.now = EXPIRY
+        return find(transaction_id)
+
+    history.find = slow  # type: ignore[method-assign]
+    assert refusal(processor, "t1") == (503, "service_unavailable")
+    assert history.accepted == {}
+
+
+# -- the queue -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [LedgerUnavailableError(), LedgerBusyError()])
+def test_what_the_ledger_does_not_post_now_is_queued(
     processor: Processor, ledger: FakeLedger, queue: list[str], error: Exception
 ) -> None:
     ledger.error = error
-    assert processor.process("t1", BEFORE_EXPIRY, queue.append) is None
+    assert processor.process("t1", queue.append) is None
     assert queue == ["t1"]
+
+
+def test_what_the_ledger_refuses_for_good_is_not_said_to_be_on_its_way(
+    processor: Processor, ledger: FakeLedger, history: FakeHistory
+) -> None:
+    ledger.error = LedgerRefusedError()
+    with pytest.raises(LedgerRefusedError):
+        processor.process("t1", pytest.fail)
+    assert history.accepted == {}
 
 
 def test_acceptance_is_noted_before_the_payment_is_on_the_queue(
@@ -182,48 +318,82 @@ def test_acceptance_is_noted_before_the_payment_is_on_the_queue(
 ) -> None:
     ledger.error = LedgerUnavailableError()
     noted: list[dict[str, str]] = []
-    processor.process("t1", BEFORE_EXPIRY, lambda _: noted.append(dict(history.accepted)))
+    processor.process("t1", lambda _: noted.append(dict(history.accepted)))
     assert noted == [{"t1": "2026-01-31T08:14:59.000000Z"}]
 
 
 def test_a_payment_that_was_queued_in_time_is_never_called_expired(
-    processor: Processor, ledger: FakeLedger, queue: list[str]
+    processor: Processor, ledger: FakeLedger, queue: list[str], clock: Clock
 ) -> None:
     ledger.error = LedgerUnavailableError()
-    processor.process("t1", BEFORE_EXPIRY, queue.append)
-    later = EXPIRY + timedelta(days=1)
-    assert processor.process("t1", later, queue.append) is None
+    processor.process("t1", queue.append)
+    clock.now = EXPIRY + timedelta(days=1)
+    assert processor.process("t1", queue.append) is None
     assert queue == ["t1", "t1"]
     ledger.error = None
-    assert posted(processor, later).entry_id == "e1"
+    assert posted(processor).entry_id == "e1"
     assert processor.process_queued("t1").entry_id == "e1"
 
 
-def test_a_payment_whose_way_to_the_queue_was_cut_short_is_not_called_expired_either(
-    processor: Processor, ledger: FakeLedger
-) -> None:
-    def unreachable(_: str) -> None:
-        raise UNREACHABLE
+def unreachable(_: str) -> None:
+    raise UNREACHABLE
 
+
+def test_a_payment_whose_way_to_the_queue_was_cut_short_is_not_called_expired_either(
+    processor: Processor, ledger: FakeLedger, clock: Clock
+) -> None:
     ledger.error = LedgerUnavailableError()
     with pytest.raises(EndpointConnectionError):
-        processor.process("t1", BEFORE_EXPIRY, unreachable)
+        processor.process("t1", unreachable)
     ledger.error = None
-    assert posted(processor, EXPIRY).entry_id == "e1"
+    clock.now = EXPIRY
+    assert posted(processor).entry_id == "e1"
 
 
 def test_without_the_queue_nothing_is_accepted(processor: Processor, ledger: FakeLedger) -> None:
-    def unreachable(_: str) -> None:
-        raise UNREACHABLE
-
     ledger.error = LedgerUnavailableError()
     with pytest.raises(EndpointConnectionError):
-        processor.process("t1", BEFORE_EXPIRY, unreachable)
+        processor.process("t1", unreachable)
 
 
-def test_an_expired_approval_is_not_queued(processor: Processor, ledger: FakeLedger) -> None:
+def test_a_message_posts_nothing_that_was_never_accepted_and_has_expired(
+    processor: Processor, ledger: FakeLedger, clock: Clock
+) -> None:
+    clock.now = EXPIRY
+    with pytest.raises(Problem, match="approval_expired"):
+        processor.process_queued("t1")
+    assert ledger.entries == {}
+
+
+def test_a_message_posts_what_was_never_accepted_while_its_approval_holds(
+    processor: Processor,
+) -> None:
+    assert processor.process_queued("t1").entry_id == "e1"
+
+
+# -- a ledger that was restored --------------------------------------------------------------
+
+
+def test_what_the_history_knows_as_posted_is_neither_posted_again_nor_denied(
+    processor: Processor, ledger: FakeLedger, history: FakeHistory
+) -> None:
+    before = told(posted(processor))
+    ledger.entries.clear()  # restored to a time before
+    assert told(posted(processor)) == before
+    assert told(processor.process_queued("t1")) == before
+    assert ledger.entries == {}
+    assert len(history.events) == 1
+
+
+def test_what_the_history_knows_as_posted_needs_no_ledger(
+    processor: Processor, ledger: FakeLedger
+) -> None:
+    before = told(posted(processor))
     ledger.error = LedgerUnavailableError()
-    assert refusal(processor, "t1", EXPIRY) == (503, "service_unavailable")
+    assert told(posted(processor)) == before
+
+
+# -- telling the history ---------------------------------------------------------------------
 
 
 def test_a_payment_is_posted_though_its_history_cannot_be_told_now(
@@ -296,7 +466,7 @@ def test_a_payment_is_counted_once_however_often_its_event_is_delivered(
 def test_a_posted_payment_is_answered_even_without_time_to_tell_its_history(
     processor: Processor, ledger: FakeLedger, history: FakeHistory
 ) -> None:
-    entry = processor.process("t1", BEFORE_EXPIRY, pytest.fail, lambda: False)
+    entry = processor.process("t1", pytest.fail, lambda: False)
     assert entry is not None
     assert (len(ledger.outbox), history.events) == (1, {})
 

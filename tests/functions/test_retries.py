@@ -9,14 +9,14 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 from payment_processor.retries import LONGEST, MAX_RECEIVES, process_batch, wait_seconds
 from payment_processor.retry_queue import RetryQueue
 
-from ledger.session import LedgerRefusedError, LedgerUnavailableError
+from ledger.session import LedgerBusyError, LedgerRefusedError, LedgerUnavailableError
 from payments.problems import Problem
 from tests.functions.conftest import Logs, Metrics
 
@@ -140,6 +140,13 @@ def test_without_the_ledger_a_batch_waits_after_one_try(queue: Queue) -> None:
     assert len(queue.waits) == 3
 
 
+def test_a_payment_that_the_ledger_is_busy_with_does_not_hold_up_the_others(queue: Queue) -> None:
+    batch = [payment(ONE), payment(TWO), payment(THREE)]
+    ledger = Ledger(x1=LedgerBusyError())
+    assert run(batch, ledger, queue) == ids(batch[0])
+    assert ledger.tried == [ONE, TWO, THREE]
+
+
 def test_without_time_messages_stay_untried(queue: Queue) -> None:
     batch = [payment(ONE), payment(TWO), payment(THREE)]
     ledger = Ledger()
@@ -247,3 +254,19 @@ def test_a_payment_is_queued_with_the_id_of_its_request(client: Any) -> None:
     with Stubber(client) as stub:
         stub.add_response("send_message", {}, expected)
         RetryQueue(client, "https://q").send(ONE, "gateway-request")
+
+
+def test_the_probe_sends_what_cannot_be_taken(client: Any) -> None:
+    expected = {"QueueUrl": "https://q", "MessageBody": "{}", "DelaySeconds": 901}
+    with Stubber(client) as stub:
+        code = "InvalidParameterValue"
+        stub.add_client_error("send_message", code, expected_params=expected)
+        RetryQueue(client, "https://q").probe()
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "AWS.SimpleQueueService.NonExistentQueue"])
+def test_a_queue_that_refuses_messages_is_not_up(client: Any, code: str) -> None:
+    with Stubber(client) as stub:
+        stub.add_client_error("send_message", code)
+        with pytest.raises(ClientError, match=code):
+            RetryQueue(client, "https://q").probe()

@@ -58,7 +58,13 @@ class _Session:
 
 def test_posted_payments_balance(ledger: Ledger) -> None:
     for merchant in ("acme", "bolt"):
-        ledger.post(transaction_id=str(uuid4()), merchant_id=merchant, amount=7, currency="EUR")
+        ledger.post(
+            transaction_id=str(uuid4()),
+            merchant_id=merchant,
+            amount=7,
+            currency="EUR",
+            not_after=None,
+        )
     assert ledger.unbalanced(time() - AN_HOUR) == 0
 
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pg8000.native import Connection, DatabaseError  # type: ignore[import-untyped]
 
-from ledger.posting import Ledger
+from ledger.posting import Entry, Ledger
 from tests.integration.ledger.conftest import sqlstate
 
 CHECK_VIOLATION = "23514"
@@ -33,9 +33,19 @@ def accounts(master: Connection) -> dict[str, str]:
 @pytest.fixture
 def posted(ledger: Ledger) -> str:
     """The entry_id of a posted payment."""
-    return ledger.post(
-        transaction_id=str(uuid4()), merchant_id="acme", amount=100, currency="EUR"
-    ).entry_id
+    return new_entry(ledger).entry_id
+
+
+def new_entry(ledger: Ledger) -> Entry:
+    entry = ledger.post(
+        transaction_id=str(uuid4()),
+        merchant_id="acme",
+        amount=100,
+        currency="EUR",
+        not_after=None,
+    )
+    assert entry is not None
+    return entry
 
 
 def insert_entry(connection: Connection) -> str:
@@ -217,9 +227,7 @@ def test_history_in_the_ledger_is_never_changed(
 
 
 def test_an_event_is_marked_delivered_only_once(master: Connection, ledger: Ledger) -> None:
-    (event,) = ledger.post(
-        transaction_id=str(uuid4()), merchant_id="acme", amount=1, currency="EUR"
-    ).undelivered
+    (event,) = new_entry(ledger).undelivered
     ledger.mark_delivered([event.event_id])
     with pytest.raises(DatabaseError, match="once"):
         master.run(

@@ -88,7 +88,7 @@ def test_create_and_update_bring_the_schema_up(
 ) -> None:
     answer = request_(request_type)
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", "ledger-schema")
-    assert tables(server, database) == 5
+    assert tables(server, database) == 6
     assert request_("Update")["Status"] == "SUCCESS"
 
 
@@ -97,7 +97,7 @@ def test_delete_touches_nothing(
 ) -> None:
     request_("Create")
     assert request_("Delete")["Status"] == "SUCCESS"
-    assert tables(server, database) == 5
+    assert tables(server, database) == 6
 
 
 @pytest.mark.parametrize(

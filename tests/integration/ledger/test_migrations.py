@@ -53,6 +53,7 @@ def test_from_nothing_every_migration_is_applied(connection: Connection) -> None
         "entries",
         "postings",
         "outbox",
+        "refusals",
         "schema_migrations",
     }
     assert connection.run("SELECT name FROM ledger.schema_migrations ORDER BY version") == [

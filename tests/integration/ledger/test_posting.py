@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from pg8000.native import Connection  # type: ignore[import-untyped]
+from pg8000.native import Connection, DatabaseError  # type: ignore[import-untyped]
 
-from ledger.posting import Entry, Ledger
-from ledger.session import LedgerRefusedError, LedgerSession
+from ledger.posting import Entry, Ledger, told_entry
+from ledger.session import LedgerRefusedError, LedgerSession, LedgerUnavailableError
+from payments.moments import to_rfc3339
+from tests.environment import wait_for
 from tests.integration.ledger.conftest import Connect
 
 
-def post(ledger: Ledger, transaction_id: str, amount: int = 1050) -> Entry:
-    return ledger.post(
-        transaction_id=transaction_id, merchant_id="acme", amount=amount, currency="EUR"
-    )
+def post(ledger: Ledger, transaction_id: str, merchant_id: str = "acme") -> Entry:
+    entry = attempt(ledger, transaction_id, merchant_id=merchant_id)
+    assert entry is not None
+    return entry
+
+
+def attempt(ledger: Ledger, transaction_id: str, **changes: Any) -> Entry | None:
+    terms = {"merchant_id": "acme", "amount": 1050, "currency": "EUR", "not_after": None}
+    return ledger.post(transaction_id=transaction_id, **{**terms, **changes})
 
 
 def test_a_payment_debits_the_clearing_account_and_credits_the_merchant(ledger: Ledger) -> None:
@@ -53,9 +62,7 @@ def test_posting_again_with_other_terms_is_refused(
     transaction = str(uuid4())
     post(ledger, transaction)
     with pytest.raises(LedgerRefusedError, match="other terms"):
-        ledger.post(
-            transaction_id=transaction, merchant_id=merchant, amount=amount, currency=currency
-        )
+        attempt(ledger, transaction, merchant_id=merchant, amount=amount, currency=currency)
 
 
 def test_twenty_connections_posting_one_transaction_make_one_entry(
@@ -89,9 +96,7 @@ def test_twenty_connections_opening_a_merchants_account_all_post(
     merchant = f"m{uuid4().hex}"
 
     def work(ledger: Ledger) -> Entry:
-        return ledger.post(
-            transaction_id=str(uuid4()), merchant_id=merchant, amount=1, currency="EUR"
-        )
+        return post(ledger, str(uuid4()), merchant)
 
     with ThreadPoolExecutor(len(ledgers)) as pool:
         assert len({entry.entry_id for entry in pool.map(work, ledgers)}) == 20
@@ -143,3 +148,130 @@ def test_a_delivered_event_is_not_handed_out_again(ledger: Ledger) -> None:
     ledger.mark_delivered([event.event_id])
     assert post(ledger, transaction).undelivered == []
     assert event not in ledger.undelivered(event.event_id - 1, 1)
+
+
+# -- not after a moment ----------------------------------------------------------------------
+
+
+def soon(seconds: float) -> str:
+    return to_rfc3339(datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+def test_a_payment_that_comes_in_time_is_posted(ledger: Ledger) -> None:
+    assert attempt(ledger, str(uuid4()), not_after=soon(60)) is not None
+
+
+def test_a_payment_that_comes_too_late_is_refused_for_good(ledger: Ledger) -> None:
+    transaction = str(uuid4())
+    assert attempt(ledger, transaction, not_after=soon(-0.001)) is None
+    assert ledger.find(transaction) is None
+    for later in (soon(60), None):
+        assert attempt(ledger, transaction, not_after=later) is None
+    assert ledger.find(transaction) is None
+
+
+def test_a_refusal_holds_for_the_release_before_too(ledger: Ledger, processor: Connection) -> None:
+    transaction = str(uuid4())
+    attempt(ledger, transaction, not_after=soon(-1))
+    with pytest.raises(DatabaseError, match="refused for good"):
+        processor.run(
+            "SELECT ledger.post_payment(CAST(:t AS uuid), 'acme', 1050, 'EUR')", t=transaction
+        )
+
+
+def test_what_is_posted_is_told_whenever_it_is_asked_for(ledger: Ledger) -> None:
+    transaction = str(uuid4())
+    entry = post(ledger, transaction)
+    assert attempt(ledger, transaction, not_after=soon(-60)) == entry
+
+
+def test_a_posting_that_is_held_up_is_seen_by_whoever_comes_after_the_moment(
+    connect: Connect, master: Connection
+) -> None:
+    """It was in time, and is committed after the moment: nobody is told meanwhile that it is not
+    posted."""
+    transaction, moment = str(uuid4()), soon(0.5)
+    master.run("BEGIN")
+    master.run("LOCK TABLE ledger.postings IN SHARE ROW EXCLUSIVE MODE")  # may be read
+    with ThreadPoolExecutor(2) as pool:
+        first, second = (Ledger(LedgerSession(connect)) for _ in range(2))
+        held_up = pool.submit(attempt, first, transaction, not_after=moment)
+        wait_for(lambda: datetime.now(UTC) > datetime.fromisoformat(moment))
+        late = pool.submit(attempt, second, transaction, not_after=moment)
+        wait_for(
+            lambda: master.run("SELECT count(*) FROM pg_locks WHERE NOT granted") == [[2]],
+        )
+        master.run("ROLLBACK")
+        posted = held_up.result()
+        assert posted is not None
+        assert late.result() == posted
+
+
+def test_a_posting_that_arrives_late_is_refused_though_it_was_sent_in_time(
+    connect: Connect, master: Connection
+) -> None:
+    transaction, moment = str(uuid4()), soon(0.5)
+    master.run("BEGIN")
+    master.run("LOCK TABLE ledger.entries IN ACCESS EXCLUSIVE MODE")
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(attempt, Ledger(LedgerSession(connect)), transaction, not_after=moment)
+        wait_for(lambda: datetime.now(UTC) > datetime.fromisoformat(moment))
+        master.run("ROLLBACK")
+        assert sent.result() is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"merchant_id": ""},
+        {"merchant_id": "a/b"},
+        {"merchant_id": "-a"},
+        {"merchant_id": "a" * 65},
+        {"merchant_id": None},
+        {"currency": "eur"},
+        {"currency": "EURO"},
+        {"amount": 0},
+        {"amount": -1},
+        {"amount": 1_000_000_000_000},
+        {"amount": None},
+    ],
+    ids=str,
+)
+def test_terms_that_no_payment_has_are_refused(ledger: Ledger, changes: dict[str, Any]) -> None:
+    transaction = str(uuid4())
+    with pytest.raises(LedgerRefusedError, match="23514: no payment has such terms"):
+        attempt(ledger, transaction, **changes)
+    assert ledger.find(transaction) is None
+
+
+def test_the_largest_payment_is_posted(ledger: Ledger) -> None:
+    assert attempt(ledger, str(uuid4()), amount=999_999_999_999) is not None
+
+
+# -- can it post? ----------------------------------------------------------------------------
+
+
+def test_a_ledger_that_takes_payments_is_up(ledger: Ledger) -> None:
+    ledger.probe()
+
+
+def test_a_ledger_that_only_reads_is_not(connect: Connect) -> None:
+    def read_only() -> Connection:
+        connection = connect()
+        connection.run("SET default_transaction_read_only = on")
+        return connection
+
+    with pytest.raises(LedgerUnavailableError):
+        Ledger(LedgerSession(read_only)).probe()
+
+
+def test_a_ledger_that_lets_us_post_nothing_is_not(connect: Connect) -> None:
+    with pytest.raises(LedgerUnavailableError, match="cannot be posted"):
+        Ledger(LedgerSession(lambda: connect("ledger_reader"))).probe()
+
+
+def test_what_the_history_tells_of_an_entry_is_the_entry(ledger: Ledger) -> None:
+    entry = post(ledger, str(uuid4()))
+    terms = {"merchant_id": "acme", "amount": 1050, "currency": "EUR"}
+    told = told_entry(entry_id=entry.entry_id, posted_at=entry.posted_at, **terms)  # type: ignore[arg-type]
+    assert told == replace(entry, undelivered=[])

@@ -81,7 +81,11 @@ def test_a_read_only_server_counts_as_unavailable(server: PostgresServer, databa
     session = LedgerSession(connect)
     with pytest.raises(LedgerUnavailableError, match="25006"):
         Ledger(session).post(
-            transaction_id=str(uuid4()), merchant_id="acme", amount=1, currency="EUR"
+            transaction_id=str(uuid4()),
+            merchant_id="acme",
+            amount=1,
+            currency="EUR",
+            not_after=None,
         )
     session.close()
 

@@ -1,8 +1,9 @@
 """The invariants of the money (docs/payments.md), read from the stores themselves.
 
-I1 a payment is posted at most once; I2 a payment that got a 2xx from /process ends posted or in
-the dead-letter queue; I3 every posted entry has its history item, and every history item its audit
-record; I4 debits = credits; I5 no card number anywhere.
+I0 what a client was told has expired is never posted; I1 a payment is posted at most once; I2 a
+payment that got a 2xx from /process ends posted or in the dead-letter queue; I3 every posted entry
+has its history item, and every history item its audit record; I4 debits = credits; I5 no card
+number anywhere.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Item = Mapping[str, Any]
 
 
 def check_now(world: World) -> None:
-    """What holds at every moment: I1, I4 and I5, and that a told entry is there."""
+    """What holds at every moment: I0, I1, I4 and I5, and that a told entry is there."""
     tally.checks += 1
     with contextlib.closing(connect(world.stores, world.names)) as connection:
         _check_ledger(world, connection)
@@ -81,6 +82,8 @@ def _check_ledger(world: World, connection: Connection) -> None:
     rows = connection.run("SELECT transaction_id::text, entry_id::text FROM ledger.entries")
     entries = dict(rows)
     assert len(entries) == len(rows), "I1: a payment has two entries"
+    final = world.expired & entries.keys()
+    assert not final, f"I0: told that it has expired, and posted: {final}"
     missing = world.entries.items() - entries.items()
     assert not missing, f"I2: told 200, and not in the ledger: {missing}"
     postings: dict[str, list[tuple[str, str, int, str]]] = {}

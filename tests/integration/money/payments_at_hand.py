@@ -49,7 +49,7 @@ def posted_by_one_that_died(world: World) -> str:
     payment = world.decisions[transaction_id]
     with contextlib.closing(connect(world.stores, world.names)) as connection:
         connection.run(
-            "SELECT ledger.post_payment(:transaction_id, :merchant_id, :amount, :currency)",
+            "SELECT ledger.post_payment(:transaction_id, :merchant_id, :amount, :currency, NULL)",
             **{name: payment[name] for name in ("transaction_id", "merchant_id", "currency")},
             amount=payment["amount"],
         )

@@ -24,6 +24,8 @@ import payment_processor.handler
 import payment_validator.handler
 
 import payments.moments
+from ledger.posting import Entry, Ledger
+from payments.moments import from_rfc3339, to_rfc3339
 from tests.functions.lambda_context import CONTEXT
 from tests.integration.money.boundary import Boundary, Fault, install
 
@@ -42,6 +44,15 @@ class Clock(datetime):
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> Clock:
         return cls.fromtimestamp((datetime.now(tz) + cls.ahead).timestamp(), tz)
+
+
+class LedgerOfNow(Ledger):
+    """The ledger's server is not ahead of time: what it is handed is told in its own."""
+
+    def post(self, *, not_after: str | None, **terms: Any) -> Entry | None:
+        if not_after is not None:
+            not_after = to_rfc3339(from_rfc3339(not_after) - Clock.ahead)
+        return super().post(not_after=not_after, **terms)
 
 
 def main(path: str) -> None:
@@ -65,6 +76,7 @@ def _serve(connection: socket.socket) -> None:
     boundary = Boundary()
     install(boundary)
     payments.moments.datetime = Clock  # type: ignore[attr-defined]
+    payment_processor.handler.Ledger = LedgerOfNow  # type: ignore[attr-defined]
     with connection.makefile("rw") as lines:
         os.environ.update(json.loads(lines.readline())["environment"])
         for line in lines:

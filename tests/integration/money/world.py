@@ -31,6 +31,7 @@ class World:
 
     Attributes:
         promised: transactions that a client was told 200 or 202 for by /process.
+        expired: transactions that a client was told have expired.
         entries: the entry of each transaction that a client was told, by transaction.
         decisions: the answer that /validate gave, by transaction.
         records: of the table's stream, oldest first: those that were read so far.
@@ -42,6 +43,7 @@ class World:
 
     stores: Stores
     promised: set[str] = field(default_factory=set)
+    expired: set[str] = field(default_factory=set)
     entries: dict[str, str] = field(default_factory=dict)
     decisions: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
@@ -111,6 +113,8 @@ class World:
         )
         if status(outcome) in (200, 202):
             self.promised.add(transaction_id)
+        if status(outcome) == 409 and body(outcome)["code"] == "approval_expired":
+            self.expired.add(transaction_id)
         if status(outcome) == 200:
             entry_id = body(outcome)["entry"]["entry_id"]
             known = self.entries.setdefault(transaction_id, entry_id)
