@@ -260,7 +260,6 @@ _ACCESS_LOG_FORMAT = apigateway.AccessLogFormat.custom(
             "requestTime": "$context.requestTime",
             "apiKeyId": "$context.identity.apiKeyId",
             "sourceIp": "$context.identity.sourceIp",
-            "userAgent": "$context.identity.userAgent",
             "httpMethod": "$context.httpMethod",
             "resourcePath": "$context.resourcePath",
             "status": "$context.status",
@@ -272,4 +271,5 @@ _ACCESS_LOG_FORMAT = apigateway.AccessLogFormat.custom(
         }
     )
 )
-"""Who called what, how it went and how long it took. No header and no payload."""
+"""Who called what, how it went and how long it took. Nothing that a client can write into: no
+header, no payload, no query string, and of the path only the resource that it met."""

@@ -72,6 +72,7 @@ class WebFirewall(Construct):
             default_action=wafv2.CfnWebACL.DefaultActionProperty(allow={}),
             rules=rules,
             visibility_config=_visible_as("payments"),
+            data_protection_config=_NOTHING_OF_A_REQUEST,
         )
         wafv2.CfnWebACLAssociation(
             self,
@@ -95,16 +96,32 @@ class WebFirewall(Construct):
                     arn_format=ArnFormat.COLON_RESOURCE_NAME,
                 )
             ],
-            redacted_fields=[
-                wafv2.CfnLoggingConfiguration.FieldToMatchProperty(
-                    single_header={"Name": "x-api-key"}
-                )
-            ],
+            # What data protection (above) does not know. The rest of the address is the stage.
+            redacted_fields=[wafv2.CfnLoggingConfiguration.FieldToMatchProperty(uri_path={})],
         )
         logging.node.add_dependency(log_group)
 
 
+# Clients write what they like into a request that is refused, card numbers among it. Without keys,
+# all headers and cookies are meant (AWS WAF API reference, FieldToProtect): their names stay.
+_NOTHING_OF_A_REQUEST = wafv2.CfnWebACL.DataProtectionConfigProperty(
+    data_protections=[
+        wafv2.CfnWebACL.DataProtectProperty(
+            action="SUBSTITUTION",
+            field=wafv2.CfnWebACL.FieldToProtectProperty(field_type=field),
+            # Nor what of it a rule has matched.
+            exclude_rate_based_details=False,
+            exclude_rule_match_details=False,
+        )
+        for field in ("SINGLE_HEADER", "SINGLE_COOKIE", "QUERY_STRING", "BODY")
+    ]
+)
+
+
 def _visible_as(metric: str) -> wafv2.CfnWebACL.VisibilityConfigProperty:
     return wafv2.CfnWebACL.VisibilityConfigProperty(
-        metric_name=metric, cloud_watch_metrics_enabled=True, sampled_requests_enabled=True
+        metric_name=metric,
+        cloud_watch_metrics_enabled=True,
+        # Samples show requests in the console, with their addresses.
+        sampled_requests_enabled=False,
     )

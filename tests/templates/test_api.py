@@ -79,5 +79,41 @@ def test_web_firewall_guards_the_stage(synthesized: Synthesized) -> None:
     ((_, stage, _),) = synthesized.resources("AWS::ApiGateway::Stage")
     association = synthesized.only("AWS::WAFv2::WebACLAssociation")
     assert {"Ref": stage} in association["ResourceArn"]["Fn::Join"][1]
+
+
+def test_the_firewall_keeps_nothing_that_a_client_can_write(synthesized: Synthesized) -> None:
+    acl = synthesized.only("AWS::WAFv2::WebACL")
+    protected = acl["DataProtectionConfig"]["DataProtections"]
+    # Without keys, all headers and cookies are meant.
+    assert {json.dumps(each["Field"]) for each in protected} == {
+        json.dumps({"FieldType": kind})
+        for kind in ("SINGLE_HEADER", "SINGLE_COOKIE", "QUERY_STRING", "BODY")
+    }
+    assert {each["Action"] for each in protected} == {"SUBSTITUTION"}
+    assert not [each for each in protected if each["ExcludeRuleMatchDetails"]]
+    assert not [each for each in protected if each["ExcludeRateBasedDetails"]]
     logging = synthesized.only("AWS::WAFv2::LoggingConfiguration")
-    assert logging["RedactedFields"] == [{"SingleHeader": {"Name": "x-api-key"}}]
+    assert logging["RedactedFields"] == [{"UriPath": {}}]
+    visible = [acl["VisibilityConfig"], *(rule["VisibilityConfig"] for rule in acl["Rules"])]
+    assert not [each for each in visible if each["SampledRequestsEnabled"]]
+
+
+def test_the_access_log_keeps_nothing_that_a_client_can_write(synthesized: Synthesized) -> None:
+    stage = synthesized.only("AWS::ApiGateway::Stage")
+    logged = json.loads(stage["AccessLogSetting"]["Format"])
+    # `path`, `identity.userAgent` and the like are what a client wrote.
+    assert {value.removeprefix("$context.") for value in logged.values()} == {
+        "requestId",
+        "requestTime",
+        "identity.apiKeyId",
+        "identity.sourceIp",
+        "httpMethod",
+        "resourcePath",
+        "status",
+        "responseLatency",
+        "integrationLatency",
+        "integration.status",
+        "error.responseType",
+        "wafResponseCode",
+    }
+    assert not [each for each in stage["MethodSettings"] if each["DataTraceEnabled"]]
