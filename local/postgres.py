@@ -131,14 +131,21 @@ class PostgresServer:
     ) -> None:
         self.stop()
 
-    def connect(self, user: str = "postgres", database: str = "postgres") -> Connection:
-        """Connect over the Unix socket as any role, without a password."""
+    def connect(
+        self, user: str = "postgres", database: str = "postgres", **settings: str
+    ) -> Connection:
+        """Connect over the Unix socket as any role, without a password.
+
+        Args:
+            settings: of the server's, for this session.
+        """
         return Connection(
             user,
             database=database,
             unix_sock=str(self.socket_path),
             timeout=10,
             ssl_context=False,  # or it reads the system's certificates, for nothing
+            startup_params=settings,
         )
 
     def create_ledger_database(
@@ -162,6 +169,9 @@ class PostgresServer:
             connection.run(
                 f"GRANT rds_iam TO {identifier(master_user)} WITH ADMIN TRUE, INHERIT FALSE"
             )
+            # As on RDS, where `rdsadmin` and template0 alone are not the master user's.
+            for own in ("postgres", "template1"):
+                connection.run(f"ALTER DATABASE {own} OWNER TO {identifier(master_user)}")
             if database is not None:
                 connection.run(
                     f"CREATE DATABASE {identifier(database)} OWNER {identifier(master_user)}"

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from pg8000.native import Connection  # type: ignore[import-untyped]
@@ -45,6 +46,7 @@ def connect(
     timeout: float,
     *,
     opening_timeout: float | None = None,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Connection:
     """Open a connection. The name is resolved each time: after a failover it leads elsewhere.
 
@@ -53,6 +55,8 @@ def connect(
         timeout: seconds that the server may be silent in every later statement.
         opening_timeout: seconds that it may be silent now, before each of its OPENING_WAITS
             answers; the same unless given.
+        settings: of the server's, by their names, for this session: they come before those that
+            the user has for good, and which the user itself may change (PostgreSQL, ALTER ROLE).
 
     Raises:
         OSError, pg8000.exceptions.Error: it cannot be opened.
@@ -66,6 +70,7 @@ def connect(
         ssl_context=ssl.create_default_context(cafile=str(_ca_file())),
         timeout=opening_timeout or timeout,
         application_name=os.environ.get("POWERTOOLS_SERVICE_NAME"),
+        startup_params=dict(settings),
     )
     connection._usock.settimeout(timeout)  # pg8000 has no other way to change it
     return connection

@@ -25,6 +25,15 @@ from payments.clients import session
 SILENCE: Final = 11.0
 """Seconds. The server gives up before that, at 10 s (migration 0005)."""
 
+SESSION: Final = {
+    "default_transaction_read_only": "on",
+    "statement_timeout": "10s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "5s",
+}
+"""What the server is told at each sign-in; migration 0005 has the same for good, which the
+database's user could change."""
+
 OPENING_SILENCE: Final = 1.8
 """Seconds, for each answer while a connection is opened."""
 
@@ -67,4 +76,6 @@ def _session(database: LedgerAddress) -> LedgerSession:
 def _connect(database: LedgerAddress) -> Connection:
     user = os.environ["LEDGER_USER"]
     token = sign_in_token(session(), database, user)
-    return connect(database, user, token, SILENCE, opening_timeout=OPENING_SILENCE)
+    return connect(
+        database, user, token, SILENCE, opening_timeout=OPENING_SILENCE, settings=SESSION
+    )

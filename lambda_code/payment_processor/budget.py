@@ -17,6 +17,14 @@ LEDGER_SILENCE: Final = 3.0
 """Without an answer to a statement for so long, the ledger counts as unreachable. The server gives
 up before that, at 2.5 s (migration 0002), which leaves the connection usable."""
 
+LEDGER_SESSION: Final = {
+    "statement_timeout": "2500ms",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "5s",
+}
+"""What the server is told of that at each sign-in; migration 0002 has the same for good, which the
+database's user could change."""
+
 LEDGER_OPENING_SILENCE: Final = 1.8
 """The same, for each answer while a connection is opened."""
 

@@ -152,4 +152,5 @@ def _connect_to_ledger() -> Connection:
         sign_in_token(session(), address, user),
         budget.LEDGER_SILENCE,
         opening_timeout=budget.LEDGER_OPENING_SILENCE,
+        settings=budget.LEDGER_SESSION,
     )
