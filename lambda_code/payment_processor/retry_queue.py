@@ -15,6 +15,11 @@ CORRELATION_ID: Final = "correlation_id"
 LONGEST_DELAY: Final = 900
 """Seconds that SQS may be asked to hold a message back (SQS API reference, SendMessage)."""
 
+NO_TEXT: Final = "\uffff"
+"""A character that no message may have (the same)."""
+
+_NOT_TAKEN: Final = ("InvalidMessageContents", "InvalidParameterValue")
+
 logger = Logger(child=True)
 
 
@@ -54,12 +59,12 @@ class RetryQueue:
             logger.warning("a message's delay could not be set", extra={"code": failure["Code"]})
 
     def probe(self) -> None:
-        """Send a message that cannot be taken, for its delay: whoever may send, to a queue that is
-        there, is told just that."""
+        """Send a message that no queue can take: whoever may send, to a queue that is there, is
+        told just that."""
         try:
             self._client.send_message(
-                QueueUrl=self._url, MessageBody="{}", DelaySeconds=LONGEST_DELAY + 1
+                QueueUrl=self._url, MessageBody=NO_TEXT, DelaySeconds=LONGEST_DELAY + 1
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] != "InvalidParameterValue":
+            if error.response["Error"]["Code"] not in _NOT_TAKEN:
                 raise

@@ -256,10 +256,10 @@ def test_a_payment_is_queued_with_the_id_of_its_request(client: Any) -> None:
         RetryQueue(client, "https://q").send(ONE, "gateway-request")
 
 
-def test_the_probe_sends_what_cannot_be_taken(client: Any) -> None:
-    expected = {"QueueUrl": "https://q", "MessageBody": "{}", "DelaySeconds": 901}
+@pytest.mark.parametrize("code", ["InvalidMessageContents", "InvalidParameterValue"])
+def test_the_probe_sends_what_cannot_be_taken(client: Any, code: str) -> None:
+    expected = {"QueueUrl": "https://q", "MessageBody": "\uffff", "DelaySeconds": 901}
     with Stubber(client) as stub:
-        code = "InvalidParameterValue"
         stub.add_client_error("send_message", code, expected_params=expected)
         RetryQueue(client, "https://q").probe()
 

@@ -1,0 +1,52 @@
+"""The ledger is restored to a time before a payment that the history knows as posted."""
+
+from __future__ import annotations
+
+import contextlib
+
+from tests.integration.money.payments_at_hand import approved, posted
+from tests.integration.money.world import World, body, in_time, status
+
+
+def restore_to_nothing(world: World) -> None:
+    """All entries are gone, as if none had been posted yet."""
+    with contextlib.closing(
+        world.stores.server.connect(database=world.names.database)
+    ) as superuser:
+        superuser.run("SET session_replication_role = replica")  # no triggers
+        for table in ("outbox", "postings", "entries"):
+            superuser.run(f"DELETE FROM ledger.{table}")  # noqa: S608
+
+
+def states(world: World, transaction_id: str) -> list[str]:
+    answer = world.stores.dynamodb.query(
+        TableName=world.names.table,
+        KeyConditionExpression="transaction_id = :t",
+        ExpressionAttributeValues={":t": {"S": transaction_id}},
+        ConsistentRead=True,
+    )
+    return [item["state"]["S"] for item in answer["Items"]]
+
+
+def test_asking_again_posts_nothing_and_denies_nothing(world: World) -> None:
+    transaction_id = posted(world)
+    before = body(in_time(lambda: world.process(transaction_id), 200))
+    restore_to_nothing(world)
+    assert body(in_time(lambda: world.process(transaction_id), 200)) == before
+    assert states(world, transaction_id) == ["approved", "posted"]
+
+
+def test_a_message_about_it_posts_nothing_either(world: World) -> None:
+    transaction_id = approved(world)
+    in_time(lambda: world.process(transaction_id, down={"ledger"}), 202)
+    batch = world.receive()
+    in_time(lambda: world.process(transaction_id), 200)
+    restore_to_nothing(world)
+    answer = world.deliver(batch).answer
+    assert answer == {"batchItemFailures": []}
+    assert states(world, transaction_id) == ["approved", "queued", "posted"]
+
+
+def test_payments_that_the_history_does_not_know_as_posted_are_posted(world: World) -> None:
+    restore_to_nothing(world)
+    assert status(in_time(lambda: world.process(approved(world)), 200)) == 200
