@@ -146,7 +146,7 @@ def test_an_empty_batch_stores_nothing(bucket: BucketInMemory) -> None:
 
 @pytest.mark.usefixtures("bucket")
 def test_logs_carry_the_first_events_id_and_the_objects_witness(logs: Logs) -> None:
-    handle(record(7))
+    handle(record(7), record(8))
     (line,) = logs()
     assert line["correlation_id"] == "event7"
     assert line["first_sequence_number"] == f"{7:021}"

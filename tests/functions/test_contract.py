@@ -177,6 +177,22 @@ def test_a_card_number_is_refused_in_every_field_and_not_repeated(name: str) -> 
     assert "4111" not in json.dumps(refused.body())
 
 
+def test_what_is_wrong_is_told_by_the_rule_that_it_breaks() -> None:
+    def details(changes: dict[str, object]) -> list[str]:
+        return [error.detail for error in problem(event(REQUEST | changes)).errors]
+
+    assert details({"amount": 0}) == ["must be bigger than or equal to 1"]
+    assert details({"currency": "eur"}) == ["must match ^[A-Z]{3}$"]
+    assert details({"amount": "1"}) == ["must be integer"]
+    assert details({"unknown": 1}) == [
+        "must have no other members than the contract names",
+    ]
+
+
+def test_a_body_may_have_4096_bytes() -> None:
+    assert LONGEST_BODY == 4096  # docs/payments.md, docs/openapi.yaml
+
+
 def test_a_card_number_is_refused_in_a_field_that_the_contract_does_not_know() -> None:
     assert problem(event(REQUEST | {"pan": "4111111111111111"})).code == "card_number_refused"
 

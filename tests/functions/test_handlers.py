@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import payment_processor.handler
@@ -251,6 +252,46 @@ def test_the_schedules_event_sweeps_the_outbox(ledger: FakeLedger) -> None:
     answer = payment_processor.handler.handle({"task": "sweep-outbox"}, CONTEXT)
     assert answer == {"delivered": 1}
     assert ledger.outbox == {}
+
+
+def test_without_time_to_tell_the_history_a_posted_payment_is_answered_all_the_same(
+    queue: list[str], ledger: FakeLedger
+) -> None:
+    """Telling it takes 19 s at worst."""
+    for remaining, left in ((18_999, 1), (19_000, 0)):
+        ledger.entries.clear()
+        ledger.outbox.clear()
+        short = SimpleNamespace(
+            **{**vars(CONTEXT), "get_remaining_time_in_millis": lambda left=remaining: left}
+        )
+        event = http("POST", "/process", {"transaction_id": TRANSACTION})
+        answer = payment_processor.handler.handle(event, short)
+        assert (answer["statusCode"], len(ledger.outbox)) == (200, left)
+
+
+@pytest.mark.usefixtures("queue")
+def test_a_functions_lines_name_its_invocation(logs: Logs) -> None:
+    process({"transaction_id": TRANSACTION})
+    lines = logs()
+    assert {line["function_request_id"] for line in lines} == {"request"}
+    assert {line["function_name"] for line in lines} == {"function"}
+
+
+def test_what_a_sandbox_needs_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = ("TRANSACTIONS_TABLE", "RETRY_QUEUE_URL")
+    for name in (*variables, "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+    for part in (
+        "_processor",
+        "_history",
+        "_impatient_history",
+        "_retry_queue",
+        "_ledger",
+        "_status_reporter",
+    ):
+        made = getattr(payment_processor.handler, part)
+        assert made() is made()
+        made.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from pg8000.native import DatabaseError, InterfaceError  # type: ignore[import-untyped]
 
-from ledger import session as subject
 from ledger.session import (
     LedgerBusyError,
     LedgerRefusedError,
@@ -145,7 +144,7 @@ def test_a_kept_connection_that_fails_at_once_is_replaced_unnoticed(
 ) -> None:
     server.errors = [None, OSError("reset by peer")]
     session.run("SELECT 1")
-    server.answering = subject.RETRY_WITHIN
+    server.answering = 1.0
     assert session.run("SELECT 1") == [[1]]
     assert [connection.closed for connection in server.opened] == [1, 0]
 
@@ -155,7 +154,7 @@ def test_a_kept_connection_that_leads_nowhere_is_not_tried_again(
 ) -> None:
     server.errors = [None, OSError("timed out")]
     session.run("SELECT 1")
-    server.answering = subject.RETRY_WITHIN + 0.5
+    server.answering = 1.5
     with pytest.raises(LedgerUnavailableError, match="timed out"):
         session.run("SELECT 1")
     assert len(server.opened) == 1

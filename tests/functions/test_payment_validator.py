@@ -62,7 +62,12 @@ def test_the_same_request_gets_the_same_answer_even_later(store: Store) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"amount": 1051}, {"currency": "USD"}, {"payment_method_token": "t"}, {"reference": "x"}],
+    [
+        {"amount": 1051},
+        {"currency": "USD"},
+        {"payment_method_token": "t"},
+        *({"reference": f"x{number}"} for number in range(5)),  # fingerprints above and below
+    ],
 )
 def test_the_same_key_with_another_payload_is_a_conflict(
     store: Store, change: dict[str, object]
@@ -88,8 +93,8 @@ def test_the_payments_method_and_key_are_not_sent_back(store: Store) -> None:
 def test_each_decision_is_counted_once_and_declines_by_reason_too(
     store: Store, metrics: Metrics
 ) -> None:
-    for _ in range(2):
-        validate(REQUEST, store, NOW, VALIDITY)
+    for later in range(2):
+        validate(REQUEST, store, NOW + later * VALIDITY, VALIDITY)
         validate(REQUEST | {"idempotency_key": "k" * 20, "currency": "XXX"}, store, NOW, VALIDITY)
     assert metrics() == [
         ("PaymentsApproved", 1, None),

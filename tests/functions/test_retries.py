@@ -90,6 +90,12 @@ def test_a_wait_doubles_up_to_its_limit_and_half_of_it_is_random(receives: int) 
     assert longest / 2 - 1 <= wait_seconds(receives) <= longest
 
 
+def test_a_wait_is_never_shorter_than_half_its_limit_nor_longer_than_five_minutes() -> None:
+    waits = [wait_seconds(MAX_RECEIVES) for _ in range(2000)]
+    assert 150 <= min(waits) < 160
+    assert 290 < max(waits) <= 300 == LONGEST
+
+
 def test_waits_of_messages_that_failed_together_differ() -> None:
     assert len({wait_seconds(MAX_RECEIVES) for _ in range(50)}) > 10
 
