@@ -216,12 +216,13 @@ class PostgresServer:
         (self.data / "pg_hba.conf").write_text(
             "local all all peer map=starter\n"
             "local replication all peer map=starter\n"
-            "host all all 127.0.0.1/32 scram-sha-256\n"
+            "host all all 127.0.0.1/32 scram-sha-256\n",
+            encoding="utf-8",
         )
         # Seen from a user namespace, whoever started the server has the server's name.
         names = {getpass.getuser(), *([_unprivileged().pw_name] if _is_root() else [])}
         (self.data / "pg_ident.conf").write_text(
-            "".join(f"starter {name} all\n" for name in sorted(names))
+            "".join(f"starter {name} all\n" for name in sorted(names)), encoding="utf-8"
         )
 
     def _launch(self) -> bool:
@@ -265,7 +266,7 @@ class PostgresServer:
         """The last line of postmaster.pid: "starting", "ready" or "stopping"."""
         assert self._process is not None
         with contextlib.suppress(OSError, IndexError):
-            lines = (self.data / "postmaster.pid").read_text().splitlines()
+            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
             if int(lines[0]) == self._process.pid:
                 return lines[7].strip()
         return ""
@@ -273,7 +274,7 @@ class PostgresServer:
     def _stop_stale(self) -> None:
         """Stop a server that a killed launcher left behind on this same directory."""
         try:
-            pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+            pid = int((self.data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
         except (OSError, ValueError):
             return
         deadline = time.monotonic() + STOP_SECONDS
@@ -286,7 +287,7 @@ class PostgresServer:
 
     def _last_words(self) -> str:
         try:
-            lines = self.log.read_text(errors="replace").strip().splitlines()
+            lines = self.log.read_text(errors="replace", encoding="utf-8").strip().splitlines()
         except OSError as error:
             return str(error)
         return " / ".join(lines[-4:])
@@ -308,7 +309,7 @@ def _run(program: str, *arguments: str) -> None:
         cwd="/",
         env=_environment(),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     if done.returncode:

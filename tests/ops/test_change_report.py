@@ -22,13 +22,13 @@ from rich.console import Console
 
 from change_report import change_sets, cli, presentation, settings
 from change_report.assembly import Assembly
-from change_report.cli import Stopped
 from change_report.comparison import Comparison
 from change_report.failure import ReportError
 from change_report.marks import STATEFUL, is_security, objections
 from change_report.model import Action, Change, Report, Source
 from change_report.review import Deployed, combine, look
 from change_report.templates import StackTemplate, synthesized
+from command_line.ending import Stopped
 
 ROOT = "Shop"
 TABLE = {
@@ -587,7 +587,7 @@ class Runs:
         self._folder = folder
         self._looks = 0
         self._monkeypatch = monkeypatch
-        monkeypatch.setattr(cli, "_stop_on_signals", lambda: None)
+        monkeypatch.setattr("command_line.ending.stop_on_signals", lambda: None)
         monkeypatch.setattr(cli, "look", self._look)
         monkeypatch.setattr(cli, "review", self._review)
         monkeypatch.setattr(Assembly, "deploy", self._deploy)

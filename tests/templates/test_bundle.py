@@ -107,10 +107,12 @@ def handler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_changed_source_makes_another_package(handler: Path) -> None:
     code = FunctionCode(package="one_function")
     first = code.build()
-    handler.write_text("def handle(event, context): return 1\n")
+    handler.write_text("def handle(event, context): return 1\n", encoding="utf-8")
     second = code.build()
     assert first != second
-    assert (second / "one_function" / "handler.py").read_text() == handler.read_text()
+    assert (second / "one_function" / "handler.py").read_text() == handler.read_text(
+        encoding="utf-8"
+    )
     assert code.archive().parent.name == second.name
 
 
@@ -187,7 +189,7 @@ PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
 
 
 def _pins(file: Path) -> dict[str, str]:
-    return dict(PIN.findall(file.read_text()))
+    return dict(PIN.findall(file.read_text(encoding="utf-8")))
 
 
 def _installed(built: Path) -> list[metadata.PathDistribution]:
