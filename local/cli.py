@@ -241,10 +241,12 @@ def _show_failure(error: DeploymentError) -> None:
 
 def _show_hints(emulator: Emulator, seen: demonstration.Evidence | None) -> None:
     directory = shlex.quote(_short(emulator.directory))
-    console.print("\n[bold]In another terminal[/]")
-    _print_plain(
-        f"  source {directory}/env   # address, region and credentials (test/test: administrator)"
+    console.print(
+        "\n[bold]In another terminal[/]; the first line sets address, region and credentials "
+        "(test/test: administrator)",
+        soft_wrap=True,
     )
+    _print_plain(f"  source {directory}/env")
     if seen is None:
         _print_plain(f"  npx cdk bootstrap aws://{aws.ACCOUNT}/{aws.REGION}")
         _print_plain(f"  npx cdk deploy {STACK} --require-approval never")
@@ -261,10 +263,10 @@ def _show_api(deployment: demonstration.Deployment, seen: demonstration.Evidence
     transaction = json.dumps({"transaction_id": seen.approved.body.get("transaction_id")})
     curl = "  curl -sS -w '\\n' -H \"x-api-key: $KEY\" -H 'content-type: application/json'"
     console.print("\n[bold]The API[/], its key, and calls to paste into that terminal")
-    _print_plain(f"  API={deployment.api_url}")
+    _print_plain(f"  export API={deployment.api_url}")
     # Read when it is needed: a key is not for the screen.
     _print_plain(
-        "  KEY=$(python -c \"import boto3; print(boto3.client('apigateway').get_api_key("
+        "  export KEY=$(python -c \"import boto3; print(boto3.client('apigateway').get_api_key("
         f"apiKey='{deployment.outputs['ApiKeyId']}', includeValue=True)['value'])\")"
     )
     _print_plain(f'{curl} "$API/status"')
@@ -348,7 +350,9 @@ def _exports(emulator: Emulator) -> str:
         "LEDGER_CA_FILE": str(emulator.ca_file),
     }
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
-    lines.append("unset AWS_PROFILE AWS_SESSION_TOKEN\n")
+    # fish, whose own command `string` is, knows no `unset`; and the others must not read `set -e`.
+    names, is_fish = "AWS_PROFILE AWS_SESSION_TOKEN", "string length --quiet fish 2>/dev/null"
+    lines += [f"{is_fish} && set -e {names}\n", f"{is_fish} || unset {names}\n"]
     # The project's Python, Node.js and CDK, for the commands of the hints.
     tools = shlex.quote(str(Path(sys.executable).parent))
     return "".join([*lines, f'export PATH={tools}:"$PATH"\n'])
