@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import getpass
 import os
 import pwd
 import secrets
@@ -220,7 +219,7 @@ class PostgresServer:
             encoding="utf-8",
         )
         # Seen from a user namespace, whoever started the server has the server's name.
-        names = {getpass.getuser(), *([_unprivileged().pw_name] if _is_root() else [])}
+        names = {*_own_name(), *([_unprivileged().pw_name] if _needs_another_name() else [])}
         (self.data / "pg_ident.conf").write_text(
             "".join(f"starter {name} all\n" for name in sorted(names)), encoding="utf-8"
         )
@@ -328,8 +327,20 @@ def _is_root() -> bool:
     return os.geteuid() == 0
 
 
+def _own_name() -> list[str]:
+    """The name of the present user, who need not have one, as in many containers."""
+    with contextlib.suppress(KeyError):
+        return [pwd.getpwuid(os.geteuid()).pw_name]
+    return []
+
+
+def _needs_another_name() -> bool:
+    """PostgreSQL refuses root, and whoever has no name."""
+    return _is_root() or not _own_name()
+
+
 def _unprivileged() -> pwd.struct_passwd:
-    """Who the server runs as, or believes to, in root's place: PostgreSQL refuses root."""
+    """Who the server runs as, or believes to, where `_needs_another_name`."""
     for name in ("daemon", "nobody"):
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)
@@ -343,8 +354,8 @@ def _owner() -> pwd.struct_passwd | None:
 
 @functools.cache
 def _namespace() -> tuple[str, ...]:
-    """The command prefix of a user namespace in which root has another name, if the system
-    allows one.
+    """The command prefix of a user namespace in which root, or a user without a name, has another
+    one, if the system allows such.
 
     Root's files stay root's there, so neither the checkout nor Python's packages need to be
     open to another user, as they would after a change of user: both may lie under a directory
@@ -364,10 +375,15 @@ def _as_server_user() -> list[str]:
     dies."""
     setpriv = shutil.which("setpriv")
     at_death = [setpriv, "--pdeathsig", "INT"] if setpriv else []
-    if not _is_root():
+    if not _needs_another_name():
         return [*at_death, "--"] if at_death else []
     if _namespace():
         return [*_namespace(), *at_death, *(["--"] if at_death else [])]
+    if not _is_root():
+        raise PostgresError(
+            f"PostgreSQL needs a user with a name, and the id {os.geteuid()} has none here: give "
+            "it one (useradd, or a line in /etc/passwd), or run this as another user"
+        )
     if not at_death:
         raise PostgresError("as root, PostgreSQL needs `unshare` or `setpriv` (util-linux)")
     closed = [parent for parent in BIN.parents if not parent.stat().st_mode & stat.S_IXOTH]
