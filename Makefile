@@ -8,8 +8,31 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NPM_CONFIG_UPDATE_NOTIFIER := false
 
+# What is installed goes into the checkout, whatever the user's settings say of other projects.
+export PIP_USER := 0
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PYTHONHOME
+
+# Text is UTF-8 in the tests, too, whatever the language of the machine.
+PYTEST_LANGUAGE := PYTHONUTF8=1
+
+# Caches that have no home to go to, or may not, go into the checkout.
+ifeq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo writable),)
+CACHE := $(CURDIR)/.build/cache
+export XDG_CACHE_HOME := $(CACHE)
+export PIP_CACHE_DIR := $(CACHE)/pip
+export NPM_CONFIG_CACHE := $(CACHE)/npm
+export UV_CACHE_DIR := $(CACHE)/uv
+export CDK_HOME := $(CACHE)/cdk
+export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CACHE)/jsii
+export MPLCONFIGDIR := $(CACHE)/matplotlib
+ifeq ($(shell test -d "$$HOME" && echo there),)
+export HOME := $(CACHE)/home
+$(shell mkdir -p "$(CACHE)/home")
+endif
+endif
+
 # Two at a time: what stands on one server or synthesis stays together.
-PYTEST := python -m pytest -p tests.two_workers -n 2 --dist loadscope --no-loadscope-reorder -q
+PYTEST := $(PYTEST_LANGUAGE) python -m pytest -p tests.two_workers -n 2 --dist loadscope --no-loadscope-reorder -q
 UNIT := tests/templates tests/ops tests/functions
 
 REQUIREMENTS := requirements.txt requirements-dev.txt $(wildcard lambda_code/*/requirements.in)
@@ -84,7 +107,7 @@ audit: setup ## Look for known vulnerabilities in what ships and in the tools (n
 		uvx --quiet pip-audit==2.10.1 --strict --require-hashes --disable-pip \
 			--requirement "$$file" || exit 1; \
 	done
-	@npm audit
+	@npm audit --include=dev
 
 plan: setup ## Show what a deployment would change, against what the account has
 	@python -m change_report plan $(ARGS)
@@ -119,19 +142,30 @@ clean: ## Remove everything that make has made
 
 # Each step of the set-up is done again only when what it depends on has changed.
 
-.venv/.ready: $(REQUIREMENTS)
+# The commands in .venv/bin name the folder that they were made in: in a checkout that was moved or
+# copied, they are made anew. (A link to another checkout's is none of that.)
+VENV_IS_OURS := $(shell test ! -e .venv/.ready || { head -c 1000 .venv/bin/pip \
+	| grep -qF -e "$(CURDIR)/.venv/bin/" -e "$(realpath .venv)/bin/" && .venv/bin/python -c ""; } \
+	2>/dev/null && echo yes)
+
+.PHONY: moved
+.venv/.ready: $(REQUIREMENTS) $(if $(VENV_IS_OURS),,moved)
+	@$(if $(VENV_IS_OURS),:,rm -rf .venv; echo ".venv was made elsewhere, or for another Python: it is made anew.")
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \
 		"Python 3.11 or newer is needed, but $(PYTHON) is " + sys.version.split()[0] + \
 		"; name another one: make PYTHON=python3.12 ...")'
 	@echo "Setting up Python packages in .venv (a minute or two) ..."
 	@$(PYTHON) -m venv .venv || { echo "Python cannot make virtual environments; \
 	on Debian and Ubuntu, install the package python3-venv."; exit 1; }
+	@if python -m pip config list | grep -E "^(global|install)\.(target|prefix|root)="; then \
+		echo "These settings of pip would keep packages out of .venv: PIP_CONFIG_FILE=/dev/null make setup"; \
+		exit 1; fi
 	@python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 
 node_modules/.ready: package.json package-lock.json .venv/.ready
 	@echo "Setting up the CDK CLI in node_modules ..."
-	@npm ci --no-audit --no-fund --loglevel=error
+	@npm ci --include=dev --global=false --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .build/.ready: .venv/.ready node_modules/.ready building_blocks/bundle.py $(LOCKS)

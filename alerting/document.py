@@ -37,7 +37,9 @@ def written(alerts: Sequence[Alert]) -> dict[Path, str]:
         PAGE: {"critical metrics": _metrics(by_name), "saved queries": _queries()},
         INDEX: {"alerts": _index(by_name)},
     }
-    return {path: _renewed(path.read_text(), parts) for path, parts in tables.items()}
+    return {
+        path: _renewed(path.read_text(encoding="utf-8"), parts) for path, parts in tables.items()
+    }
 
 
 def reasons() -> dict[str, str]:
@@ -46,7 +48,7 @@ def reasons() -> dict[str, str]:
     found: dict[str, str] = {}
     said: list[str] = []
     used = False
-    for line in (PROJECT / "config.py").read_text().splitlines():
+    for line in (PROJECT / "config.py").read_text(encoding="utf-8").splitlines():
         if comment := re.match(r"    #(.*)", line):
             text = comment[1].strip()
             # What stands before an empty line of a comment is about the whole section.
@@ -64,7 +66,7 @@ def reasons() -> dict[str, str]:
 def _metrics(alerts: _ByName) -> str:
     head = ("critical metric", "alert", "severity", "threshold, and why", "bad minutes", "no data")
     why = reasons()
-    context = json.loads((PROJECT / "cdk.json").read_text())["context"]
+    context = json.loads((PROJECT / "cdk.json").read_text(encoding="utf-8"))["context"]
     config = ProductionConfig.from_context(context)
 
     def limit(line: CriticalMetric) -> str:

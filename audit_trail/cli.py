@@ -5,26 +5,37 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Final
 
 import boto3
 import typer
 from audit_logger.link import hour_of
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-from rich.markup import escape
 
 from audit_trail.verification import Report, Verifier
+from command_line import ending
+from command_line.console import escape, out
 
 INTACT, BROKEN, CANNOT_TELL = 0, 1, 2
 _TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H", "%Y-%m-%dT%H:%M:%SZ"]
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
 
 
 @app.callback()
-def main() -> None:
+def group() -> None:
     """The audit trail of PaymentsProd."""
+
+
+def main() -> int:
+    """Run the command line; the exit code."""
+    return ending.run(partial(app, prog_name="python -m audit_trail"))
 
 
 @app.command()
@@ -72,7 +83,7 @@ def _exit_code(report: Report) -> int:
 
 
 def _show(result: str, outcome: dict[str, Any]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = out(soft_wrap=True)
     finding = outcome.get("finding")
     if "error" in outcome:
         console.print(f"[yellow]Cannot tell:[/] {escape(outcome['error'])}")
@@ -87,5 +98,5 @@ def _show(result: str, outcome: dict[str, Any]) -> None:
             f"[green]Intact:[/] {outcome['objects']} objects, {outcome['records']} records"
             + (f", {outcome['archived']} objects archived" if outcome["archived"] else "")
         )
-        console.print(f"  ends with {outcome['last_key']}")
+        console.print(f"  ends with {escape(outcome['last_key'])}")
         console.print(f"  link_sha256 {outcome['last_sha256']}")

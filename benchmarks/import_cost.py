@@ -42,7 +42,7 @@ def cpu_seconds(program: str) -> float:
         [sys.executable, "-c", f"{program}\n{CPU}"],
         env=variables,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     return float(done.stdout.splitlines()[-1])

@@ -70,7 +70,7 @@ def pgbench(socket: Path, seconds: float, clients: int, script: Path) -> float:
             *[f"--username={PROCESSOR}", DATABASE],
         ],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     found = re.search(r"tps = ([\d.]+) \(without initial", done.stdout)
@@ -91,7 +91,7 @@ def main() -> None:
         with contextlib.closing(server.connect(MASTER, DATABASE)) as master:
             migrate(master, read())
         script = Path(directory) / "post.sql"
-        script.write_text(SCRIPT)
+        script.write_text(SCRIPT, encoding="utf-8")
         print(f"postings per second, median of {TURNS}; target: {TARGET} of pgbench")  # noqa: T201
         for clients in arguments.clients:
             through_ours, through_pgbench = [], []

@@ -223,7 +223,9 @@ def main() -> int:
     results: Path | None = options.results
     known = {}
     if results and results.exists():
-        known = {each["name"]: each["killer"] for each in json.loads(results.read_text())}
+        known = {
+            each["name"]: each["killer"] for each in json.loads(results.read_text(encoding="utf-8"))
+        }
     outcomes: list[dict[str, object]] = []
     begin = time.monotonic()
     for number, (mutant, killer) in enumerate(
@@ -234,7 +236,7 @@ def main() -> int:
         print(f"{number:>4} {seconds:6.0f} s  {killer:<40} {mutant.name}", flush=True)  # noqa: T201
         if results:
             partial = results.with_suffix(".new")
-            partial.write_text(json.dumps(outcomes, indent=1))
+            partial.write_text(json.dumps(outcomes, indent=1), encoding="utf-8")
             partial.replace(results)
     print(json.dumps(Counter(str(each["killer"]) for each in outcomes), indent=1))  # noqa: T201
     return 0

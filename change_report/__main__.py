@@ -1,5 +1,11 @@
 import sys
 
+from command_line import ending
+
+if __name__ == "__main__":
+    ending.prepare()
+
 from change_report.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

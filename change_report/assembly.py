@@ -48,7 +48,9 @@ class Assembly:
             ReportError: when the folder is no assembly with exactly one stack.
         """
         try:
-            artifacts = json.loads((folder / "manifest.json").read_text())["artifacts"]
+            artifacts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))[
+                "artifacts"
+            ]
         except (OSError, ValueError, KeyError) as error:
             raise ReportError(f"{folder} is no cloud assembly: {error}") from error
         stacks = {
@@ -136,7 +138,8 @@ def _run(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if quietly else None,
         stderr=subprocess.STDOUT if quietly else None,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         start_new_session=True,  # so that what it starts can be ended with it
     )
     try:

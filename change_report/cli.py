@@ -1,22 +1,23 @@
-"""The command line. Exit codes: 0 no objection, 1 refused or failed, 130 interrupted."""
+"""The command line.
+
+Exit codes: 0 no objection, 1 refused or failed, 2 could not be written, 130 interrupted, 141 nobody
+read on.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-from rich.markup import escape
 
 from change_report import presentation, settings
 from change_report.assembly import STACK, Assembly, synthesize
@@ -25,6 +26,7 @@ from change_report.failure import ReportError, unreachable
 from change_report.marks import objections
 from change_report.model import Report
 from change_report.review import Deployed, look, review
+from command_line import console, ending
 
 app = typer.Typer(
     help=f"What a deployment of {STACK} would do, and the deployment itself. Credentials are those "
@@ -35,11 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # The report itself goes to the output, all else to the error output.
-told = Console(stderr=True, highlight=False)
-
-
-class Stopped(BaseException):
-    """The user (or the system) asked us to stop."""
+told = console.told()
 
 
 Context = Annotated[
@@ -81,10 +79,10 @@ def plan(
         typer.echo(json.dumps(presentation.as_document(report, allow_replacement or ())))
         refused = objections(report, allow_replacement or ())
     else:
-        presentation.show(_output(), report)
+        presentation.show(console.out(), report)
         refused = objections(report, allow_replacement or ())
         if refused:
-            presentation.show_objections(_output(), refused)
+            presentation.show_objections(console.out(), refused)
     raise typer.Exit(1 if refused else 0)
 
 
@@ -102,10 +100,10 @@ def deploy(
     with _assembly(assembly, context) as wanted:
         before = look(wanted)
         report = _report(wanted, before)
-        presentation.show(_output(), report)
+        presentation.show(console.out(), report)
         refused = objections(report, allow_replacement or ())
         if refused:
-            presentation.show_objections(_output(), refused)
+            presentation.show_objections(console.out(), refused)
             raise typer.Exit(1)
         if report.changes and not yes:
             _ask(wanted)
@@ -120,22 +118,21 @@ def deploy(
 
 def main() -> int:
     """Run the command line; the exit code."""
-    _stop_on_signals()
-    try:
-        app(standalone_mode=True, prog_name="python -m change_report")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
-    except Stopped:
-        told.print("Interrupted. A deployment that had begun goes on in CloudFormation.")
-        return 130
-    except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
-        reason = unreachable(error)
-    except (ReportError, BotoCoreError, ClientError, OSError) as error:
-        reason = str(error)
-    except Exception as error:
-        reason = f"unexpected {type(error).__name__}: {error}"
-    told.print(f"[red]error:[/] {escape(reason)}", soft_wrap=True)
-    return 1
+    return ending.run(
+        partial(app, prog_name="python -m change_report"),
+        explain=_explained,
+        failed=1,
+        interrupted="Interrupted. A deployment that had begun goes on in CloudFormation.",
+    )
+
+
+def _explained(error: Exception) -> str:
+    match error:
+        case exceptions.HTTPClientError() | exceptions.ConnectionError():
+            return unreachable(error)
+        case ReportError() | BotoCoreError() | ClientError() | OSError():
+            return str(error)
+    return ending.unexpected(error)
 
 
 # -- steps -------------------------------------------------------------------------------
@@ -166,20 +163,3 @@ def _ask(assembly: Assembly) -> None:
     if not typer.confirm(f"Deploy {assembly.stack}?"):
         told.print("Nothing was deployed.")
         raise typer.Exit(1)
-
-
-def _output() -> Console:
-    return Console(highlight=False)
-
-
-def _stop_on_signals() -> None:
-    """Clean up at Ctrl-C, at a request to terminate, and when the terminal goes."""
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        for number in signals:  # cleaning up has begun
-            signal.signal(number, signal.SIG_IGN)
-        raise Stopped
-
-    for number in signals:
-        signal.signal(number, stop)

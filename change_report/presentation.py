@@ -9,11 +9,11 @@ from itertools import groupby
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from change_report.marks import is_security, loss, objections
 from change_report.model import Action, Change, Report, Source
+from command_line.console import escape
 
 _STYLES = {
     Action.REMOVED: "bold red",
@@ -67,7 +67,7 @@ def show(console: Console, report: Report) -> None:
 def show_objections(console: Console, refused: Collection[Change]) -> None:
     """Say what would be lost, and how to insist."""
     for change in refused:
-        console.print(f"[bold red]✘[/] {escape(change.logical_id)} {_ending(change)}")
+        console.print(f"[bold red]✘[/] {escape(change.logical_id)} {escape(_ending(change))}")
     options = " ".join(f"--allow-replacement {change.logical_id}" for change in refused)
     console.print("Refused. If that is what you want, name what may be lost:")
     console.print(f"  {escape(options)}", soft_wrap=True)

@@ -15,17 +15,8 @@ from change_report.change_sets import ChangeSet
 from change_report.comparison import Comparison
 from change_report.failure import ReportError
 from change_report.model import Action, Change, Report, in_order
+from change_report.states import NOTHING_THERE, UPDATABLE, way_out
 from change_report.templates import StackTemplate, deployed
-
-# With these, there is nothing that could be changed: a deployment creates the stack.
-_NOTHING_THERE = ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")
-_UPDATABLE = (
-    "CREATE_COMPLETE",
-    "IMPORT_COMPLETE",
-    "IMPORT_ROLLBACK_COMPLETE",
-    "UPDATE_COMPLETE",
-    "UPDATE_ROLLBACK_COMPLETE",
-)
 
 
 @dataclass(frozen=True)
@@ -53,13 +44,11 @@ def look(assembly: Assembly) -> Deployed:
         raise
     status = found["StackStatus"]
     version = f"{found['StackId']} {found.get('LastUpdatedTime', '')} {status}"
-    if status in _NOTHING_THERE:
+    if status in NOTHING_THERE:
         return Deployed(version, exists=False)
-    if status in _UPDATABLE:
+    if status in UPDATABLE:
         return Deployed(version, exists=True)
-    if status.endswith("IN_PROGRESS"):
-        raise ReportError(f"{assembly.stack} is {status}: wait until that has ended")
-    raise ReportError(f"{assembly.stack} is {status}: bring it into order first (README.md)")
+    raise ReportError(f"{assembly.stack} is {status}: {way_out(status, assembly.stack)}")
 
 
 def review(assembly: Assembly, now: Deployed) -> Report:

@@ -49,7 +49,7 @@ def synthesized(folder: Path, file: str) -> StackTemplate:
     Raises:
         ReportError: when the assembly was made without that metadata.
     """
-    body = json.loads((folder / file).read_text())
+    body = json.loads((folder / file).read_text(encoding="utf-8"))
     children = {}
     for logical_id, resource in body["Resources"].items():
         if resource["Type"] == NESTED_STACK:

@@ -55,10 +55,15 @@ def read(root: Path) -> list[Resource]:
 
 def _templates(root: Path) -> dict[Path, dict[str, Any]]:
     """A stack's template, and those of its nested stacks, which are among its assets."""
-    assets = json.loads((root.parent / root.name.replace(".template.", ".assets.")).read_text())
+    assets = json.loads(
+        (root.parent / root.name.replace(".template.", ".assets.")).read_text(encoding="utf-8")
+    )
     sources = [asset["source"]["path"] for asset in assets["files"].values()]
     nested = sorted(source for source in sources if source.endswith(".nested.template.json"))
-    return {file: json.loads(file.read_text()) for file in (root, *map(root.with_name, nested))}
+    return {
+        file: json.loads(file.read_text(encoding="utf-8"))
+        for file in (root, *map(root.with_name, nested))
+    }
 
 
 def _handed_over(templates: Collection[Mapping[str, Any]]) -> dict[str, Any]:

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from contract.files import written
+import sys
+
+from command_line import ending
 
 if __name__ == "__main__":
+    ending.prepare()
+
+from command_line import files
+from contract.files import written
+
+
+def write() -> None:
     for path, text in written().items():
-        path.write_text(text)
+        files.write(path, text)
+
+
+if __name__ == "__main__":
+    sys.exit(ending.run(write))

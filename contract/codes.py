@@ -36,7 +36,7 @@ class Code:
         return body | ({"errors": errors} if errors else {})
 
 
-_table: dict[str, Any] = json.loads(CODES.read_text())
+_table: dict[str, Any] = json.loads(CODES.read_text(encoding="utf-8"))
 
 PROBLEMS: tuple[Code, ...] = tuple(Code(**known) for known in _table["problems"])
 DECLINE_REASONS: dict[str, str] = {

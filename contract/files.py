@@ -14,4 +14,4 @@ GUIDE: Final = DOCS / "payments.md"
 
 def written() -> dict[Path, str]:
     """What each file must hold."""
-    return {OPENAPI: openapi.text(), GUIDE: tables.renew(GUIDE.read_text())}
+    return {OPENAPI: openapi.text(), GUIDE: tables.renew(GUIDE.read_text(encoding="utf-8"))}

@@ -172,7 +172,7 @@ def _problem(known: codes.Code) -> examples.Example:
 
 def _schema(name: str) -> tuple[str, Json]:
     """A schema's title, by which it is known here, and the schema."""
-    schema: Json = json.loads((SCHEMAS / f"{name}.json").read_text())
+    schema: Json = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
     del schema["$schema"]
     return str(schema.pop("title")), schema
 

@@ -6,14 +6,15 @@ import contextlib
 import json
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-from rich.markup import escape
 
+from command_line import console, ending
+from command_line.console import escape
 from drills import first_deployments, interruptions, teardown, updates
 from drills.report import Drill, Step, as_document, show
 from drills.site import Site, SiteError, open_site
@@ -53,7 +54,7 @@ def drill(
     """Let deployments of PaymentsProd go wrong in the embedded environment, and tell what
     CloudFormation reports. All drills, or those that are named; exit code 0 if all was as expected.
     """
-    output, errors = Console(highlight=False), Console(stderr=True, highlight=False)
+    output, errors = console.out(), console.told()
     if listed:
         for each in DRILLS:
             output.print(f"{each.name:<24} {each.title}", soft_wrap=True)
@@ -102,11 +103,8 @@ def perform(drill: Drill, site: Site) -> list[Step]:
 
 def main() -> int:
     """Run the command line; the exit code."""
-    try:
-        app(prog_name="python -m drills")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
-    except SiteError as error:
-        Console(stderr=True).print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
-        return 1
-    return 0
+    return ending.run(partial(app, prog_name="python -m drills"), explain=_explained, failed=1)
+
+
+def _explained(error: Exception) -> str:
+    return str(error) if isinstance(error, SiteError | OSError) else ending.unexpected(error)

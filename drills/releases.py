@@ -52,7 +52,7 @@ class Release:
         for name in _LINKED:
             os.symlink(PROJECT / name, copy / name)
         for path, text in self.additions.items():
-            with (copy / path).open("a") as file:
+            with (copy / path).open("a", encoding="utf-8") as file:
                 file.write(text)
         return copy
 

@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from command_line.console import escape
 from drills.releases import Release
 from drills.site import Site
 

@@ -73,7 +73,7 @@ class Running:
         except subprocess.TimeoutExpired:
             self.kill()
             raise SiteError(f"the CDK did not end within {seconds:.0f} s") from None
-        return Done(code, self._log.read_text())
+        return Done(code, self._log.read_text(encoding="utf-8", errors="replace"))
 
 
 class Site:
@@ -125,7 +125,7 @@ class Site:
         """Start a command of the CDK as a user would."""
         self._commands += 1
         log = self.directory / f"cdk-{self._commands:02}-{arguments[0]}.log"
-        with log.open("w") as output:
+        with log.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(  # noqa: S603
                 [
                     str(PROJECT / "node_modules" / ".bin" / "cdk"),
@@ -137,7 +137,7 @@ class Site:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                text=True,
+                encoding="utf-8",
                 start_new_session=True,  # so that `kill` reaches what it starts
             )
         return Running(process, log)
@@ -164,7 +164,7 @@ def open_site(directory: Path) -> Iterator[Site]:
     """
     directory.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    with (directory / "launcher.log").open("w") as log:
+    with (directory / "launcher.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(  # noqa: S603
             [
                 *(sys.executable, "-m", "local", "serve"),
@@ -178,9 +178,8 @@ def open_site(directory: Path) -> Iterator[Site]:
     try:
         wait_until(lambda: (directory / "env").exists() or process.poll() is not None)
         if process.poll() is not None:
-            raise SiteError(
-                f"the emulator did not start:\n{(directory / 'launcher.log').read_text()}"
-            )
+            words = (directory / "launcher.log").read_text(encoding="utf-8", errors="replace")
+            raise SiteError(f"the emulator did not start:\n{words}")
         account = f"aws://{aws.ACCOUNT}/{aws.REGION}"
         # Away from cdk.json: with the account named, no app need be synthesized.
         site.start("bootstrap", account, directory=directory).wait().require()

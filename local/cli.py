@@ -9,11 +9,11 @@ import logging
 import os
 import re
 import shlex
-import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,9 +21,11 @@ import psutil  # type: ignore[import-untyped]
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pg8000.exceptions import DatabaseError, InterfaceError  # type: ignore[import-untyped]
-from rich.console import Console
-from rich.markup import escape
 
+from command_line import console as consoles
+from command_line import ending, files
+from command_line.console import escape, progress
+from command_line.ending import Stopped
 from local import aws, demonstration
 from local.deployment import PROJECT, STACK, Cdk, DeploymentError
 from local.emulator import HOST, Emulator, EmulatorError
@@ -47,7 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-console = Console(highlight=False)
+console = consoles.out()
 
 Port = Annotated[
     int | None,
@@ -71,10 +73,6 @@ DEFAULT_STATE = PROJECT / ".local"
 
 class UserError(Exception):
     """Told to the user as one line."""
-
-
-class Stopped(BaseException):
-    """The user (or the system) asked us to stop."""
 
 
 @app.command()
@@ -141,19 +139,17 @@ def demo(
 
 def main() -> int:
     """Run the command line; the exit code."""
-    try:
-        app(standalone_mode=True, prog_name="python -m local")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
-    except (UserError, EmulatorError, VersionError, PostgresError, OSError) as error:
-        told = str(error)
-    except (Stopped, KeyboardInterrupt):
-        return 130
-    except Exception as error:
-        logging.exception("unexpected")  # into the emulator's log, once it is open
-        told = f"unexpected {type(error).__name__}: {error}"
-    Console(stderr=True, highlight=False).print(f"[red]error:[/] {escape(told)}", soft_wrap=True)
-    return 1
+    return ending.run(
+        partial(app, prog_name="python -m local"), explain=_explained, failed=1, interrupted=""
+    )
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, UserError | EmulatorError | VersionError | PostgresError | OSError):
+        return str(error)
+    # Into the emulator's log, once it is open.
+    logging.getLogger(__name__).error("unexpected", exc_info=error)
+    return ending.unexpected(error)
 
 
 # -- steps -------------------------------------------------------------------------------
@@ -163,23 +159,26 @@ def main() -> int:
 def _running(state_dir: Path, port: int | None) -> Iterator[Emulator]:
     """An emulator that is stopped at the end, however the end comes."""
     state_dir.mkdir(parents=True, exist_ok=True)
-    with _stop_on_signals(), _exclusive(state_dir):
+    with _exclusive(state_dir):
         emulator = Emulator(state_dir, _choose_port(port))
         env_file = emulator.directory / "env"
         try:
             with console.status("starting the emulator"):
                 emulator.start()
-            env_file.write_text(_exports(emulator))
+            files.write(env_file, _exports(emulator))
             console.print(
-                f"[green]✔[/] emulator at {emulator.endpoint}, log {_short(emulator.log_file)}"
+                f"[green]✔[/] emulator at {emulator.endpoint}, "
+                f"log {escape(_short(emulator.log_file))}"
             )
             yield emulator
         finally:
-            _ignore_signals()
-            env_file.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                console.print("stopping …", style="dim")
-            emulator.stop()
+            ending.ignore_signals()
+            # Before anything is printed, which nobody may read, or wait for.
+            try:
+                emulator.stop()
+            finally:
+                env_file.unlink(missing_ok=True)
+            console.print("stopped", style="dim")
 
 
 def _deploy(emulator: Emulator, user_environment: dict[str, str]) -> None:
@@ -201,7 +200,7 @@ def _timed(title: str, step: Callable[[Callable[[str], None]], None]) -> None:
 
         def tell(line: str) -> None:
             took = f"{time.monotonic() - begin:3.0f} s"
-            status.update(f"[dim]{took}[/] {escape(line.strip()[:LINE_WIDTH])}")
+            status.update(progress(f"[dim]{took}[/] {escape(line.strip()[:LINE_WIDTH])}"))
             if milestone := MILESTONE.match(line):
                 console.print(f"  [dim]{took}[/] {milestone['status']:<20} {milestone['resource']}")
 
@@ -242,10 +241,12 @@ def _show_failure(error: DeploymentError) -> None:
 
 def _show_hints(emulator: Emulator, seen: demonstration.Evidence | None) -> None:
     directory = shlex.quote(_short(emulator.directory))
-    console.print("\n[bold]In another terminal[/]")
-    _print_plain(
-        f"  source {directory}/env   # address, region and credentials (test/test: administrator)"
+    console.print(
+        "\n[bold]In another terminal[/]; the first line sets address, region and credentials "
+        "(test/test: administrator)",
+        soft_wrap=True,
     )
+    _print_plain(f"  source {directory}/env")
     if seen is None:
         _print_plain(f"  npx cdk bootstrap aws://{aws.ACCOUNT}/{aws.REGION}")
         _print_plain(f"  npx cdk deploy {STACK} --require-approval never")
@@ -262,10 +263,10 @@ def _show_api(deployment: demonstration.Deployment, seen: demonstration.Evidence
     transaction = json.dumps({"transaction_id": seen.approved.body.get("transaction_id")})
     curl = "  curl -sS -w '\\n' -H \"x-api-key: $KEY\" -H 'content-type: application/json'"
     console.print("\n[bold]The API[/], its key, and calls to paste into that terminal")
-    _print_plain(f"  API={deployment.api_url}")
+    _print_plain(f"  export API={deployment.api_url}")
     # Read when it is needed: a key is not for the screen.
     _print_plain(
-        "  KEY=$(python -c \"import boto3; print(boto3.client('apigateway').get_api_key("
+        "  export KEY=$(python -c \"import boto3; print(boto3.client('apigateway').get_api_key("
         f"apiKey='{deployment.outputs['ApiKeyId']}', includeValue=True)['value'])\")"
     )
     _print_plain(f'{curl} "$API/status"')
@@ -326,7 +327,7 @@ def _by_whom(port: int) -> str:
 @contextlib.contextmanager
 def _exclusive(state_dir: Path) -> Iterator[None]:
     """One launcher a state directory; the lock ends with the process, however it ends."""
-    with (state_dir / "lock").open("a+") as lock:
+    with (state_dir / "lock").open("a+", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -342,26 +343,6 @@ def _exclusive(state_dir: Path) -> Iterator[None]:
         yield
 
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@contextlib.contextmanager
-def _stop_on_signals() -> Iterator[None]:
-    def stop(number: int, _frame: object) -> None:
-        if number == signal.SIGHUP:  # the terminal is gone: there is nobody to print for
-            console.file = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
-        raise Stopped
-
-    for number in STOPPING:
-        signal.signal(number, stop)
-    yield
-
-
-def _ignore_signals() -> None:
-    for number in STOPPING:
-        signal.signal(number, signal.SIG_IGN)
-
-
 def _exports(emulator: Emulator) -> str:
     variables = {
         **aws.environment(emulator.endpoint),
@@ -369,7 +350,9 @@ def _exports(emulator: Emulator) -> str:
         "LEDGER_CA_FILE": str(emulator.ca_file),
     }
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
-    lines.append("unset AWS_PROFILE AWS_SESSION_TOKEN\n")
+    # fish, whose own command `string` is, knows no `unset`; and the others must not read `set -e`.
+    names, is_fish = "AWS_PROFILE AWS_SESSION_TOKEN", "string length --quiet fish 2>/dev/null"
+    lines += [f"{is_fish} && set -e {names}\n", f"{is_fish} || unset {names}\n"]
     # The project's Python, Node.js and CDK, for the commands of the hints.
     tools = shlex.quote(str(Path(sys.executable).parent))
     return "".join([*lines, f'export PATH={tools}:"$PATH"\n'])

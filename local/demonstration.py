@@ -23,9 +23,9 @@ from boto3.dynamodb.types import TypeDeserializer
 from pg8000.native import Connection  # type: ignore[import-untyped]
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from command_line.console import escape
 from local import aws
 from local.deployment import STACK
 
@@ -319,19 +319,22 @@ def checks(seen: Evidence) -> Iterator[Check]:
 
 def show(console: Console, seen: Evidence, judged: Sequence[Check]) -> None:
     """Print the payment's traces and the checks."""
-    console.print(f"\n[bold]Payment[/] {seen.approved.body.get('transaction_id')}")
+    transaction_id = seen.approved.body.get("transaction_id")
+    console.print(f"\n[bold]Payment[/] {escape(str(transaction_id))}")
     ledger = _table("Ledger (PostgreSQL)", "account", "direction", "amount")
     for posting in seen.postings:
-        ledger.add_row(posting.account, posting.direction, f"{posting.amount} {posting.currency}")
+        cells = (posting.account, posting.direction, f"{posting.amount} {posting.currency}")
+        ledger.add_row(*map(escape, cells))
     console.print(ledger)
     items = _table("History (DynamoDB)", "timestamp", "state", "amount")
     for item in seen.history:
-        items.add_row(str(item["timestamp"]), str(item.get("state")), _told_money(item))
+        cells = (str(item["timestamp"]), str(item.get("state")), _told_money(item))
+        items.add_row(*map(escape, cells))
     console.print(items)
     trail = _table("Audit trail (S3)", "event", "state", "object")
     for found in seen.audit:
         state = found.record.get("item", {}).get("state")
-        trail.add_row(found.record["event_name"], str(state), found.key)
+        trail.add_row(*map(escape, (found.record["event_name"], str(state), found.key)))
     console.print(trail)
     table = _table("Checks", "", "check", "seen")
     for check in judged:

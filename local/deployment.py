@@ -95,12 +95,12 @@ class Cdk:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
             start_new_session=True,  # so that `stop` reaches what it starts
         )
         lines = []
         assert self._process.stdout is not None
-        with self.log_file.open("a") as log:
+        with self.log_file.open("a", encoding="utf-8") as log:
             for line in self._process.stdout:
                 log.write(line)
                 lines.append(line.rstrip())

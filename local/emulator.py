@@ -151,6 +151,7 @@ class Emulator:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "LEDGER_CA_FILE": str(self.ca_file),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUTF8": "1",  # as in Lambda, whatever the language here
             "TMPDIR": str(self.directory / "tmp"),
         }
 
@@ -214,6 +215,7 @@ def _log_to(path: Path) -> None:
     """All logging of this process goes to a file; the screen belongs to the launcher."""
     logging.basicConfig(
         filename=path,
+        encoding="utf-8",
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         force=True,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import getpass
 import os
 import pwd
 import secrets
@@ -226,12 +225,13 @@ class PostgresServer:
         (self.data / "pg_hba.conf").write_text(
             "local all all peer map=starter\n"
             "local replication all peer map=starter\n"
-            "host all all 127.0.0.1/32 scram-sha-256\n"
+            "host all all 127.0.0.1/32 scram-sha-256\n",
+            encoding="utf-8",
         )
         # Seen from a user namespace, whoever started the server has the server's name.
-        names = {getpass.getuser(), *([_unprivileged().pw_name] if _is_root() else [])}
+        names = {*_own_name(), *([_unprivileged().pw_name] if _needs_another_name() else [])}
         (self.data / "pg_ident.conf").write_text(
-            "".join(f"starter {name} all\n" for name in sorted(names))
+            "".join(f"starter {name} all\n" for name in sorted(names)), encoding="utf-8"
         )
 
     def _launch(self) -> bool:
@@ -275,7 +275,7 @@ class PostgresServer:
         """The last line of postmaster.pid: "starting", "ready" or "stopping"."""
         assert self._process is not None
         with contextlib.suppress(OSError, IndexError):
-            lines = (self.data / "postmaster.pid").read_text().splitlines()
+            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
             if int(lines[0]) == self._process.pid:
                 return lines[7].strip()
         return ""
@@ -283,7 +283,7 @@ class PostgresServer:
     def _stop_stale(self) -> None:
         """Stop a server that a killed launcher left behind on this same directory."""
         try:
-            pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+            pid = int((self.data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
         except (OSError, ValueError):
             return
         deadline = time.monotonic() + STOP_SECONDS
@@ -296,7 +296,7 @@ class PostgresServer:
 
     def _last_words(self) -> str:
         try:
-            lines = self.log.read_text(errors="replace").strip().splitlines()
+            lines = self.log.read_text(errors="replace", encoding="utf-8").strip().splitlines()
         except OSError as error:
             return str(error)
         return " / ".join(lines[-4:])
@@ -318,7 +318,7 @@ def _run(program: str, *arguments: str) -> None:
         cwd="/",
         env=_environment(),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     if done.returncode:
@@ -337,8 +337,20 @@ def _is_root() -> bool:
     return os.geteuid() == 0
 
 
+def _own_name() -> list[str]:
+    """The name of the present user, who need not have one, as in many containers."""
+    with contextlib.suppress(KeyError):
+        return [pwd.getpwuid(os.geteuid()).pw_name]
+    return []
+
+
+def _needs_another_name() -> bool:
+    """PostgreSQL refuses root, and whoever has no name."""
+    return _is_root() or not _own_name()
+
+
 def _unprivileged() -> pwd.struct_passwd:
-    """Who the server runs as, or believes to, in root's place: PostgreSQL refuses root."""
+    """Who the server runs as, or believes to, where `_needs_another_name`."""
     for name in ("daemon", "nobody"):
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)
@@ -352,8 +364,8 @@ def _owner() -> pwd.struct_passwd | None:
 
 @functools.cache
 def _namespace() -> tuple[str, ...]:
-    """The command prefix of a user namespace in which root has another name, if the system
-    allows one.
+    """The command prefix of a user namespace in which root, or a user without a name, has another
+    one, if the system allows such.
 
     Root's files stay root's there, so neither the checkout nor Python's packages need to be
     open to another user, as they would after a change of user: both may lie under a directory
@@ -373,10 +385,15 @@ def _as_server_user() -> list[str]:
     dies."""
     setpriv = shutil.which("setpriv")
     at_death = [setpriv, "--pdeathsig", "INT"] if setpriv else []
-    if not _is_root():
+    if not _needs_another_name():
         return [*at_death, "--"] if at_death else []
     if _namespace():
         return [*_namespace(), *at_death, *(["--"] if at_death else [])]
+    if not _is_root():
+        raise PostgresError(
+            f"PostgreSQL needs a user with a name, and the id {os.geteuid()} has none here: give "
+            "it one (useradd, or a line in /etc/passwd), or run this as another user"
+        )
     if not at_death:
         raise PostgresError("as root, PostgreSQL needs `unshare` or `setpriv` (util-linux)")
     closed = [parent for parent in BIN.parents if not parent.stat().st_mode & stat.S_IXOTH]

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from change_report.assembly import STACK
+from command_line.console import escape, progress
 from ops import checks, subscriptions, terminal
 from ops.checks import Check, Verdict
 from ops.failure import OpsError
@@ -89,7 +90,7 @@ def command(
     found = list(drill.subscriptions())
     found.append(drill.actions())
     if found[-1].verdict is Verdict.HELD:
-        with told.status(f"setting {drill.alarm['AlarmName']} to ALARM and back"):
+        with told.status(progress(f"setting {escape(drill.alarm['AlarmName'])} to ALARM and back")):
             found += drill.perform()
     if as_json:
         document = {"alarm": drill.alarm["AlarmName"], "topic": drill.topic}

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
+from command_line.console import escape
 from ops import terminal
 from ops.confirmation import confirm
 from ops.failure import OpsError

@@ -9,8 +9,9 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from command_line.console import escape
 
 
 class Verdict(StrEnum):

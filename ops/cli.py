@@ -1,20 +1,18 @@
 """The command line.
 
-Exit codes: 0 fine, 1 found a problem, 2 could not do it, 130 interrupted, 141 nobody read on.
+Exit codes: 0 fine, 1 found a problem, 2 could not do it, or not tell of it, 130 interrupted, 141
+nobody read on.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-from types import FrameType
+from functools import partial
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.markup import escape
 
 from change_report.assembly import STACK
+from command_line import ending
 from ops import (
     alert_drill,
     api_key,
@@ -26,7 +24,6 @@ from ops import (
     report,
     restore_drill,
     smoke,
-    terminal,
     verify,
 )
 from ops.failure import OpsError, explain
@@ -62,44 +59,15 @@ def _several() -> None:
     """Keeps names of commands needed, however many there are."""
 
 
-class Stopped(BaseException):
-    """The user (or the system) asked us to stop."""
-
-
 def main() -> int:
     """Run the command line; the exit code."""
-    _stop_on_signals()
-    told = terminal.told()
-    try:
-        app(prog_name="python -m ops")
-    except SystemExit as end:
-        # Typer and rich end with 1 when nobody reads on, which here would be a problem found.
-        if isinstance(end.__context__, BrokenPipeError):
-            # Python writes once more what is left, and would complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 128 + signal.SIGPIPE  # as a shell tells it of what SIGPIPE ended
-        return end.code if isinstance(end.code, int) else 2
-    except Stopped:
-        told.print("Interrupted.")
-        return 130
-    except (BotoCoreError, ClientError) as error:
-        reason = explain(error)
-    except (OpsError, OSError) as error:
-        reason = str(error)
-    except Exception as error:
-        reason = f"unexpected {type(error).__name__}: {error}"
-    told.print(f"[red]error:[/] {escape(reason)}", soft_wrap=True)
-    return 2
+    return ending.run(partial(app, prog_name="python -m ops"), explain=_explained)
 
 
-def _stop_on_signals() -> None:
-    """Clean up at Ctrl-C, at a request to terminate, and when the terminal goes."""
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        for number in signals:  # cleaning up has begun
-            signal.signal(number, signal.SIG_IGN)
-        raise Stopped
-
-    for number in signals:
-        signal.signal(number, stop)
+def _explained(error: Exception) -> str:
+    match error:
+        case BotoCoreError() | ClientError():
+            return explain(error)
+        case OpsError() | OSError():
+            return str(error)
+    return ending.unexpected(error)

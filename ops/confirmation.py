@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from command_line.characters import visible
 from ops.failure import OpsError
 
 
@@ -21,5 +22,5 @@ def confirm(question: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise OpsError(f"nobody can be asked here: {question} If so, give --yes")
-    if not typer.confirm(question, err=True):
+    if not typer.confirm(visible(question), err=True):
         raise OpsError("nothing was done")

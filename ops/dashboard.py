@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from change_report.assembly import synthesize
 from change_report.assembly_option import AssemblyOption
 from change_report.failure import ReportError
+from command_line import files
+from command_line.console import escape
 from ops import terminal
 from ops.failure import OpsError
 from ops.production import REGION, Production
@@ -52,9 +53,10 @@ def command(
     with told.status("asking CloudWatch" if live else "drawing"):
         picture = _live() if live else _sample(assembly)
         output.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(output)
+        with files.replaced(output) as scratch:
+            picture.save(scratch)
     for remark in picture.remarks:
-        told.print(f"[yellow]note:[/] {remark}", soft_wrap=True)
+        told.print(f"[yellow]note:[/] {escape(remark)}", soft_wrap=True)
     size = output.stat().st_size
     if as_json:
         document = {

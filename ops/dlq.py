@@ -21,9 +21,9 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
+from command_line.console import escape
 from ops import dlq_queues, terminal
 from ops.action_record import recorded
 from ops.dlq_queues import DeadLetterQueue, Held, Message, Name
@@ -371,12 +371,15 @@ def _report(outcome: dict[str, Any], as_json: bool) -> None:
         count = outcome.get("count", len(messages))
         for message in messages:
             payment = message["transaction_id"]
-            out.print(f"{message['id']}  {f'payment {payment}' if payment else ''}", soft_wrap=True)
+            told = f"{message['id']}  {f'payment {payment}' if payment else ''}"
+            out.print(escape(told), soft_wrap=True)
         what = f"{outcome['action']}, queue {outcome['queue']}: {count} messages"
         if outcome["done"]:
             out.print(f"{what}, done")
             if "record" in outcome:
-                out.print(f"recorded in the audit bucket: {outcome['record']}", soft_wrap=True)
+                out.print(
+                    f"recorded in the audit bucket: {escape(outcome['record'])}", soft_wrap=True
+                )
         else:
             out.print(f"{what}; nothing was done: give --yes to do it")
         for name in outcome["missing"]:
@@ -386,7 +389,7 @@ def _report(outcome: dict[str, Any], as_json: bool) -> None:
 
 def _print_message(message: Message, retention: timedelta) -> None:
     out = terminal.out()
-    out.print(f"[bold]{message.id}[/]")
+    out.print(f"[bold]{escape(message.id)}[/]")
     moment = "%Y-%m-%d %H:%M:%S UTC"
     kept = message.first_sent + retention
     out.print(f"  first sent {message.first_sent:{moment}}, kept until {kept:{moment}}")

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final
 import typer
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from command_line.console import escape
 from ops import checks, terminal
 from ops.duration import duration
 from ops.payment_story import IDENTIFIER, Story, gather
@@ -107,6 +107,6 @@ def _show(console: Console, story: Story, found: list[checks.Check]) -> None:
                 day = event.at.date()
                 table.add_row(f"[bold]{day}[/]", "", "")
             clock = f"{event.at:%H:%M:%S.%f}"[:-3]
-            table.add_row(clock, event.source, escape(event.text))
+            table.add_row(clock, escape(event.source), escape(event.text))
         console.print(table)
     checks.show(console, found)

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Final
 import typer
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
+from command_line.console import escape
 from ops import terminal
 from ops.audit_records import IN_GLACIER, AuditRecords, Found
 from ops.duration import duration, in_days
@@ -317,7 +317,8 @@ def _show(console: Console, reconciled: Reconciled) -> None:
         table.add_column(store, justify="right")
     for told in reconciled.sums:
         cells = [told[name] for name in ("ledger", "history", "audit")]
-        table.add_row(told["currency"] or "none", *(f"{c['count']:,}: {c['sum']:,}" for c in cells))
+        currency = escape(told["currency"] or "none")
+        table.add_row(currency, *(f"{c['count']:,}: {c['sum']:,}" for c in cells))
     if reconciled.sums:
         console.print(table)
         console.print("Payments: sums in minor units.")
@@ -329,7 +330,7 @@ def _show(console: Console, reconciled: Reconciled) -> None:
             "their traces (--grace)."
         )
     for key, reason in list(reconciled.unread.items())[:_SHOWN]:
-        console.print(f"[red]✘[/] {escape(key)}: {reason}")
+        console.print(f"[red]✘[/] {escape(key)}: {escape(reason)}")
     if len(reconciled.unread) > _SHOWN:
         console.print(f"And {len(reconciled.unread) - _SHOWN:,} more.")
     for line in reconciled.unjudged:
@@ -339,7 +340,8 @@ def _show(console: Console, reconciled: Reconciled) -> None:
         for column in ("payment", "difference"):
             found.add_column(column, overflow="fold", no_wrap=column == "payment")
         for each in reconciled.differences[:_SHOWN]:
-            found.add_row(each.transaction_id, f"[red]{each.kind}[/]: {escape(each.detail)}")
+            id_ = escape(each.transaction_id)
+            found.add_row(id_, f"[red]{each.kind}[/]: {escape(each.detail)}")
         console.print(found)
         more = len(reconciled.differences) - _SHOWN
         if more > 0:

@@ -13,10 +13,11 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.status import Status
 from rich.table import Table as Grid
 
+from command_line.characters import visible
+from command_line.console import escape, progress
 from ops import checks, terminal
 from ops.action_record import recorded
 from ops.checks import Check, Verdict
@@ -193,7 +194,7 @@ class Drill:
             states = ", ".join(
                 f"{plan.copy.store.what} {plan.copy.state or 'asked for'}" for plan in plans
             )
-            status.update(f"restoring, {_time(waited)}: {states}")
+            status.update(progress(escape(f"restoring, {_time(waited)}: {states}")))
             if len(seconds) < len(plans):
                 time.sleep(_POLL_SECONDS)
         for plan in plans:
@@ -335,7 +336,7 @@ def _delete_all(
             if not waiting or time.monotonic() > deadline:
                 break
             states = ", ".join(f"{copy.name} ({copy.state or 'asked for'})" for copy in waiting)
-            status.update(f"deleting {states}")
+            status.update(progress(escape(f"deleting {states}")))
             time.sleep(_POLL_SECONDS)
     finally:
         for copy in left:
@@ -363,7 +364,9 @@ def _clean_up(drill: Drill, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"deleted": deleted, "left": remaining}))
     else:
-        typer.echo("\n".join(f"deleted: {name}" for name in deleted) or "nothing to delete")
+        typer.echo(
+            visible("\n".join(f"deleted: {name}" for name in deleted)) or "nothing to delete"
+        )
     raise typer.Exit(1 if left else 0)
 
 

@@ -18,6 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from command_line.console import escape
 from ops import checks, terminal
 from ops.audit_records import AuditRecords
 from ops.checks import Check, Verdict
@@ -84,6 +85,11 @@ def command(
     told = terminal.told()
     with told.status("looking for the API's key"):
         smoke = Smoke(api=PaymentsApi.find(production))
+    # Before anything is posted: what cannot be written to, would not tell what was.
+    if as_json:
+        typer.echo(" ", nl=False)
+    else:
+        terminal.out().print(f"Posting {payments} payments of {AMOUNT} cent ({CURRENCY}).")
     found: list[Check] = []
     try:
         with told.status("sending payments") as status:
@@ -99,7 +105,11 @@ def command(
         )
         raise
     finally:
-        _show(smoke, found, as_json)
+        try:
+            _show(smoke, found, as_json)
+        except BaseException:  # such as a disk that has filled up meanwhile
+            told.print(*map(escape, _sent(smoke)), sep="\n", soft_wrap=True)
+            raise
     raise typer.Exit(1 if checks.has_problems(found) else 0)
 
 
@@ -117,10 +127,15 @@ def _show(smoke: Smoke, found: Sequence[Check], as_json: bool) -> None:
         out = terminal.out()
         checks.show(out, found)
         _show_latencies(out, smoke.seconds)
-        for each in smoke.posted:
-            out.print(f"posted: {each.transaction_id}")
-        for transaction_id in smoke.not_posted:
-            out.print(f"approved, not (yet) posted: {transaction_id}")
+        for line in _sent(smoke):
+            out.print(escape(line), soft_wrap=True)
+
+
+def _sent(smoke: Smoke) -> list[str]:
+    return [
+        *(f"posted: {each.transaction_id}" for each in smoke.posted),
+        *(f"approved, not (yet) posted: {each}" for each in smoke.not_posted),
+    ]
 
 
 def payment_request(**changes: object) -> Json:
@@ -388,7 +403,7 @@ def _show_plan(production: Production, payments: int, as_json: bool) -> None:
         typer.echo(json.dumps(plan))
         return
     out = terminal.out()
-    out.print(f"Would, through {plan['api']}:")
+    out.print(f"Would, through {escape(plan['api'])}:")
     for line in plan["would"]:
         out.print(f"  - {line}")
     out.print_json(json.dumps(plan["request"]))

@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from command_line.console import out, told
 
-
-def out() -> Console:
-    """For what the user asked for."""
-    return Console(highlight=False)
-
-
-def told() -> Console:
-    """For progress and errors, apart from what may be piped on."""
-    return Console(stderr=True, highlight=False)
+__all__ = ["out", "told"]

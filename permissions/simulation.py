@@ -61,7 +61,7 @@ def _run(simulations: Sequence[Json]) -> list[Decision]:
         ["node", str(_SCRIPT)],  # noqa: S607 - the first in the path
         input=json.dumps(simulations),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     if engine.returncode != 0:

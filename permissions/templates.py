@@ -191,5 +191,5 @@ class Templates:
 
 def _template(folder: Path, pattern: str) -> Json:
     (file,) = folder.glob(pattern)
-    template: Json = json.loads(file.read_text())
+    template: Json = json.loads(file.read_text(encoding="utf-8"))
     return template

@@ -41,5 +41,5 @@ def documented_code(
         code = response.json()["code"]
         known = {(one.code, one.status) for one in codes.of(operation)}
         assert (code, response.status_code) in known, f"{code} is not in the table"
-    with Path(os.environ[SEEN]).open("a") as seen:
+    with Path(os.environ[SEEN]).open("a", encoding="utf-8") as seen:
         seen.write(f"{operation} {response.status_code} {code}\n")

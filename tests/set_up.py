@@ -32,7 +32,7 @@ class SetUpError(Exception):
 @contextlib.contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Nobody else, in whatever process or thread, is in such a block of this file."""
-    with file.open("w") as stream:
+    with file.open("w", encoding="utf-8") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 

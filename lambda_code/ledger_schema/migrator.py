@@ -49,7 +49,7 @@ class Migration:
     """One file NNNN_name.sql.
 
     Attributes:
-        checksum: SHA-256 (hex) of the file.
+        checksum: SHA-256 (hex) of `sql`, whose lines end with LF.
     """
 
     version: int
@@ -69,7 +69,8 @@ def read(directory: Path = FILES) -> list[Migration]:
         match = _NAME.fullmatch(path.name)
         if match is None:
             raise MigrationError(f"{path.name} is not named NNNN_name.sql")
-        content = path.read_bytes()
+        # As it was released, whatever ends of lines a checkout has.
+        content = path.read_bytes().replace(b"\r\n", b"\n")
         checksum = hashlib.sha256(content).hexdigest()
         migrations.append(Migration(int(match[1]), path.name, content.decode(), checksum))
     if [migration.version for migration in migrations] != list(range(1, len(migrations) + 1)):

@@ -47,7 +47,7 @@ def read_request(event: Mapping[str, Any], schema: str) -> dict[str, Any]:
 @cache
 def validator(schema: str) -> Callable[[object], Any]:
     """The compiled schema of that name; it raises JsonSchemaValuesException with every error."""
-    definition = json.loads((SCHEMAS / f"{schema}.json").read_text())
+    definition = json.loads((SCHEMAS / f"{schema}.json").read_text(encoding="utf-8"))
     return fastjsonschema.compile(definition, use_default=False, fast_fail=False)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 CODES: Final = Path(__file__).parent / "codes.json"
 
-_table: dict[str, Any] = json.loads(CODES.read_text())
+_table: dict[str, Any] = json.loads(CODES.read_text(encoding="utf-8"))
 # A tag URI (RFC 4151): it names the type, and leads nowhere.
 _TYPE_PREFIX: Final[str] = _table["type_prefix"]
 _TITLES: Final[dict[str, str]] = {known["code"]: known["title"] for known in _table["problems"]}

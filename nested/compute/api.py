@@ -125,7 +125,9 @@ class PaymentsApi(Construct):
         plan.add_api_key(self.key)
 
     def _add_post(self, path: str, function: lambda_.Alias, schema: str) -> None:
-        definition = gateway_model(json.loads((SCHEMAS / f"{schema}.json").read_text()))
+        definition = gateway_model(
+            json.loads((SCHEMAS / f"{schema}.json").read_text(encoding="utf-8"))
+        )
         model = apigateway.CfnModel(
             self,
             "".join(part.capitalize() for part in schema.split("_")),
@@ -210,7 +212,7 @@ class PaymentsApi(Construct):
 
         No text of API Gateway's is passed on: with a body's errors it would quote the body.
         """
-        table = json.loads(CODES.read_text())
+        table = json.loads(CODES.read_text(encoding="utf-8"))
         for known in table["problems"]:
             problem = {
                 "type": table["type_prefix"] + known["code"],

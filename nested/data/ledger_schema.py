@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from building_blocks.bundle import SOURCES, FunctionCode
+from building_blocks.bundle import SOURCES, FunctionCode, source_bytes
 from building_blocks.custom_resource import service_timeout, try_once
 from building_blocks.function import PythonFunction
 from building_blocks.key import use_key_through
@@ -24,7 +24,7 @@ MIGRATION_TIMEOUT_SECONDS = 300
 
 
 def _fingerprint(migration: Path) -> str:
-    return f"{migration.name}:{hashlib.sha256(migration.read_bytes()).hexdigest()}"
+    return f"{migration.name}:{hashlib.sha256(source_bytes(migration)).hexdigest()}"
 
 
 class LedgerSchema(Construct):

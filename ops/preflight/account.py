@@ -9,6 +9,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from change_report.assembly import STACK
+from change_report.states import way_out
 from change_report.templates import NESTED_STACK
 from config import ProductionConfig
 from ops.checks import Check
@@ -19,27 +20,6 @@ from ops.production import REGION, Resource
 from ops.questions import Clients
 
 _BOOTSTRAP: Final = "CDKToolkit"
-_DEPLOYABLE: Final = frozenset(
-    {
-        "",
-        "REVIEW_IN_PROGRESS",
-        "CREATE_COMPLETE",
-        "UPDATE_COMPLETE",
-        "IMPORT_COMPLETE",
-        "IMPORT_ROLLBACK_COMPLETE",
-        "UPDATE_ROLLBACK_COMPLETE",
-        "DELETE_COMPLETE",
-        # The CDK deletes it and begins anew: nothing was ever deployed.
-        "ROLLBACK_COMPLETE",
-    }
-)
-_MEND: Final[Mapping[str, str]] = {
-    "UPDATE_ROLLBACK_FAILED": "mend what its events name, then aws cloudformation "
-    f"continue-update-rollback --stack-name {STACK} (docs/runbooks/rollback.md)",
-    "ROLLBACK_FAILED": f"aws cloudformation delete-stack --stack-name {STACK}",
-    "DELETE_FAILED": f"aws cloudformation delete-stack --stack-name {STACK} --retain-resources "
-    "with what could not be deleted (docs/runbooks/teardown.md)",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,11 +120,8 @@ def stack_state(now: Existing) -> Check:
         f"stack {STACK}",
         found=now.status or "not there yet",
         needed="nothing under way, nothing half done",
-        held=now.status in _DEPLOYABLE,
-        mend=_MEND.get(
-            now.status,
-            f"wait until it is done: aws cloudformation describe-stack-events --stack-name {STACK}",
-        ),
+        held=not now.status or not way_out(now.status, STACK),
+        mend=way_out(now.status, STACK),
     )
 
 

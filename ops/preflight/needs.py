@@ -60,7 +60,7 @@ class Needs:
             template: the root's file in it.
         """
         resources = read(folder / template)
-        artifacts = json.loads((folder / "manifest.json").read_text())["artifacts"]
+        artifacts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["artifacts"]
         (properties,) = [
             each["properties"]
             for each in artifacts.values()

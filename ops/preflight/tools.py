@@ -32,9 +32,11 @@ def installed() -> Iterator[Check]:
         yield judged(
             name, found=found or "not installed", needed=pinned, held=found == pinned, mend=_SETUP
         )
-    wanted = json.loads((PROJECT / "package.json").read_text())["devDependencies"]["aws-cdk"]
+    wanted = json.loads((PROJECT / "package.json").read_text(encoding="utf-8"))["devDependencies"][
+        "aws-cdk"
+    ]
     package = PROJECT / "node_modules" / "aws-cdk" / "package.json"
-    have = json.loads(package.read_text())["version"] if package.exists() else ""
+    have = json.loads(package.read_text(encoding="utf-8"))["version"] if package.exists() else ""
     yield judged(
         "CDK command line",
         found=have or "not installed",
@@ -51,7 +53,12 @@ def _node() -> Check:
     command = str(beside) if beside.exists() else "node"
     try:
         told = subprocess.run(  # noqa: S603 - asks for its version
-            [command, "--version"], capture_output=True, text=True, timeout=20, check=True
+            [command, "--version"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=20,
+            check=True,
         )
         found = told.stdout.strip().lstrip("v")
     except (OSError, subprocess.SubprocessError):
@@ -59,7 +66,7 @@ def _node() -> Check:
     engines = PROJECT / "node_modules" / "aws-cdk" / "package.json"
     least = 18
     if engines.exists():
-        asked = json.loads(engines.read_text()).get("engines", {}).get("node", "")
+        asked = json.loads(engines.read_text(encoding="utf-8")).get("engines", {}).get("node", "")
         if number := re.search(r"\d+", asked):
             least = int(number[0])
     return judged(
@@ -72,7 +79,7 @@ def _node() -> Check:
 
 
 def _pinned() -> dict[str, str]:
-    lines = (PROJECT / "requirements.txt").read_text().splitlines()
+    lines = (PROJECT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", "\n".join(lines), re.MULTILINE))
 
 

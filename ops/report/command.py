@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from change_report.assembly import Assembly, synthesize
 from change_report.assembly_option import AssemblyOption
 from change_report.failure import ReportError
+from command_line import files
+from command_line.console import escape
 from ops import terminal
 from ops.failure import OpsError
 from ops.production import Production
@@ -72,7 +73,7 @@ def command(
             seen = look(production) if production else None
             text = render(facts, seen)
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, encoding="utf-8")
+        files.write(output, text)
     problems = [*facts.problems, *(seen.problems if seen else ())]
     if as_json:
         document = {

@@ -86,7 +86,7 @@ class Prices:
 
     @classmethod
     def read(cls) -> Prices:
-        table = tomllib.loads(_TABLE.read_text())
+        table = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
         found = {name: Price(**price) for name, price in table["price"].items()}
         return cls(date=table["date"], by_name=found)
 

@@ -360,7 +360,7 @@ def _description(text: str) -> dict[str, str]:
 
 
 def _settings() -> tuple[tuple[str, str, bool], ...]:
-    context = json.loads((PROJECT / "cdk.json").read_text())["context"]
+    context = json.loads((PROJECT / "cdk.json").read_text(encoding="utf-8"))["context"]
     config = ProductionConfig.from_context(context)
     found = []
     for each in fields(config):
@@ -378,7 +378,7 @@ def _commit() -> str:
                 ["git", *arguments],  # noqa: S607 - the user's
                 cwd=PROJECT,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
                 check=True,
                 timeout=10,
             ).stdout.strip()

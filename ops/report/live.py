@@ -141,7 +141,8 @@ def _verified() -> tuple[tuple[Mapping[str, str], ...], str]:
         cwd=PROJECT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     try:

@@ -60,7 +60,7 @@ def render(facts: Facts, seen: Seen | None) -> str:
         built=facts.built,
         picture=draw(facts.built),
         permissions=_permissions(),
-        style=Markup((_FOLDER / "style.css").read_text()),  # noqa: S704 - our own file
+        style=Markup((_FOLDER / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
     )
 
 

@@ -395,5 +395,5 @@ REQUIREMENTS: Final = (
 
 @cache
 def _tests() -> tuple[str, ...]:
-    tree = ast.parse((PROJECT / TESTS).read_text())
+    tree = ast.parse((PROJECT / TESTS).read_text(encoding="utf-8"))
     return tuple(node.name for node in tree.body if isinstance(node, ast.FunctionDef))

@@ -47,12 +47,12 @@ def test_templates_alone_need_neither_credentials_nor_network(
     assert (document["complete"], document["problems"]) == (True, [])
     assert document["bytes"] == file.stat().st_size
     assert document["monthly_usd"]["total"] == document["monthly_usd"]["idle"] > 0
-    assert "The deployed stack" not in text(file.read_text())
+    assert "The deployed stack" not in text(file.read_text(encoding="utf-8"))
 
 
 def test_with_live_the_deployed_values_stand_beside(production: Production, file: Path) -> None:
     answer = report(production, file, "--live", "--json")
-    html = file.read_text()
+    html = file.read_text(encoding="utf-8")
     shown = text(html)
     assert answer.code == (1 if answer.document["problems"] else 0)
     assert "The deployed stack" in shown
@@ -81,7 +81,7 @@ def test_with_live_the_deployed_values_stand_beside(production: Production, file
 
 def test_no_secret_is_in_the_report(production: Production, file: Path) -> None:
     report(production, file, "--live")
-    html = file.read_text()
+    html = file.read_text(encoding="utf-8")
     shown = text(html)  # where no mark-up stands inside a value
     gateway = production.environment.client("apigateway")
     for key in gateway.get_api_keys(includeValues=True)["items"]:
@@ -104,7 +104,7 @@ def test_an_alarm_that_is_on_is_a_problem(production: Production, file: Path) ->
         cloudwatch.set_alarm_state(AlarmName=name, StateValue=before, StateReason="end of test")
     assert answer.code == 1
     assert f"live: the alarm {name} is ALARM" in answer.errors
-    assert f"live: the alarm {name} is ALARM" in text(file.read_text())
+    assert f"live: the alarm {name} is ALARM" in text(file.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ in a comment before the statement: ``-- contract: unused since <release>``.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from ledger_schema.migrator import Migration, read
+from ledger_schema.migrator import FILES, Migration, read
 
 MARK = re.compile(r"-- contract: \S+")
 
@@ -73,6 +75,20 @@ def objections(sql: str) -> list[str]:
         for what, pattern in TAKES_AWAY.items()
         if pattern.search(statement.sql) and not statement.is_marked
     ]
+
+
+def test_a_checkout_with_other_ends_of_lines_has_the_same_migrations(tmp_path: Path) -> None:
+    for file in FILES.glob("*.sql"):
+        assert b"\r" not in file.read_bytes()
+        (tmp_path / file.name).write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    assert read(tmp_path) == read()
+
+
+def test_the_checksum_is_that_of_the_file_as_it_is_in_the_repository() -> None:
+    for migration in read():
+        content = (FILES / migration.name).read_bytes()
+        assert migration.checksum == hashlib.sha256(content).hexdigest()
+        assert migration.sql.encode() == content
 
 
 @pytest.mark.parametrize("migration", read(), ids=lambda migration: migration.name)

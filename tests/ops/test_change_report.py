@@ -9,26 +9,29 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 import typer
 from botocore.stub import ANY, Stubber
 from rich.console import Console
 
-from change_report import change_sets, cli, presentation, settings
+from change_report import change_sets, cli, presentation, settings, states
 from change_report.assembly import Assembly
-from change_report.cli import Stopped
 from change_report.comparison import Comparison
 from change_report.failure import ReportError
 from change_report.marks import STATEFUL, is_security, objections
 from change_report.model import Action, Change, Report, Source
 from change_report.review import Deployed, combine, look
 from change_report.templates import StackTemplate, synthesized
+from command_line.ending import Stopped
+from tests.environment import PROJECT
 
 ROOT = "Shop"
 TABLE = {
@@ -538,6 +541,35 @@ def test_a_stack_that_cannot_be_deployed_to_is_told_by_its_state(
         _looked(status, monkeypatch, tmp_path)
 
 
+@pytest.mark.parametrize("status", ["UPDATE_FAILED", "CREATE_FAILED"])
+def test_a_stack_that_failed_without_a_rollback_is_told_with_the_way_back(
+    status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told = rf"^Shop is {status}: .*--no-rollback.* rollback-stack --stack-name Shop \(docs/"
+    with pytest.raises(ReportError, match=told):
+        _looked(status, monkeypatch, tmp_path)
+
+
+def test_every_state_of_a_stack_is_known_to_the_pages() -> None:
+    model = botocore.session.get_session().get_service_model("cloudformation")
+    readme, *runbooks = (
+        (PROJECT / name).read_text(encoding="utf-8")
+        for name in ("README.md", "docs/runbooks/deploy.md", "docs/runbooks/rollback.md")
+    )
+    statuses = model.shape_for("StackStatus").metadata["enum"]
+    assert {"CREATE_FAILED", "UPDATE_FAILED"} < set(statuses)
+    for status in statuses:
+        out = states.way_out(status, "PaymentsProd")
+        assert bool(out) == (not status.endswith("_COMPLETE") and status != "REVIEW_IN_PROGRESS")
+        for page in re.findall(r"docs/runbooks/\w+\.md", out):
+            assert (PROJECT / page).exists()
+        if "rollback-stack" in out:
+            command = "aws cloudformation rollback-stack --stack-name PaymentsProd"
+            for text in (readme, *runbooks):
+                assert f"`{status}`" in text
+                assert command in text
+
+
 def test_a_refused_deployment_does_not_begin(runs: Runs) -> None:
     runs.changes = [_change("AWS::RDS::DBInstance", Action.REPLACED)]
     assert runs("deploy", "--yes") == 1
@@ -587,7 +619,7 @@ class Runs:
         self._folder = folder
         self._looks = 0
         self._monkeypatch = monkeypatch
-        monkeypatch.setattr(cli, "_stop_on_signals", lambda: None)
+        monkeypatch.setattr("command_line.ending.stop_on_signals", lambda: None)
         monkeypatch.setattr(cli, "look", self._look)
         monkeypatch.setattr(cli, "review", self._review)
         monkeypatch.setattr(Assembly, "deploy", self._deploy)

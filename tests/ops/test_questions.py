@@ -61,7 +61,7 @@ def test_only_aws_itself_is_aws(
 
 
 class Stop(BaseException):
-    """As ops.cli.Stopped."""
+    """As command_line.ending.Stopped."""
 
 
 def question(ask: Iterator[Check]) -> Question[Check]:

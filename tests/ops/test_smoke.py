@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -11,10 +13,11 @@ from uuid import uuid4
 import pytest
 import typer
 from botocore.exceptions import ClientError, EndpointConnectionError
+from rich.console import Console
 
-from ops import smoke
+from command_line.ending import Stopped, Unwritten
+from ops import checks, smoke
 from ops.audit_records import AuditRecords, Found
-from ops.cli import Stopped
 from ops.failure import OpsError
 from ops.ledger import Ledger
 from ops.payment_history import PaymentHistory
@@ -140,6 +143,35 @@ def test_what_was_posted_is_told_however_it_ends(
     assert "POST /process" in output
     if as_json:
         assert not json.loads(output)["held"]
+
+
+def unwritten(*_: object, **__: object) -> None:
+    raise Unwritten(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+
+def test_what_was_posted_is_told_on_the_other_output_when_the_first_has_failed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = Api()
+    monkeypatch.setattr(checks, "as_document", unwritten)
+    with pytest.raises(Unwritten):
+        run(monkeypatch, api, OpsError(""))
+    told = capsys.readouterr().err.splitlines()
+    assert [line for line in told if line.startswith("posted: ")] == [
+        f"posted: {each}" for each in api.ids[:2]
+    ]
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["JSON", "people"])
+def test_nothing_is_posted_when_it_could_not_be_told(
+    monkeypatch: pytest.MonkeyPatch, *, as_json: bool
+) -> None:
+    api = Api()
+    monkeypatch.setattr(typer, "echo", unwritten)
+    monkeypatch.setattr(Console, "print", unwritten)
+    with pytest.raises(Unwritten):
+        run(monkeypatch, api, OpsError(""), as_json=as_json)
+    assert not api.asked
 
 
 def test_what_was_posted_before_the_api_failed_is_told(

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from building_blocks import bundle
 from building_blocks.bundle import PYTHON_VERSION, SOURCES, FunctionCode
+from nested.data import ledger_schema
 from tests.synthesis import Synthesized
 
 FUNCTIONS = {
@@ -106,11 +107,66 @@ def handler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_changed_source_makes_another_package(handler: Path) -> None:
     code = FunctionCode(package="one_function")
     first = code.build()
-    handler.write_text("def handle(event, context): return 1\n")
+    handler.write_text("def handle(event, context): return 1\n", encoding="utf-8")
     second = code.build()
     assert first != second
-    assert (second / "one_function" / "handler.py").read_text() == handler.read_text()
+    assert (second / "one_function" / "handler.py").read_text() == handler.read_text(
+        encoding="utf-8"
+    )
     assert code.archive().parent.name == second.name
+
+
+def test_a_checkout_with_other_ends_of_lines_makes_the_same_package(
+    code: FunctionCode, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    checkout = tmp_path / "checkout"
+    shutil.copytree(SOURCES, checkout, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in checkout.rglob("*"):
+        if file.is_file():
+            file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    expected = code.archive()
+    fetched = tmp_path / "build"
+    fetched.mkdir()
+    for part in [bundle.BUILD / "dependencies", *bundle.BUILD.glob("rds-ca-*")]:
+        (fetched / part.name).symlink_to(part)
+    with monkeypatch.context() as patched:
+        patched.setattr(bundle, "SOURCES", checkout)
+        patched.setattr(bundle, "BUILD", fetched)
+        other = code.archive()
+    assert other.parent.name == expected.parent.name
+    assert other.read_bytes() == expected.read_bytes()
+
+
+def test_migrations_are_no_others_in_a_checkout_with_other_ends_of_lines(tmp_path: Path) -> None:
+    for file in ledger_schema.MIGRATIONS.glob("*.sql"):
+        other = tmp_path / file.name
+        other.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+        assert ledger_schema._fingerprint(other) == ledger_schema._fingerprint(file)
+
+
+def test_git_gives_every_checkout_the_ends_of_lines_of_the_repository(tmp_path: Path) -> None:
+    shutil.copy(bundle.ROOT / ".gitattributes", tmp_path)
+    text, picture = tmp_path / "0001_it.sql", tmp_path / "picture.png"
+    text.write_bytes(b"SELECT 1\r\n")
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+
+    def git(*arguments: str) -> bytes:
+        return subprocess.run(
+            ["git", "-c", "core.autocrlf=true", "-c", "core.eol=crlf", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull},
+            capture_output=True,
+            check=True,
+        ).stdout
+
+    git("init", "--quiet")
+    git("add", ".")
+    assert git("show", f":{text.name}") == b"SELECT 1\n"
+    text.unlink()
+    picture.unlink()
+    git("checkout-index", "--all", "--force")
+    assert text.read_bytes() == b"SELECT 1\n"
+    assert picture.read_bytes() == b"\x89PNG\r\n\x1a\n"
 
 
 def test_archive_does_not_tell_when_and_with_which_rights_it_was_made(
@@ -133,7 +189,7 @@ PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
 
 
 def _pins(file: Path) -> dict[str, str]:
-    return dict(PIN.findall(file.read_text()))
+    return dict(PIN.findall(file.read_text(encoding="utf-8")))
 
 
 def _installed(built: Path) -> list[metadata.PathDistribution]:

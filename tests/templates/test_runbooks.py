@@ -39,7 +39,7 @@ _ALERTING = {
 
 def prose(page: Path) -> str:
     """A page without its code."""
-    return _FENCED.sub("", page.read_text())
+    return _FENCED.sub("", page.read_text(encoding="utf-8"))
 
 
 def anchors(page: Path) -> set[str]:
@@ -235,7 +235,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_the_tables_of_alerts_are_in_step_with_the_alerts(
     alerts: tuple[Alert, ...], page: Path
 ) -> None:
-    assert page.read_text() == written(alerts)[page], "run `make docs`"
+    assert page.read_text(encoding="utf-8") == written(alerts)[page], "run `make docs`"
 
 
 def test_every_alert_watches_a_critical_metric(alerts: tuple[Alert, ...]) -> None:

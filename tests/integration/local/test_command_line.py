@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from local import aws
 from local.postgres import free_port
-from tests.environment import PROJECT, Environment, Stack, serving
+from tests.environment import PROJECT, STOP_SECONDS, Environment, Stack, serving, wait_for
 from tests.probe import Probe
 
 
@@ -64,27 +65,33 @@ def test_help_is_given(command: list[str]) -> None:
     assert "Usage: python -m local" in done.stdout
 
 
+def _at_work(running: Environment) -> list[psutil.Process]:
+    """All that runs, with a database and a function there."""
+    database = {
+        "DBInstanceIdentifier": "left",
+        "Engine": "postgres",
+        "DBInstanceClass": "db.t3.medium",
+        "MasterUsername": "ledger_admin",
+        "ManageMasterUserPassword": True,
+    }
+    resources = {"Database": {"Type": "AWS::RDS::DBInstance", "Properties": database}}
+    assert Stack(running).create(resources) == "CREATE_COMPLETE"
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+    role = running.client("iam").create_role(
+        RoleName="probe",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )
+    probe = Probe(running, role["Role"]["Arn"])
+    probe.variables()
+    started: list[psutil.Process] = psutil.Process(running.process.pid).children(recursive=True)
+    assert {process.name() for process in started} >= {"postgres"}
+    assert any("ministack-lambda" in " ".join(process.cmdline()) for process in started)
+    return started
+
+
 def test_nothing_outlives_a_launcher_that_is_killed_and_it_starts_again(tmp_path: Path) -> None:
     with contextlib.suppress(InterruptedError), serving(tmp_path) as running:
-        database = {
-            "DBInstanceIdentifier": "left",
-            "Engine": "postgres",
-            "DBInstanceClass": "db.t3.medium",
-            "MasterUsername": "ledger_admin",
-            "ManageMasterUserPassword": True,
-        }
-        resources = {"Database": {"Type": "AWS::RDS::DBInstance", "Properties": database}}
-        assert Stack(running).create(resources) == "CREATE_COMPLETE"
-        trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
-        role = running.client("iam").create_role(
-            RoleName="probe",
-            AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-        )
-        probe = Probe(running, role["Role"]["Arn"])
-        probe.variables()
-        started = psutil.Process(running.process.pid).children(recursive=True)
-        assert {process.name() for process in started} >= {"postgres"}
-        assert any("ministack-lambda" in " ".join(process.cmdline()) for process in started)
+        started = _at_work(running)
         running.process.kill()
         running.process.wait()
         raise InterruptedError  # `serving` would expect it to end by itself
@@ -92,3 +99,36 @@ def test_nothing_outlives_a_launcher_that_is_killed_and_it_starts_again(tmp_path
     assert not left
     with serving(tmp_path) as running:
         assert running.client("sts").get_caller_identity()["Account"] == aws.ACCOUNT
+
+
+def test_ctrl_c_stops_all_before_it_ends_when_what_reads_its_output_is_gone_first(
+    tmp_path: Path,
+) -> None:
+    """As `python -m local up | tee log`, where Ctrl-C is for tee too."""
+    port = free_port()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "local", "serve"),
+            *("--port", str(port), "--state-dir", str(tmp_path)),
+        ],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        wait_for(lambda: (tmp_path / "env").exists() or process.poll() is not None)
+        started = _at_work(Environment(f"http://127.0.0.1:{port}", tmp_path, process))
+        process.stdout.close()
+        process.send_signal(signal.SIGINT)
+        errors = process.stderr.read()
+        process.wait(STOP_SECONDS)
+        _, left = psutil.wait_procs(started, timeout=0.5)  # they were stopped, and waited for
+    finally:
+        process.kill()
+        process.wait()
+    assert not left
+    assert errors == ""
+    assert not (tmp_path / "env").exists()

@@ -1,0 +1,481 @@
+"""All our commands: how they end, what they print where not all can be shown, and foreign text."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+import typer
+from rich.console import Console
+
+import audit_trail.cli
+from change_report import presentation
+from change_report.model import Action, Change, Report, Source
+from command_line import ending, files
+from command_line.console import escape, out, progress
+from drills.report import Drill, Step
+from drills.report import show as show_drill
+from local import demonstration
+from ops import checks, confirmation, dlq, smoke
+from ops.checks import Check, Verdict
+from tests.environment import NONE, PROJECT
+
+COMMANDS = ("ops", "change_report", "audit_trail", "local", "drills")
+GENERATORS = ("contract", "compliance", "permissions", "alerting")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+# A command with a verdict, and more to say than a pipe takes at once.
+VERDICT = """
+import sys
+from command_line import ending
+ending.prepare()
+def command():
+    print("one\\n" * {lines}, flush={flush})
+    sys.exit(1)
+sys.exit(ending.run(command))
+"""
+
+
+def python(
+    *arguments: str, stdout: int | IO[Any] = subprocess.PIPE, variables: Mapping[str, str] = NONE
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=PROJECT,
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def closed_pipe() -> Iterator[IO[bytes]]:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        yield pipe
+
+
+@pytest.fixture
+def full() -> Iterator[IO[bytes]]:
+    with Path("/dev/full").open("wb", buffering=0) as device:
+        yield device
+
+
+# -- the end -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_output_that_nobody_reads_is_no_verdict(command: str, closed_pipe: IO[bytes]) -> None:
+    done = python("-m", command, "--help", stdout=closed_pipe)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_output_that_cannot_be_written_is_no_verdict(command: str, full: IO[bytes]) -> None:
+    done = python("-m", command, "--help", stdout=full)
+    assert done.returncode == 2
+    assert done.stderr == b"error: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("flush", [True, False])
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_a_verdict_that_is_not_told_is_none(
+    lines: int, flush: bool, closed_pipe: IO[bytes], full: IO[bytes]
+) -> None:
+    program = VERDICT.format(lines=lines, flush=flush)
+    assert python("-c", program).returncode == 1
+    assert python("-c", program, stdout=closed_pipe).returncode == 141
+    assert python("-c", program, stdout=full).returncode == 2
+
+
+def test_a_reader_that_has_seen_enough_is_no_verdict() -> None:
+    program = VERDICT.format(lines=100_000, flush=True)
+    done = subprocess.run(
+        [
+            "bash",
+            "-c",
+            '"$0" -c "$1" | grep -q one; echo "${PIPESTATUS[@]}"',
+            sys.executable,
+            program,
+        ],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("141 0\n", "")
+
+
+def test_an_output_that_is_closed_cannot_be_written() -> None:
+    done = subprocess.run(
+        ["bash", "-c", '"$0" -m drills --list >&-', sys.executable],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+
+
+def test_a_verdict_does_not_depend_on_who_reads_the_errors(full: IO[bytes]) -> None:
+    program = VERDICT.format(lines=1, flush=False).replace(
+        "    sys.exit(1)", "    print('busy', file=sys.stderr, flush=True)\n    sys.exit(1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=full,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, b"one\n\n")
+
+
+def test_what_cleans_up_may_print_after_the_output_has_failed(full: IO[bytes]) -> None:
+    program = """
+import sys
+from command_line import ending
+ending.prepare()
+def command():
+    try:
+        print("found", flush=True)
+    finally:
+        print("stopping", flush=True)
+        print("cleaned up", file=sys.stderr)
+sys.exit(ending.run(command))
+"""
+    done = python("-c", program, stdout=full)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == b"cleaned up"
+
+
+def test_a_full_disk_elsewhere_is_no_verdict_either(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> None:
+        with Path("/dev/full").open("w", encoding="utf-8") as file:
+            file.write("evidence")
+
+    try:
+        assert ending.run(command, failed=1) == 2
+    finally:
+        for number in SIGNALS:
+            signal.signal(
+                number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler
+            )
+    assert "No space left" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_interruption_while_importing_prints_no_traceback(
+    command: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    slow = "import os, time\nos.write(1, b'importing')\ntime.sleep(60)\n"
+    (tmp_path / "typer.py").write_text(slow, encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-m", command, "--help"],
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(9) == b"importing"
+    begin = time.monotonic()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, b"")
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *GENERATORS])
+def test_every_command_is_prepared_before_anything_else_is_imported(command: str) -> None:
+    tree = ast.parse((PROJECT / command / "__main__.py").read_text(encoding="utf-8"))
+    before = []
+    for statement in tree.body:
+        if "ending.prepare()" in ast.unparse(statement):
+            break
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            before.append(ast.unparse(statement))
+    else:
+        pytest.fail("it is never prepared")
+    quick = {"os", "sys", "pathlib", "json", "tempfile", "typing", "__future__", "command_line"}
+    assert {line.split()[1] for line in before} <= quick
+
+
+# -- characters ----------------------------------------------------------------------------
+
+NARROW = {"PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_what_a_terminal_cannot_show_is_replaced(encoding: str) -> None:
+    program = """
+import sys
+from command_line import ending
+ending.prepare()
+from command_line.console import out, told
+from ops import checks
+from ops.checks import Check, Verdict
+def command():
+    found = [Check(what=w, found="Zoë · 東京 \\ud800", verdict=v) for w, v in
+        zip(("kept", "lost", "dark"), Verdict)]
+    checks.show(out(), found)
+    told().print("⠋ looking …")
+sys.exit(ending.run(command))
+"""
+    ascii_only = program.encode("ascii", "backslashreplace").decode()
+    done = python("-c", ascii_only, variables={**NARROW, "PYTHONIOENCODING": f"{encoding}:strict"})
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout.decode(encoding)
+    marks = re.findall(r"^\W*([+xo✔✘○])\W* (?:kept|lost|dark)", shown, re.MULTILINE)
+    assert marks == (["✔", "✘", "○"] if encoding == "utf-8" else ["+", "x", "o"])
+    assert ("東京" if encoding == "utf-8" else r"\u6771\u4eac") in shown
+    assert b"looking" in done.stderr
+
+
+def _calls() -> Iterator[tuple[Path, ast.Call]]:
+    ours = json.loads(
+        subprocess.run(
+            [sys.executable, "-c", "import json, tomllib; print(json.dumps(tomllib.load(open("
+             "'pyproject.toml', 'rb'))['tool']['mypy']['files']))"],
+            cwd=PROJECT, capture_output=True, text=True, check=True,
+        ).stdout
+    )  # fmt: skip
+    for place in (PROJECT / name for name in ours if name != "tests"):
+        for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call):
+                    yield file, node
+
+
+def _is_text(call: ast.Call, name: str) -> bool:
+    """Whether a call opens, reads or writes text."""
+    given = {each.arg: ast.unparse(each.value) for each in call.keywords}
+    if name in ("read_text", "write_text"):
+        return True
+    if given.get("text") == "True" or given.get("universal_newlines") == "True":
+        return True
+    if name in ("basicConfig", "FileHandler"):
+        return "filename" in given or name == "FileHandler"
+    if name not in ("open", "fdopen", "NamedTemporaryFile", "TemporaryFile"):
+        return False
+    places = {"open": 0 if isinstance(call.func, ast.Attribute) else 1, "fdopen": 1}
+    place = places.get(name, 0)
+    mode = given.get("mode") or (ast.unparse(call.args[place]) if len(call.args) > place else "'r'")
+    return mode.strip("'") != "" and set(mode.strip("'")) <= set("rwxat+")
+
+
+def test_all_text_is_read_and_written_as_utf_8_whatever_the_language() -> None:
+    seen, lacking = 0, []
+    for file, call in _calls():
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+        encoding = [each for each in call.keywords if each.arg == "encoding"]
+        if _is_text(call, name):
+            seen += 1
+            if not encoding:
+                lacking.append(f"{file.relative_to(PROJECT)}:{call.lineno}: {ast.unparse(call)}")
+    assert seen > 30
+    assert not lacking, "\n".join(lacking)
+
+
+def test_the_pages_are_made_whole_in_a_language_without_their_characters(tmp_path: Path) -> None:
+    page = PROJECT / "docs" / "permissions.md"
+    program = f"""
+import sys
+from pathlib import Path
+from permissions import document
+document.PATH = Path({str(tmp_path / "page.md")!r})
+from command_line import ending, files
+sys.exit(ending.run(lambda: files.write(document.PATH, document.text())))
+"""
+    done = python("-c", program, variables=NARROW)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "page.md").read_bytes() == page.read_bytes()
+
+
+@pytest.mark.parametrize("package", GENERATORS)
+def test_generated_files_are_replaced_whole(package: str) -> None:
+    text = (PROJECT / package / "__main__.py").read_text(encoding="utf-8")
+    assert "files.write(" in text
+    assert "write_text" not in text
+
+
+# -- files ---------------------------------------------------------------------------------
+
+
+def test_a_file_that_cannot_be_written_to_its_end_stays_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "page.md"
+    file.write_text("as it was", encoding="utf-8")
+    with pytest.raises(UnicodeEncodeError):
+        files.write(file, "half of it\ud800")
+    with contextlib.suppress(ZeroDivisionError), files.replaced(file) as scratch:
+        scratch.write_text("half of it", encoding="utf-8")
+        raise ZeroDivisionError
+    assert file.read_text(encoding="utf-8") == "as it was"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_whoever_reads_a_file_that_is_written_finds_what_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "page.md"
+    file.write_text("as it was", encoding="utf-8")
+    with file.open(encoding="utf-8") as reader:
+        files.write(file, "as it is")
+        assert reader.read() == "as it was"
+    assert file.read_text(encoding="utf-8") == "as it is"
+
+
+def test_a_file_keeps_its_rights_and_a_link_stays_one(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_text("old", encoding="utf-8")
+    file.chmod(0o640)
+    link.symlink_to(file)
+    files.write(link, "new …\r\n")
+    assert link.is_symlink()
+    assert file.read_bytes() == "new …\r\n".encode()
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    files.write(Path(os.devnull), "gone")
+    assert Path(os.devnull).is_char_device()
+    with pytest.raises(OSError, match="No space left"):
+        files.write(Path("/dev/full"), "never there")
+    assert Path("/dev/full").is_char_device()
+
+
+# -- foreign text --------------------------------------------------------------------------
+
+FOREIGN = ("Order:x:4711", "[red]x[/]", "[/]", ":smile: [link=https://x]y[/link]", "a\\", "\\[b]")
+
+
+def shown(width: int = 300) -> tuple[Console, io.StringIO]:
+    output = io.StringIO()
+    return out(file=output, width=width, force_terminal=False), output
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_foreign_text_shows_as_it_is(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    console, output = shown()
+    monkeypatch.setattr("ops.terminal.out", lambda: console)
+    monkeypatch.setattr(audit_trail.cli, "out", lambda **_: console)
+    told: list[str] = []
+
+    def printed() -> str:
+        told.append(output.getvalue())
+        output.seek(0)
+        output.truncate()
+        return told[-1]
+
+    console.print(escape(text), f"[bold]{escape(text)}[/]")
+    assert printed() == f"{text} {text}\n"
+    assert progress(f"[dim]1 s[/] {escape(text)}").plain == f"1 s {text}"
+    checks.show(console, [Check(what=text, found=text, verdict=Verdict.PROBLEM, mend=text)])
+    assert printed().count(text) == 4
+    change = Change(
+        stack=text,
+        logical_id=text,
+        resource_type=text,
+        action=Action.REMOVED,
+        properties=(text,),
+        source=Source.CHANGE_SET,
+    )
+    presentation.show(console, Report(stack="Shop", changes=[change]))
+    assert printed().count(text) == 4
+    presentation.show_objections(console, [change])
+    assert printed().count(text) == 3
+    step = Step(name=text, expected=text, held=True, states={text: text}, seen=text)
+    drill = Drill(name="it", title="It", run=lambda _: iter(()), releases=())
+    show_drill(console, drill, [step], 1)
+    assert printed().count(text) == 5
+    finding = {"fault": "missing", "key": text, "detail": text}
+    audit_trail.cli._show("broken", {"finding": finding, "objects": 1})
+    assert printed().count(text) == 2
+    last = {"objects": 1, "records": 1, "archived": 0, "last_key": text, "last_sha256": "0"}
+    audit_trail.cli._show("intact", last)
+    audit_trail.cli._show("unknown", {"error": text})
+    assert printed().count(text) == 2
+    smoked = smoke.Smoke(api=None, approved=[text])  # type: ignore[arg-type]
+    smoke._show(smoked, [], as_json=False)
+    assert printed().count(text) == 1
+    outcome = {
+        "action": "redrive",
+        "queue": "retry",
+        "done": True,
+        "record": text,
+        "messages": [{"id": text, "transaction_id": text}],
+        "missing": [],
+    }
+    with pytest.raises(typer.Exit):
+        dlq._report(outcome, as_json=False)
+    assert printed().count(text) == 3
+    posting = demonstration.Posting(text, text, text, 1, text)
+    answer = demonstration.Answer(200, {"transaction_id": text, "code": text}, "")
+    evidence = demonstration.Evidence(
+        **dict.fromkeys(
+            (
+                *("status", "without_key", "malformed", "approved", "approved_again"),
+                *("processed", "processed_again", "declined", "declined_processed"),
+            ),
+            answer,
+        ),
+        request={},
+        postings=[posting],
+        history=[{"timestamp": text, "state": text, "currency": text}],
+        audit=[
+            demonstration.AuditRecord(text, True, {"event_name": text, "item": {"state": text}})
+        ],
+    )
+    demonstration.show(console, evidence, [demonstration.Check("it", True, text)])
+    assert printed().count(text) == 11
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b[31mred", "\x9b2J", "a\rb", "bell\x07", "left\u202eright", "\u2066x", "\ud800"]
+)
+def test_foreign_text_gives_the_terminal_no_orders(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console, output = shown()
+    console.print(escape(text))
+    visible = output.getvalue().rstrip("\n")
+    assert visible == text.encode("unicode_escape", "surrogatepass").decode("ascii")
+    asked: list[str] = []
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+
+    def agree(question: str, **_: Any) -> bool:
+        asked.append(question)
+        return True
+
+    monkeypatch.setattr(typer, "confirm", agree)
+    confirmation.confirm(text, yes=False)
+    assert asked == [visible]
+
+
+def test_there_is_no_other_way_to_print_than_ours() -> None:
+    """Rich's own console knows emoji, and its escape knows neither them nor control characters."""
+    for file, call in _calls():
+        if file.parent.name != "command_line":
+            assert ast.unparse(call.func) not in ("Console", "rich.print", "markup.escape"), file
+    for folder in COMMANDS:
+        for file in (PROJECT / folder).rglob("*.py"):
+            assert "rich.markup" not in file.read_text(encoding="utf-8"), file
