@@ -19,8 +19,10 @@ from audit_logger.trail import LINKS, AppendError, AuditTrail
 from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 import audit_trail.verification
+from audit_trail.cli import app
 from audit_trail.verification import Finding, Report, Verifier
 from tests.functions.bucket_in_memory import KEY, BucketInMemory, client_error
 from tests.functions.conftest import Logs, Metrics
@@ -1191,3 +1193,10 @@ def test_what_comes_after_a_part_is_not_searched_to_its_end(
     bucket.reads.clear()
     assert fault(part(bucket, 9)) == ("missing", hours[9][0])
     assert len(bucket.reads) < 20
+
+
+def test_a_part_that_ends_before_it_begins_is_refused() -> None:
+    """It would be intact, without an object."""
+    arguments = ["verify", "--bucket", "b", "--from", "2026-02-01", "--to", "2026-01-01"]
+    asked = CliRunner().invoke(app, arguments)
+    assert (asked.exit_code, "--to" in asked.output) == (2, True)
