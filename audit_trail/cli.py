@@ -12,12 +12,14 @@ import boto3
 import typer
 from audit_logger.link import hour_of
 from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
 
 from audit_trail.verification import Report, Verifier
 from command_line import ending
 from command_line.console import escape, out
 
 INTACT, BROKEN, CANNOT_TELL = 0, 1, 2
+_SHOWN: Final = 20
 _TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H", "%Y-%m-%dT%H:%M:%SZ"]
 
 app = typer.Typer(
@@ -53,11 +55,14 @@ def verify(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Walk the hash chain, and name the first object that is missing, altered or forged.
+    """Walk the hash chain, and name the first object that is missing or altered, and those that are
+    forged: the chain goes on beside them.
 
-    Credentials, region and endpoint are those of any AWS tool. Exit code 0: intact, 1: broken,
-    2: cannot be told.
+    Credentials, region and endpoint are those of any AWS tool. Exit code 0: intact, 1: broken, or
+    intact except for forged objects, 2: cannot be told.
     """
+    if first and last and first > last:
+        raise typer.BadParameter("it is before --from", param_hint="--to")
     hours = [hour_of(moment.replace(tzinfo=UTC)) if moment else "" for moment in (first, last)]
     outcome: dict[str, Any]
     try:
@@ -79,24 +84,39 @@ def verify(
 def _exit_code(report: Report) -> int:
     if report.finding:
         return BROKEN
-    return INTACT if report.objects else CANNOT_TELL
+    # Between two objects that name each other, there may be none.
+    return INTACT if report.objects or report.followed_by else CANNOT_TELL
 
 
 def _show(result: str, outcome: dict[str, Any]) -> None:
     console = out(soft_wrap=True)
-    finding = outcome.get("finding")
+    finding, forged = outcome.get("finding"), outcome.get("forged", [])
     if "error" in outcome:
         console.print(f"[yellow]Cannot tell:[/] {escape(outcome['error'])}")
-    elif finding:
+    elif finding and finding not in forged:
         console.print(f"[red]Broken:[/] {finding['fault']}: {escape(finding['key'])}")
         console.print(f"  {escape(finding['detail'])}")
         console.print(f"  {outcome['objects']} objects before it are good.")
     elif result == "unknown":
         console.print("[yellow]Cannot tell:[/] there is no object.")
     else:
+        how = f"[red]Intact except {len(forged)} forged:[/]" if forged else "[green]Intact:[/]"
         console.print(
-            f"[green]Intact:[/] {outcome['objects']} objects, {outcome['records']} records"
+            f"{how} {outcome['objects']} objects, {outcome['records']} records"
             + (f", {outcome['archived']} objects archived" if outcome["archived"] else "")
         )
+        _show_end(console, outcome)
+    for one in forged[:_SHOWN]:
+        console.print(f"  [red]forged:[/] {escape(one['key'])}: {escape(one['detail'])}")
+    if len(forged) > _SHOWN:
+        console.print(f"  and {len(forged) - _SHOWN} more: --json names all.")
+
+
+def _show_end(console: Console, outcome: dict[str, Any]) -> None:
+    if outcome["last_key"]:
         console.print(f"  ends with {escape(outcome['last_key'])}")
         console.print(f"  link_sha256 {outcome['last_sha256']}")
+    if outcome["followed_by"]:
+        console.print(f"  which {escape(outcome['followed_by'])} follows: nothing is gone between.")
+    elif outcome["last_key"]:
+        console.print("  Nothing follows it: whether more was there, only --witness can tell.")

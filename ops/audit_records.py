@@ -87,7 +87,7 @@ class AuditRecords:
             # S3 tells the second.
             if is_link_key(listed["Key"]) and begin <= listed["LastModified"] + _CLOCKS:
                 if listed["LastModified"] > end:
-                    return
+                    continue  # not the end: somebody may have put it among older ones
                 if reason := unreadable(listed):
                     self.unread[listed["Key"]] = reason
                 else:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from payments.moments import to_rfc3339
+
+# An invocation's event has at most 6 MB, and so have its records as lines, more or less.
+LONGEST: Final = 32 * 1024 * 1024
 
 
 def content(records: Sequence[Mapping[str, Any]]) -> bytes:
@@ -26,6 +31,27 @@ def sequence_numbers(content: bytes) -> frozenset[str]:
     """The sequence numbers of the records in an object."""
     lines = gzip.decompress(content).splitlines()
     return frozenset(json.loads(line)["sequence_number"] for line in lines)
+
+
+def identity(record: Mapping[str, Any]) -> bytes:
+    """What two deliveries of the same record have in common, and nothing else has.
+
+    Not its number alone: an object that only claims to hold the record must not keep it out.
+    """
+    return hashlib.sha256(_line(audit_record(record)).encode()).digest()
+
+
+def identities(content: bytes) -> frozenset[bytes]:
+    """Of the records in an object.
+
+    Raises:
+        ValueError, zlib.error: this is no object of records.
+    """
+    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    lines = unpacking.decompress(content, LONGEST)
+    if not unpacking.eof:
+        raise ValueError("it is cut off, or too long")
+    return frozenset(hashlib.sha256(line).digest() for line in lines.splitlines(keepends=True))
 
 
 def sequence_number(record: Mapping[str, Any]) -> str:

@@ -1,21 +1,37 @@
-"""Appending to the audit trail: every object is created once, and nothing is ever overwritten."""
+"""Appending to the audit trail: every object is created once, and nothing is ever overwritten.
+
+Anybody who may put an object into the bucket can put a wrong one there. A writer goes on only from
+what follows the chain that it knows; a new sandbox, which knows none, follows what looks like the
+end back, and takes it for the end if that leads somewhere. What does not is told, and passed by.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import ClientError
 
-from audit_logger.link import NO_PREDECESSOR, ORIGIN_KEY, Link, hour_of, is_link_key
-from audit_logger.records import content, created, sequence_number, sequence_numbers
+from audit_logger.link import (
+    AHEAD,
+    NO_PREDECESSOR,
+    Link,
+    hour_of,
+    is_link_key,
+    next_place,
+    successor,
+)
+from audit_logger.records import content, created, identities, identity, sequence_number
+from payments import metrics
 from payments.moments import from_rfc3339, now, to_rfc3339
 
 # How far DynamoDB's clock, which tells the second, and a writer's may be apart.
@@ -26,6 +42,18 @@ MEMORY = timedelta(minutes=10)
 LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=31))
 # Objects of other writers that are read one by one.
 CATCH_UP = 20
+# Of a listing that may be of any length, what is looked at at once: S3's page.
+PAGE = 1000
+# How far a new sandbox follows the chain back from what looks like its end. So many links, however
+# long it takes ...
+LINKS = 20
+# ... and more as long as they are of the last day, and there is time. A longer piece of a chain,
+# forged while nobody wrote, is found by the verifier only. What has stood for a day is not asked
+# for what came before it: the account's owner may have had to erase that.
+MATURE = timedelta(days=1)
+CHECK_SECONDS = 3.0
+# Nothing that a writer has stored is longer: an invocation's event has at most 6 MB.
+LARGEST = 16 * 1024 * 1024
 
 Record = Mapping[str, Any]
 
@@ -38,15 +66,24 @@ class AppendError(Exception):
 
 @dataclass(frozen=True)
 class _Stored:
-    """An object of the trail, and the sequence numbers of the records in it."""
+    """An object of the trail, and the identities of the records in it.
+
+    Attributes:
+        stored: when S3 got it.
+    """
 
     link: Link
-    numbers: frozenset[str]
+    stored: datetime
+    records: frozenset[bytes] = frozenset()
+
+    @property
+    def is_sound(self) -> bool:
+        return self.link.is_sound(self.stored)
 
     @property
     def at(self) -> datetime:
-        at = self.link.metadata.get("stored-at")
-        return from_rfc3339(at) if at else datetime.min.replace(tzinfo=UTC)
+        """When it was stored, by its writer's clock, of a sound link."""
+        return min(from_rfc3339(self.link.metadata["stored-at"]), self.stored)
 
 
 class AuditTrail:
@@ -69,6 +106,8 @@ class AuditTrail:
         self._key_arn = key_arn
         self._clock = clock
         self._end: deque[_Stored] = deque()  # consecutive objects, oldest first
+        self._detour = 0  # how many of the keys at which it goes on are taken by somebody else
+        self._foreign: set[str] = set()  # objects that are none of the trail's, and are told
 
     def append(self, records: Sequence[Record], has_time: Callable[[], bool]) -> Link | None:
         """Store those records that the trail does not have; None if it has them all.
@@ -84,10 +123,10 @@ class AuditTrail:
         """
         since = created(records[0]) - SKEW
         if not self._end:
-            self._find_end()
+            self._find_end(has_time)
         while has_time():
-            stored = self._numbers_since(since, has_time)
-            new = [record for record in records if sequence_number(record) not in stored]
+            stored = self._stored_since(since, has_time)
+            new = [record for record in records if identity(record) not in stored]
             if not new:
                 return None
             hour = hour_of(self._clock())
@@ -114,7 +153,9 @@ class AuditTrail:
             metadata["last-sequence-number"] = sequence_number(records[-1])
         if continued_in:
             metadata["continued-in"] = continued_in
-        link = Link.sealed(last.successor if last else ORIGIN_KEY, metadata)
+        if self._detour:
+            metadata["detour"] = str(self._detour)
+        link = Link.sealed(successor(last, self._detour), metadata)
         try:
             self._client.put_object(
                 Bucket=self._bucket,
@@ -129,77 +170,204 @@ class AuditTrail:
                 IfNoneMatch="*",
             )
         except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            status = _status(error)
             if status == 412:
-                self._catch_up()
+                self._catch_up(link.key)
             elif status != 409:  # 409: both at the same moment, and neither may have won
                 raise
             return None
-        self._end.append(_Stored(link, frozenset(map(sequence_number, records))))
+        self._go_on(_Stored(link, self._clock(), frozenset(map(identity, records))))
         return link
 
-    def _numbers_since(self, since: datetime, has_time: Callable[[], bool]) -> set[str]:
+    def _stored_since(self, since: datetime, has_time: Callable[[], bool]) -> set[bytes]:
         """The records in all objects that were stored after a moment.
 
         No record is in an object that was stored before it was created.
         """
         while self._end and self._end[0].at >= since:
-            previous = self._end[0].link.metadata.get("previous-key")
+            previous = self._end[0].link.metadata["previous-key"]
             if not previous:
                 break
+            # A record twice in the trail does less harm than one that never gets there.
             if not has_time():
-                # A record twice in the trail does less harm than one that never gets there.
                 logger.warning("not all of the trail was searched for records stored before")
                 break
-            self._end.appendleft(self._read(previous))
-        return {number for stored in self._end for number in stored.numbers}
+            found = self._read(previous)
+            if found is None or not (found.is_sound and self._end[0].link.follows(found.link)):
+                self._tell(previous, "it is not what the object after it says")
+                break
+            self._end.appendleft(found)
+        return {record for stored in self._end for record in stored.records}
 
-    def _find_end(self) -> None:
+    def _find_end(self, has_time: Callable[[], bool]) -> None:
         """Read the last object, if there is one."""
         for back in LOOK_BACK:
-            if self._read_last(hour_of(self._clock() - back)):
+            if self._jump(hour_of(self._clock() - back)):
                 return
-        self._read_last("")
+            if not has_time():
+                raise AppendError
+        # If none in the whole bucket leads back, the trail is followed from its first object on.
+        self._jump("")
 
-    def _read_last(self, after: str) -> bool:
-        last = deque(self._keys(after), maxlen=1)
-        if last:
-            self._end = deque([self._read(last[0])])
-        return bool(last)
+    def _jump(self, after: str) -> bool:
+        """Go to the last object after a key that can be the trail's end; False if there is none."""
+        keys, deadline = [], time.monotonic() + CHECK_SECONDS
+        for key in self._keys(after):
+            keys.append(key)
+            if time.monotonic() > deadline:
+                break  # what comes later is met when the trail is followed
+        deadline = time.monotonic() + CHECK_SECONDS
+        for key in self._candidates(keys):
+            if self._leads_back(key, deadline) and (found := self._read(key)):
+                self._end, self._detour = deque([found]), 0
+                return True
+            if time.monotonic() > deadline:
+                break
+        return False
 
-    def _catch_up(self) -> None:
-        """Read what other writers have stored."""
+    def _candidates(self, keys: Sequence[str]) -> Iterator[str]:
+        """Backwards in ever longer steps to the first, since there may be many wrong ones, and what
+        is left out is met when the trail is followed; then all others."""
+        index, step = len(keys) - 1, 1
+        while index >= 0:
+            if keys[index] in self._foreign:
+                index -= 1
+            else:
+                yield keys[index]
+                index, step = index - step, 2 * step
+        yield from keys[:1]
+        yield from (key for key in reversed(keys) if key not in self._foreign)
+
+    def _leads_back(self, key: str, deadline: float) -> bool:
+        """Whether the chain leads from an object back to what is known or, for want of that, as far
+        as it is followed. If it does not, all of that piece is foreign."""
+        walked: list[str] = []
+        found = self._head(key)
+        while found:
+            link = found.link
+            if self._end and link == self._end[-1].link:
+                return True
+            walked.append(link.key)
+            if link.key in self._foreign or not found.is_sound:
+                break
+            if len(walked) > LINKS and (
+                found.stored < self._clock() - MATURE or time.monotonic() > deadline
+            ):
+                return True
+            name = link.metadata["previous-key"]
+            if not name and self._is_next(link, None):
+                return True
+            # A predecessor's key is less than its successor's: this ends.
+            found = self._head(name) if name < link.key else None
+            if found and not self._is_next(link, found.link):
+                break
+        for one in walked:
+            self._tell(one, "it does not lead back into the trail")
+        return False
+
+    def _is_next(self, link: Link, previous: Link | None) -> bool:
+        """Whether a sound link is the one with which the trail goes on, and no earlier one is."""
+        if not link.follows(previous):
+            return False
+        for detour in range(link.detour):
+            other = self._head(successor(previous, detour))
+            if other is None or (other.is_sound and other.link.follows(previous)):
+                return False
+        return True
+
+    def _catch_up(self, key: str) -> None:
+        """Read what others have stored, from the next object on, which is there."""
+        self._step(key)
         if not self._end:
-            self._find_end()
             return
-        keys = self._keys(self._end[-1].link.key)
-        for key in islice(keys, CATCH_UP):
-            if key == self._end[-1].link.successor:
-                self._end.append(self._read(key))
-        for last in deque(keys, maxlen=1):
-            # There are many more: those in between are read when they are needed.
-            self._end = deque([self._read(last)])
+        listed = frozenset(islice(self._keys(next_place(self._end[-1].link)), PAGE))
+        for _ in range(CATCH_UP):
+            last = self._end[-1].link
+            key = successor(last, self._detour)
+            if key not in listed:
+                return
+            self._step(key)
+        # There are many more: those in between are read when they are needed.
+        if not self._detour:
+            self._jump(self._end[-1].link.key)
+
+    def _step(self, key: str) -> None:
+        """Go on to the next object, if that is what stands where it belongs, or past it."""
+        found = self._read(key)
+        if not found:
+            return
+        if found.is_sound and found.link.follows(self._end[-1].link if self._end else None):
+            self._go_on(found)
+        else:
+            self._tell(key, "the trail goes on beside it")
+            self._detour += 1
+
+    def _go_on(self, stored: _Stored) -> None:
+        self._end.append(stored)
+        self._detour = 0
+
+    def _tell(self, key: str, why: str) -> None:
+        """Once: the verifier names them all."""
+        if key not in self._foreign:
+            self._foreign.add(key)
+            logger.critical(
+                "an object of the audit trail is not ours", extra={"key": key, "why": why}
+            )
+            metrics.count("ForeignAuditObjects")
 
     def _keys(self, after: str) -> Iterator[str]:
-        """The objects after a key, which is the trail's order."""
+        """The objects after a key, which is the trail's order, up to what can be of today."""
+        horizon = f"{hour_of(self._clock() + AHEAD)}0"  # "0" comes after the "/" that ends the hour
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix="year=", StartAfter=after
         )
-        listed = (entry["Key"] for page in pages for entry in page.get("Contents", []))
-        return filter(is_link_key, listed)
+        for key in (entry["Key"] for page in pages for entry in page.get("Contents", [])):
+            if key > horizon:
+                self._tell(key, "its hour has not come")
+                return
+            if is_link_key(key):
+                yield key
 
-    def _read(self, key: str) -> _Stored:
-        found = self._client.get_object(Bucket=self._bucket, Key=key)
-        link = Link(key, found["Metadata"])
+    def _head(self, key: str) -> _Stored | None:
+        """An object without its records; None if there is none."""
+        if not is_link_key(key):
+            return None
         try:
-            numbers = sequence_numbers(found["Body"].read())
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error):
+            found = self._client.head_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if _status(error) == 404:
+                return None
+            raise
+        return self._found(key, found)
+
+    def _read(self, key: str) -> _Stored | None:
+        try:
+            found = self._client.get_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "InvalidObjectState":
+                return self._head(key)  # in Glacier: too old for any record that can come again
+            if _status(error) == 404:
+                return None
+            raise
+        stored = self._found(key, found)
+        if stored.is_sound and found.get("ContentLength", 0) <= LARGEST:
+            body = found["Body"].read()
+            if hashlib.sha256(body).hexdigest() == stored.link.metadata.get("content-sha256"):
+                with suppress(ValueError, zlib.error):
+                    return replace(stored, records=identities(body))
             # Whoever did this is the verifier's business; what comes after must still be recorded.
-            logger.critical("an object of the audit trail is not ours", extra={"key": key})
-            numbers = frozenset()
-        return _Stored(link, numbers)
+            self._tell(key, "its content is not that of an audit record")
+        return stored
+
+    def _found(self, key: str, found: Mapping[str, Any]) -> _Stored:
+        return _Stored(Link(key, found["Metadata"]), found.get("LastModified") or self._clock())
 
     def _forget(self) -> None:
         horizon = self._clock() - MEMORY
         while len(self._end) > 1 and self._end[0].at < horizon:
             self._end.popleft()
+
+
+def _status(error: ClientError) -> int:
+    status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return status

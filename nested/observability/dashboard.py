@@ -148,10 +148,10 @@ class PaymentsDashboard(Construct):
                 "Must be zero",
                 *(
                     alarm.graphed()
-                    for name in ("ledger-imbalance", "history-changed")
+                    for name in ("ledger-imbalance", "history-changed", "audit-trail-forged")
                     for alarm in self._named(name)
                 ),
-                unit="entries, items",
+                unit="entries, items, objects",
             ),
         )
 

@@ -7,6 +7,7 @@ import hashlib
 import io
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -14,21 +15,27 @@ from botocore.exceptions import ClientError
 KEY = "arn:aws:kms:us-east-1:123456789012:key/audit"
 
 
-def client_error(status: int, code: str) -> ClientError:
+def client_error(status: int, code: str, operation: str = "PutObject") -> ClientError:
     answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "PutObject")
+    return ClientError(answer, operation)
 
 
 class BucketInMemory:
     """An S3 client of one bucket; versions of a key stand newest last, None is a delete marker.
 
     before_put: called before each conditional write, to let another writer in between.
+    clock: S3's own, which tells when an object was stored.
+    reads: the objects whose content was asked for, with repetitions; heads: their metadata alone.
+    listed: how many keys of current objects were told.
     """
 
     def __init__(self) -> None:
         self.versions: dict[str, list[dict[str, Any] | None]] = {}
         self.before_put: Callable[[], None] = lambda: None
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.reads: list[str] = []
+        self.heads: list[str] = []
+        self.listed = 0
         self._lock = threading.Lock()
 
     @property
@@ -44,7 +51,13 @@ class BucketInMemory:
                 raise client_error(412, "PreconditionFailed")
             key = (request.get("ServerSideEncryption"), request.get("SSEKMSKeyId"))
             versions.append(
-                {"Metadata": request["Metadata"], "Content": request["Body"], "Key": key}
+                {
+                    "Metadata": request["Metadata"],
+                    "Content": request["Body"],
+                    "Key": key,
+                    "LastModified": self.clock(),
+                    "Archived": request.get("StorageClass") == "GLACIER",
+                }
             )
         return {}
 
@@ -64,20 +77,24 @@ class BucketInMemory:
 
     def get_object(self, Key: str, VersionId: str = "-1", **_: Any) -> dict[str, Any]:  # noqa: N803
         self.reads.append(Key)
-        version = self.versions[Key][int(VersionId)]
-        assert version is not None
-        if version.get("Archived"):
+        version = self._version(Key, VersionId, "GetObject")
+        if version["Archived"]:
             raise client_error(403, "InvalidObjectState")
-        return {"Metadata": version["Metadata"], "Body": io.BytesIO(version["Content"])}
+        content = version["Content"]
+        return {**_described(version), "Body": io.BytesIO(content), "ContentLength": len(content)}
 
-    def head_object(self, Key: str, VersionId: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        version = self.versions[Key][int(VersionId)]
-        assert version is not None
+    def head_object(self, Key: str, VersionId: str = "-1", **_: Any) -> dict[str, Any]:  # noqa: N803
+        self.heads.append(Key)
+        version = self._version(Key, VersionId, "HeadObject")
         digest = hashlib.sha256(version["Content"]).digest()
-        return {
-            "Metadata": version["Metadata"],
-            "ChecksumSHA256": base64.b64encode(digest).decode(),
-        }
+        return {**_described(version), "ChecksumSHA256": base64.b64encode(digest).decode()}
+
+    def _version(self, key: str, version: str, operation: str) -> dict[str, Any]:
+        with self._lock:
+            found = self.versions.get(key, [None])[int(version)]
+        if found is None:
+            raise client_error(404, "404" if operation == "HeadObject" else "NoSuchKey", operation)
+        return found
 
     def get_paginator(self, operation: str) -> Any:
         return {
@@ -88,7 +105,9 @@ class BucketInMemory:
     def _objects(self, StartAfter: str, **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
         after = [key for key in self.keys if key > StartAfter]
         for start in range(0, len(after), 3):
-            yield {"Contents": [{"Key": key} for key in after[start : start + 3]]}
+            page = after[start : start + 3]
+            self.listed += len(page)
+            yield {"Contents": [{"Key": key} for key in page]}
 
     def _versions(self, KeyMarker: str = "", **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
         for key in sorted(key for key in self.versions if key > KeyMarker):
@@ -98,8 +117,13 @@ class BucketInMemory:
                 if version is None:
                     page["DeleteMarkers"].append(entry)
                 else:
-                    page["Versions"].append({**entry, "ETag": "e"})
+                    stored = {"LastModified": version["LastModified"]}
+                    page["Versions"].append({**entry, "ETag": "e", **stored})
             yield page
+
+
+def _described(version: dict[str, Any]) -> dict[str, Any]:
+    return {"Metadata": version["Metadata"], "LastModified": version["LastModified"]}
 
 
 class _Pages:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from typing import Any
 
 import audit_logger.handler
 import pytest
-from audit_logger.records import audit_record, content, sequence_numbers
+from audit_logger.records import (
+    LONGEST,
+    audit_record,
+    content,
+    identities,
+    identity,
+    sequence_numbers,
+)
 from audit_logger.trail import AuditTrail
 from botocore.exceptions import ClientError
 
@@ -100,6 +108,22 @@ def test_every_attribute_type_can_be_recorded() -> None:
 def test_the_same_records_make_the_same_content_at_any_time() -> None:
     assert content([record()])[4:8] == bytes(4)  # MTIME, RFC 1952
     assert sequence_numbers(content([record(1), record(2)])) == {f"{1:021}", f"{2:021}"}
+
+
+def test_two_deliveries_of_a_record_are_one_and_another_of_its_number_is_not() -> None:
+    assert identities(content([record(1), record(2)])) == {identity(record(1)), identity(record(2))}
+    other = record(1)
+    other["dynamodb"]["NewImage"]["amount"]["N"] = "1"
+    assert identity(other) != identity(record(1))
+
+
+@pytest.mark.parametrize(
+    "stored", [b"", b"x", content([record()])[:-9], gzip.compress(bytes(LONGEST + 1))]
+)
+def test_what_is_no_object_of_records_holds_none(stored: bytes) -> None:
+    """Nor is it unpacked to the end: a few MB can become a thousand times as many."""
+    with pytest.raises((ValueError, zlib.error)):
+        identities(stored)
 
 
 @pytest.fixture

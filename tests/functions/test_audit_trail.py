@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import gzip
+import hashlib
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import audit_logger.trail
 import pytest
-from audit_logger.link import ORIGIN_KEY
-from audit_logger.records import sequence_numbers
-from audit_logger.trail import AppendError, AuditTrail
+from audit_logger.link import ORIGIN_KEY, Link, hour_of, is_link_key, successor
+from audit_logger.records import content, sequence_numbers
+from audit_logger.trail import LINKS, AppendError, AuditTrail
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from audit_trail.verification import Finding, Verifier
+import audit_trail.verification
+from audit_trail.cli import app
+from audit_trail.verification import Finding, Report, Verifier
 from tests.functions.bucket_in_memory import KEY, BucketInMemory, client_error
+from tests.functions.conftest import Logs, Metrics
 from tests.functions.test_audit_logger import record
 
 # After the creation of every record that the tests make.
@@ -247,8 +258,10 @@ def test_a_writer_far_behind_needs_no_more_than_two_tries(
     change = record(100)
     change["dynamodb"]["ApproximateCreationDateTime"] = clock.now.timestamp()
     tries = iter([True, True])
+    bucket.heads.clear()
     assert trail.append([change], lambda: next(tries, False))
     assert stored(bucket) == list(range(1, 101))
+    assert len(bucket.heads) < 80  # what it knows is not followed back
 
 
 def test_an_object_of_somebody_else_does_not_stop_the_audit(
@@ -259,7 +272,7 @@ def test_an_object_of_somebody_else_does_not_stop_the_audit(
     bucket.put_object(Key=forged, Metadata={}, Body=b"x")
     trail.append([record(2)], always)
     assert len(bucket.keys) == 4
-    assert found(bucket) == ("altered", forged)
+    assert found(bucket) == ("forged", forged)
 
 
 def test_parallel_writers_make_one_chain_with_every_record_once(
@@ -396,7 +409,9 @@ def test_an_object_overwritten_even_with_itself_is_named(
 def test_an_original_put_back_over_a_forgery_is_still_named(
     bucket: BucketInMemory, keys: list[str]
 ) -> None:
-    bucket.versions[keys[2]].insert(0, {"Metadata": {}, "Content": b"forged"})
+    original = bucket.versions.pop(keys[2])
+    bucket.put_object(Key=keys[2], Metadata={}, Body=b"forged")
+    bucket.versions[keys[2]] += original
     assert found(bucket) == ("overwritten", keys[2])
 
 
@@ -474,3 +489,714 @@ def test_an_archived_object_is_judged_by_the_checksum_that_s3_keeps(
     assert (report.archived, report.finding) == (1, None)
     bucket.alter(keys[1], Content=b"other")
     assert found(bucket) == ("altered", keys[1])
+
+
+# Forged objects: somebody may put new objects into the bucket, but neither delete nor overwrite.
+
+HOUR = "year=2026/month=01/day=31/hour=08"
+
+
+def forge(bucket: BucketInMemory, key: str, body: bytes = b"x", **metadata: str) -> str:
+    """As somebody with the right to put does, who overwrites nothing."""
+    bucket.put_object(Key=key, Metadata=metadata, Body=body, IfNoneMatch="*")
+    return key
+
+
+def forge_link(bucket: BucketInMemory, key: str, body: bytes = b"", **changes: str) -> str:
+    """With metadata of the trail's last object, but for the changes, sealed anew."""
+    last = bucket.get_object(Key=max(filter(is_link_key, bucket.keys)))["Metadata"]
+    told = {name: value for name, value in last.items() if name != "link-sha256"}
+    told |= {"content-sha256": hashlib.sha256(body).hexdigest()}
+    link = Link.sealed(key, told | {name.replace("_", "-"): text for name, text in changes.items()})
+    return forge(bucket, key, body, **link.metadata)
+
+
+def forge_trail(bucket: BucketInMemory, length: int, clock: Clock) -> list[str]:
+    """Lay another trail over this one: what is taken already stays."""
+    other = BucketInMemory()
+    writer = AuditTrail(other, "audit", KEY, clock)
+    for number in range(length):
+        writer.append([record(1000 + number)], always)
+    laid = [key for key in other.keys if key not in bucket.versions]
+    for key in laid:
+        bucket.versions[key] = other.versions[key]
+    return laid
+
+
+def honest(bucket: BucketInMemory, forged: list[str]) -> list[int]:
+    """The numbers of all records that the verifier does not call forged."""
+    report = Verifier(bucket, "audit").verify()
+    assert sorted(finding.key for finding in report.forged) == sorted(forged)
+    assert {finding.fault for finding in report.forged} <= {"forged"}
+    assert (report.finding is None) == (not forged)
+    numbers: list[int] = []
+    for key in bucket.keys:
+        if key not in forged:
+            body = bucket.get_object(Key=key)["Body"].read()
+            numbers += map(int, sequence_numbers(body))
+    assert report.records == len(numbers)
+    return sorted(numbers)
+
+
+FAR = "year=9999/month=12/day=31/hour=23/999999999999.ndjson.gz"
+NEXT = f"{HOUR}/000000000003.ndjson.gz"
+
+Attack = Callable[[BucketInMemory, Clock], list[str]]
+
+
+def names(*keys: str) -> list[str]:
+    return list(keys)
+
+
+ATTACKS: dict[str, Attack] = {
+    "at the end of all time": lambda b, _: names(forge(b, FAR)),
+    "a link at the end of all time": lambda b, _: names(forge_link(b, FAR)),
+    "in a month that is none": lambda b, _: names(
+        forge(b, "year=2026/month=99/day=99/hour=99/000000000003.ndjson.gz")
+    ),
+    "of the next hours": lambda b, _: names(
+        *(forge(b, f"{HOUR[:-2]}{hour:02}/000000000003.ndjson.gz") for hour in range(9, 20))
+    ),
+    "links of the next hours": lambda b, _: names(
+        *(forge_link(b, f"{HOUR[:-2]}{hour:02}/000000000003.ndjson.gz") for hour in range(9, 20))
+    ),
+    "higher in this hour": lambda b, _: names(forge(b, f"{HOUR}/000000000009.ndjson.gz")),
+    "a link higher in this hour": lambda b, _: names(
+        forge_link(b, f"{HOUR}/000000000009.ndjson.gz")
+    ),
+    "a link higher in this hour, with a predecessor that is none": lambda b, _: names(
+        forge_link(
+            b, f"{HOUR}/000000000009.ndjson.gz", previous_key=f"{HOUR}/000000000008.ndjson.gz"
+        )
+    ),
+    "as high as can be": lambda b, _: names(forge(b, f"{HOUR}/999999999999.ndjson.gz")),
+    "at the next key": lambda b, _: names(forge(b, NEXT)),
+    "at the next key, with the next record": lambda b, _: names(
+        forge(b, NEXT, content([record(3)]))
+    ),
+    "a link at the next key, with a wrong predecessor": lambda b, _: names(
+        forge_link(b, NEXT, content([record(3)]), previous_sha256="f" * 64)
+    ),
+    "a link at the next key, with a predecessor that is none": lambda b, _: names(
+        forge_link(b, NEXT, previous_key=FAR)
+    ),
+    "a link at the next key, with a key that is none": lambda b, _: names(
+        forge_link(b, NEXT, previous_key="../..")
+    ),
+    "a link at the next key, which is its own predecessor": lambda b, _: names(
+        forge_link(b, NEXT, previous_key=NEXT)
+    ),
+    "a link at the next key, not sealed": lambda b, _: names(
+        forge(b, NEXT, **b.get_object(Key=b.keys[-1])["Metadata"])
+    ),
+    "a link that leads to the end of all time": lambda b, _: names(
+        forge_link(b, NEXT, b"", **end_of(b), continued_in=FAR[: len(HOUR)])
+    ),
+    "a link that leads out of all hours": lambda b, _: names(
+        forge_link(b, NEXT, b"", **end_of(b), continued_in="../../x")
+    ),
+    "a link that leads back": lambda b, _: names(
+        forge_link(b, NEXT, b"", **end_of(b), continued_in=f"{HOUR[:-2]}07")
+    ),
+    "a link that was stored at no time": lambda b, _: names(
+        forge_link(b, NEXT, b"", **end_of(b), stored_at="yesterday")
+    ),
+    "a link that was stored in no zone": lambda b, _: names(
+        forge_link(b, NEXT, b"", **end_of(b), stored_at="2026-01-31T08:30:00")
+    ),
+    "a link with no number of records": lambda b, _: names(
+        forge_link(b, NEXT, b"", **end_of(b), record_count="many")
+    ),
+    "a link on a way round nothing": lambda b, _: names(
+        forge_link(b, beside(b, 1), b"", **end_of(b), detour="1")
+    ),
+    "a link on a way round endlessly many": lambda b, _: names(
+        forge_link(b, beside(b, 999_999_999), b"", **end_of(b), detour="999999999")
+    ),
+    "another trail": lambda b, clock: forge_trail(b, 10, clock),
+    "another trail, longer than is followed at least": lambda b, clock: forge_trail(b, 40, clock),
+    "another trail, of a thousand objects": lambda b, clock: forge_trail(b, 1000, clock),
+    "in a thousand years": lambda b, _: names(
+        *(
+            forge(b, f"year={year}/month=01/day=01/hour=00/000000000003.ndjson.gz")
+            for year in range(2027, 3027)
+        )
+    ),
+    "a thousand": lambda b, _: names(
+        *(forge(b, f"{HOUR}/{number:012}.ndjson.gz") for number in range(3, 1003))
+    ),
+    "a thousand links": lambda b, _: names(
+        *(forge_link(b, f"{HOUR}/{number:012}.ndjson.gz") for number in range(3, 1003))
+    ),
+    "at the next key and the way round it": lambda b, _: names(
+        forge(b, NEXT), *(forge(b, beside(b, detour)) for detour in range(1, 50))
+    ),
+    "with names that are none": lambda b, _: names(
+        *(
+            forge(b, f"{HOUR}/{name}")
+            for name in ("x", f"{3:012}", f"{3:012}-x.ndjson.gz", "9" * 13)
+        )
+    ),
+}
+
+
+def end_of(bucket: BucketInMemory, last: Link | None = None) -> dict[str, str]:
+    """The metadata that name the trail's last object."""
+    key = last.key if last else bucket.keys[-1]
+    return {"previous_key": key, "previous_sha256": sha256(bucket, key)}
+
+
+def beside(bucket: BucketInMemory, detour: int) -> str:
+    """A key at which the trail goes on if others are taken."""
+    last = f"{HOUR}/{2:012}.ndjson.gz"
+    return successor(Link(last, bucket.get_object(Key=last)["Metadata"]), detour)
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+@pytest.mark.parametrize("cold", [True, False], ids=["a new sandbox", "the same sandbox"])
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(hours=1), timedelta(hours=30)], ids=str)
+def test_a_forged_object_neither_stops_nor_diverts_the_trail(
+    bucket: BucketInMemory,
+    trail: AuditTrail,
+    clock: Clock,
+    attack: Attack,
+    cold: bool,
+    later: timedelta,
+) -> None:
+    for number in (1, 2):
+        trail.append([record(number)], always)
+    forged = attack(bucket, clock)
+    clock.now += later
+    for number in (3, 4, 5):
+        writer = AuditTrail(bucket, "audit", KEY, clock) if cold else trail
+        assert writer.append([record(number)], always)
+        assert writer.append([record(number)], always) is None
+    assert honest(bucket, forged) == [1, 2, 3, 4, 5]
+
+
+def test_before_the_first_record_too(bucket: BucketInMemory, clock: Clock) -> None:
+    forged = [forge(bucket, ORIGIN_KEY), forge(bucket, FAR), forge(bucket, NEXT)]
+    for number in (1, 2, 3):
+        AuditTrail(bucket, "audit", KEY, clock).append([record(number)], always)
+    assert honest(bucket, forged) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("cold", [True, False], ids=["a new sandbox", "the same sandbox"])
+@pytest.mark.parametrize("body", [b"x", gzip.compress(bytes(2**20)), b""])
+def test_what_is_in_a_forged_object_does_not_matter(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, cold: bool, body: bytes
+) -> None:
+    """Whoever can read the trail can go on with it. But nothing gets lost by it."""
+    trail.append([record(1)], always)
+    trail.append([record(2)], always)
+    forge_link(bucket, NEXT, body, **end_of(bucket))
+    writer = AuditTrail(bucket, "audit", KEY, clock) if cold else trail
+    assert writer.append([record(3)], always)
+    assert finding(bucket) is None
+
+
+@pytest.mark.parametrize("cold", [True, False], ids=["a new sandbox", "the same sandbox"])
+def test_an_object_that_claims_to_hold_a_record_does_not_keep_it_out(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, cold: bool
+) -> None:
+    trail.append([record(1)], always)
+    trail.append([record(2)], always)
+    other = record(3)
+    other["dynamodb"]["NewImage"]["amount"]["N"] = "1"
+    forge_link(bucket, NEXT, content([other]), **end_of(bucket), record_count="1")
+    writer = AuditTrail(bucket, "audit", KEY, clock) if cold else trail
+    assert writer.append([record(3)], always)
+    assert content([record(3)]) == bucket.get_object(Key=bucket.keys[-1])["Body"].read()
+
+
+@pytest.mark.parametrize("cold", [True, False], ids=["a new sandbox", "the same sandbox"])
+def test_what_is_too_long_is_not_read(
+    bucket: BucketInMemory,
+    trail: AuditTrail,
+    clock: Clock,
+    cold: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """S3 takes 5 GB at once; a function has 512 MB."""
+    trail.append([record(1)], always)
+    trail.append([record(2)], always)
+    forge_link(bucket, NEXT, content([record(3)]), **end_of(bucket))
+    monkeypatch.setattr(audit_logger.trail, "LARGEST", 10)
+    writer = AuditTrail(bucket, "audit", KEY, clock) if cold else trail
+    assert writer.append([record(3)], always)
+
+
+@pytest.mark.parametrize("cold", [True, False], ids=["a new sandbox", "the same sandbox"])
+@pytest.mark.parametrize("linked", [True, False])
+def test_an_object_that_was_put_into_glacier_does_not_stop_the_audit(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, cold: bool, linked: bool
+) -> None:
+    trail.append([record(1)], always)
+    trail.append([record(2)], always)
+    before = end_of(bucket)
+    (forge_link(bucket, NEXT, content([]), **before) if linked else forge(bucket, NEXT))
+    bucket.alter(NEXT, Archived=True)
+    writer = AuditTrail(bucket, "audit", KEY, clock) if cold else trail
+    assert writer.append([record(3)], always)
+    assert finding(bucket) is None if linked else found(bucket) == ("forged", NEXT)
+
+
+def test_the_trail_goes_on_after_it_was_archived(bucket: BucketInMemory, clock: Clock) -> None:
+    AuditTrail(bucket, "audit", KEY, clock).append([record(1)], always)
+    for key in bucket.keys:
+        bucket.alter(key, Archived=True)
+    clock.now += timedelta(days=100)
+    AuditTrail(bucket, "audit", KEY, clock).append([record(2)], always)
+    assert finding(bucket) is None
+
+
+def test_a_forged_object_is_told_once(
+    bucket: BucketInMemory, trail: AuditTrail, logs: Logs, metrics: Metrics
+) -> None:
+    trail.append([record(1)], always)
+    trail.append([record(2)], always)
+    forged = [forge(bucket, NEXT), forge(bucket, beside(bucket, 1))]
+    for number in (3, 4, 5):
+        trail.append([record(number)], always)
+    told = [line for line in logs() if line["level"] == "CRITICAL"]
+    assert [line["key"] for line in told] == forged
+    assert metrics() == [("ForeignAuditObjects", 1, None)] * 2
+
+
+def test_a_forged_object_of_later_is_told_by_a_new_sandbox(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, logs: Logs
+) -> None:
+    trail.append([record(1)], always)
+    forge(bucket, FAR)
+    clock.now += timedelta(days=40)
+    AuditTrail(bucket, "audit", KEY, clock).append([record(2)], always)
+    assert [line["key"] for line in logs() if line["level"] == "CRITICAL"] == [FAR]
+
+
+@pytest.mark.parametrize("cold", [True, False], ids=["new sandboxes", "the same sandbox"])
+def test_with_little_time_each_try_goes_on_where_the_last_one_ended(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, cold: bool
+) -> None:
+    trail.append([record(1)], always)
+    trail.append([record(2)], always)
+    forged = [forge(bucket, NEXT), *(forge(bucket, beside(bucket, n)) for n in range(1, 200))]
+    writer = AuditTrail(bucket, "audit", KEY, clock) if cold else trail
+    for _ in range(30):
+        tries = iter([True])
+        try:
+            assert writer.append([record(3)], lambda tries=tries: next(tries, False))  # type: ignore[misc]
+        except AppendError:
+            continue
+        break
+    assert honest(bucket, forged) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("attack", ["a thousand", "a thousand links", "in a thousand years"])
+def test_many_forged_objects_cost_a_new_sandbox_little(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, attack: str
+) -> None:
+    trail.append([record(1)], always)
+    trail.append([record(2)], always)
+    ATTACKS[attack](bucket, clock)
+    bucket.reads.clear()
+    bucket.heads.clear()
+    bucket.listed = 0
+    AuditTrail(bucket, "audit", KEY, clock).append([record(3)], always)
+    assert len(bucket.reads + bucket.heads) < 30
+    if "years" in attack:
+        assert bucket.listed < 10
+
+
+def test_where_the_trail_goes_on_beside_a_forged_object_cannot_be_guessed(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
+) -> None:
+    keys = set()
+    for number in (1, 2):
+        link = AuditTrail(BucketInMemory(), "audit", KEY, clock).append([record(number)], always)
+        assert link
+        keys |= {successor(link, detour) for detour in range(3)}
+    assert len(keys) == 1 + 2 * 2
+
+
+def test_a_writer_whose_clock_is_far_behind_follows_the_others(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
+) -> None:
+    trail.append([record(1)], always)
+    ahead = Clock()
+    ahead.now += timedelta(hours=3)
+    AuditTrail(bucket, "audit", KEY, ahead).append([record(2)], always)
+    tries = iter([True] * 9)
+    assert trail.append([record(3)], lambda: next(tries, False))
+    assert honest(bucket, []) == [1, 2, 3]
+
+
+def test_another_trail_behind_the_end_is_forged_from_its_first_object_on(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
+) -> None:
+    trail.append([record(1)], always)
+    trail.append([record(2)], always)
+    forged = [forge(bucket, NEXT)]
+    trail.append([record(3)], always)
+    forged += forge_trail(bucket, 10, clock)
+    assert honest(bucket, forged) == [1, 2, 3]
+
+
+def test_a_forged_object_that_was_erased_is_missed(
+    bucket: BucketInMemory, trail: AuditTrail
+) -> None:
+    """The trail says that it stood there."""
+    trail.append([record(1)], always)
+    trail.append([record(2)], always)
+    for key in (forge(bucket, NEXT), forge(bucket, beside(bucket, 1))):
+        trail.append([record(3)], always)
+        bucket.erase(key)
+        assert found(bucket) == ("missing", key)
+        forge(bucket, key)
+
+
+def test_a_sandbox_without_forged_objects_asks_for_no_more_than_it_follows_back(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
+) -> None:
+    bucket.clock = lambda: clock.now
+    append_each_minute(trail, clock, 50)
+    clock.now += timedelta(days=2)
+    bucket.heads.clear()
+    AuditTrail(bucket, "audit", KEY, clock).append([record(100)], always)
+    assert len(bucket.heads) == LINKS + 1
+
+
+def test_a_trail_of_which_something_was_erased_goes_on(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
+) -> None:
+    """The account's owner may have to."""
+    bucket.clock = lambda: clock.now
+    append_each_minute(trail, clock, 50)
+    erased = bucket.keys[20]
+    bucket.erase(erased)
+    clock.now += timedelta(days=2)
+    AuditTrail(bucket, "audit", KEY, clock).append([record(100)], always)
+    assert stored(bucket)[-1] == 100
+    assert found(bucket) == ("missing", erased)
+
+
+def test_parallel_writers_make_one_chain_beside_what_is_forged(
+    bucket: BucketInMemory, clock: Clock
+) -> None:
+    """Somebody who reads the trail puts an object at every key at which it is to go on."""
+    AuditTrail(bucket, "audit", KEY, clock).append([record(0)], always)
+    put, forged = bucket.put_object, []
+
+    def with_forgeries(**request: Any) -> dict[str, Any]:
+        answer = put(**request)
+        link = Link(request["Key"], request["Metadata"])
+        if link.position % 3:
+            for detour in range(link.position % 4):
+                key = successor(link, detour)
+                with contextlib.suppress(ClientError):
+                    put(Key=key, Metadata={}, Body=b"x", IfNoneMatch="*")
+                    forged.append(key)
+        return answer
+
+    bucket.put_object = with_forgeries  # type: ignore[method-assign]
+    failures: list[BaseException] = []
+
+    def shard(first: int) -> None:
+        try:
+            for number in range(first, first + 10):
+                if number % 3 == 0:
+                    writer = AuditTrail(bucket, "audit", KEY, clock)
+                writer.append([record(number - 1), record(number)], always)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=shard, args=(3 + 99 * n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    expected = [0, *(99 * n + k for n in range(4) for k in range(2, 13))]
+    assert honest(bucket, forged) == expected
+
+
+FORGERIES = st.lists(
+    st.tuples(
+        st.sampled_from(["garbage", "link", "link after the end", "guessed hour"]),
+        st.integers(0, 3),  # how far after the end
+        st.integers(0, 3),  # which detour
+        st.booleans(),  # a new sandbox writes next
+        st.integers(0, 90),  # minutes that pass
+    ),
+    max_size=12,
+)
+
+
+@given(FORGERIES)
+def test_whatever_is_forged_each_record_is_in_the_chain_once(
+    forgeries: list[tuple[str, int, int, bool, int]],
+) -> None:
+    bucket, clock = BucketInMemory(), Clock()
+    writer = AuditTrail(bucket, "audit", KEY, clock)
+    last = writer.append([record(1)], always)
+    forged: list[str] = []
+    for number, (what, further, detour, cold, minutes) in enumerate(forgeries, 2):
+        assert last
+        key = successor(last, detour)
+        if further:
+            key = f"{last.next_hour}/{last.position + 1 + further:012}.ndjson.gz"
+        if what == "guessed hour":
+            key = f"{hour_of(clock.now + timedelta(hours=further))}/{number:012}.ndjson.gz"
+        with contextlib.suppress(ClientError):
+            if what.startswith("link"):
+                before = end_of(bucket, last) if "end" in what else {}
+                # At its very next key this would be no forgery.
+                wrong = {"continued_in": "x"} if key == last.successor else {}
+                forge_link(bucket, key, b"", **before | wrong)
+            else:
+                forge(bucket, key)
+            forged.append(key)
+        clock.now += timedelta(minutes=minutes)
+        if cold:
+            writer = AuditTrail(bucket, "audit", KEY, clock)
+        last = writer.append([record(number)], always)
+    assert honest(bucket, forged) == list(range(1, len(forgeries) + 2))
+
+
+EARLIER = [
+    (
+        ORIGIN_KEY,
+        "H4sIAAAAAAACAwMAAAAAAAAAAAA=",
+        {
+            "content-sha256": "f61f27bd17de546264aa58f40f3aafaac7021e0ef69c17f6b1b4cd7664a037ec",
+            "previous-key": "",
+            "previous-sha256": "0" * 64,
+            "stored-at": "2026-01-31T08:30:00.000000Z",
+            "record-count": "0",
+            "continued-in": HOUR,
+            "link-sha256": "ffcd9363deb1edff105fc9d0b508edaf0fed0f04b6910734d1304b21571f03b3",
+        },
+    ),
+    (
+        f"{HOUR}/000000000001.ndjson.gz",
+        "H4sIAAAAAAACA42NMQvCQAyFd39G5qvkKorc7uDioJ0UKbGNUOyl2ruKpfjfjRWcHHxT+PL43gAkjae6"
+        "B3emOrCBomWKXOYUwUGK6SJBm8xshkuH6NBOccweDPCdJeZVqcXxtF8m5FnperNbbTOlVWQPbgDyTScq"
+        "tjhHA7oUGgngDvCAo4FYeQ6R/BWcfmNLEqiIVSOfDfU/DVy4D2/VX+XAt46l4Fw6f+JWOf6IVicviZPO"
+        "wgkBAAA=",
+        {
+            "content-sha256": "81c04c0f908517299fe290e95336cd228d91b6628bfb150da52c4a9ef287696f",
+            "previous-key": ORIGIN_KEY,
+            "previous-sha256": "ffcd9363deb1edff105fc9d0b508edaf0fed0f04b6910734d1304b21571f03b3",
+            "stored-at": "2026-01-31T08:30:00.000000Z",
+            "record-count": "1",
+            "first-sequence-number": "000000000000000000001",
+            "last-sequence-number": "000000000000000000001",
+            "link-sha256": "760f1206e9ddb8c20b20814381c7c1e66b386c8b2ca0f8a99c09322b35f0376f",
+        },
+    ),
+]
+
+
+def test_a_trail_of_earlier_releases_is_intact_and_goes_on(
+    bucket: BucketInMemory, clock: Clock
+) -> None:
+    """As they wrote it, to the letter."""
+    for key, body, metadata in EARLIER:
+        bucket.put_object(Key=key, Body=base64.b64decode(body), Metadata=metadata)
+    assert finding(bucket) is None
+    AuditTrail(bucket, "audit", KEY, clock).append([record(1), record(2)], always)
+    assert honest(bucket, []) == [1, 2]
+
+
+# A part of it
+
+
+@pytest.fixture
+def hours(bucket: BucketInMemory, trail: AuditTrail, clock: Clock) -> dict[int, list[str]]:
+    """The objects of a good trail by hour: 8 (and the origin), 9, 11 and 12, of which the last two
+    stand in one that an hour's first records opened."""
+    for number, hour in enumerate((8, 8, 9, 9, 9, 11, 12, 12), 1):
+        clock.now = START.replace(hour=hour)
+        trail.append([record(number)], always)
+    return {
+        hour: [key for key in bucket.keys if f"/hour={hour:02}/" in key] for hour in (8, 9, 11, 12)
+    }
+
+
+def part(bucket: BucketInMemory, first: int, last: int = 0) -> Report:
+    return Verifier(bucket, "audit").verify(
+        first=f"{HOUR[:-2]}{first:02}", last=f"{HOUR[:-2]}{last or first:02}"
+    )
+
+
+def fault(report: Report) -> tuple[str, str]:
+    assert report.finding
+    return report.finding.fault, report.finding.key
+
+
+@pytest.mark.parametrize(("first", "last"), [(8, 9), (9, 9), (9, 11), (10, 11), (9, 10), (0, 11)])
+def test_a_part_is_vouched_for_by_what_follows_it(
+    bucket: BucketInMemory, hours: dict[int, list[str]], first: int, last: int
+) -> None:
+    report = part(bucket, first, last)
+    within = [key for hour, keys in hours.items() if first <= hour <= last for key in keys]
+    after = next(key for hour, keys in hours.items() if hour > last for key in keys)
+    assert report.finding is None
+    assert (report.objects, report.last_key) == (len(within), within[-1])
+    assert report.followed_by == after
+
+
+@pytest.mark.parametrize("erased", [slice(0, 1), slice(0, 2), slice(0, 3), slice(-1, None)])
+@pytest.mark.parametrize("gone", ["erase", "delete"])
+def test_objects_that_are_gone_from_a_parts_beginning_or_end_are_missed(
+    bucket: BucketInMemory, hours: dict[int, list[str]], erased: slice, gone: str
+) -> None:
+    for key in hours[9][erased]:
+        getattr(bucket, gone)(key)
+    what, where = fault(part(bucket, 9))
+    assert (what, where in hours[9][erased]) == ("missing" if gone == "erase" else "deleted", True)
+
+
+@pytest.mark.parametrize(("first", "last"), [(9, 9), (9, 11), (9, 10), (8, 9), (9, 12)])
+def test_a_whole_hour_that_is_gone_is_missed(
+    bucket: BucketInMemory, hours: dict[int, list[str]], first: int, last: int
+) -> None:
+    for key in hours[9]:
+        bucket.erase(key)
+    what, where = fault(part(bucket, first, last))
+    assert (what, where in hours[9]) == ("missing", True)
+
+
+def test_an_hour_in_which_nothing_was_stored_is_vouched_for_by_its_neighbours(
+    bucket: BucketInMemory, hours: dict[int, list[str]]
+) -> None:
+    report = part(bucket, 10)
+    assert (report.objects, report.finding) == (0, None)
+    assert report.followed_by == hours[11][0]
+    bucket.erase(hours[9][-1])
+    assert fault(part(bucket, 10)) == ("missing", hours[9][-1])
+
+
+def test_before_the_trail_began_there_is_nothing(
+    bucket: BucketInMemory, hours: dict[int, list[str]]
+) -> None:
+    long_ago = "year=1960/month=01/day=01/hour=00"
+    for last, objects in ((long_ago, 0), (HOUR, 1 + len(hours[8]))):
+        report = Verifier(bucket, "audit").verify(first=long_ago, last=last)
+        assert (report.objects, report.finding) == (objects, None)
+        assert report.followed_by
+    bucket.erase(ORIGIN_KEY)
+    assert found(bucket, first=long_ago) == ("missing", ORIGIN_KEY)
+
+
+def test_a_part_at_the_trails_end_is_followed_by_nothing(
+    bucket: BucketInMemory, hours: dict[int, list[str]]
+) -> None:
+    report = part(bucket, 12, 20)
+    assert (report.objects, report.followed_by) == (len(hours[12]), "")
+    report = part(bucket, 13, 20)
+    assert (report.objects, report.followed_by, report.finding) == (0, "", None)
+    bucket.erase(hours[12][-1])
+    witness = sha256(bucket, hours[12][0])
+    assert part(bucket, 12).finding is None
+    assert found(bucket, first=f"{HOUR[:-2]}12", witness=witness[::-1])[0] == "truncated"
+
+
+@pytest.mark.parametrize("what", ["before", "after"])
+def test_the_neighbours_of_a_part_may_be_archived(
+    bucket: BucketInMemory, hours: dict[int, list[str]], what: str
+) -> None:
+    bucket.alter(hours[8][-1] if what == "before" else hours[11][0], Archived=True)
+    report = part(bucket, 9)
+    assert (report.finding, report.archived) == (None, 0)
+
+
+def test_the_neighbour_before_a_part_must_be_what_the_part_says(
+    bucket: BucketInMemory, hours: dict[int, list[str]]
+) -> None:
+    before = hours[8][-1]
+    metadata = bucket.get_object(Key=before)["Metadata"]
+    told = {name: text for name, text in metadata.items() if name != "link-sha256"}
+    bucket.alter(before, Metadata=told | {"stored-at": "2026-01-31T08:59:59.000000Z"})
+    assert fault(part(bucket, 9)) == ("altered", before)
+    resealed = Link.sealed(before, told | {"stored-at": "2026-01-31T08:59:59.000000Z"})
+    bucket.alter(before, Metadata=dict(resealed.metadata))
+    assert fault(part(bucket, 9)) == ("out_of_order", hours[9][0])
+    bucket.delete(before)
+    assert fault(part(bucket, 9)) == ("deleted", before)
+    bucket.erase(before)
+    assert fault(part(bucket, 9)) == ("missing", before)
+
+
+def test_the_neighbour_after_a_part_must_name_its_last_object(
+    bucket: BucketInMemory, hours: dict[int, list[str]]
+) -> None:
+    last = hours[9][-1]
+    metadata = bucket.get_object(Key=last)["Metadata"]
+    told = {name: text for name, text in metadata.items() if name != "link-sha256"}
+    resealed = Link.sealed(last, told | {"stored-at": "2026-01-31T09:59:59.000000Z"})
+    bucket.alter(last, Metadata=dict(resealed.metadata))
+    assert fault(part(bucket, 9)) == ("out_of_order", hours[11][0])
+
+
+@pytest.mark.parametrize("linked", [True, False])
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("hour=08/000000000009.ndjson.gz", False),
+        ("hour=09/000000000000.ndjson.gz", True),
+        ("hour=09/000000000009.ndjson.gz", True),
+        ("hour=09/x", True),
+        ("hour=10/000000000008.ndjson.gz", False),
+        ("hour=11/000000000000.ndjson.gz", False),
+    ],
+)
+def test_a_forged_object_at_a_parts_edge_hides_nothing(
+    bucket: BucketInMemory, hours: dict[int, list[str]], name: str, named: bool, linked: bool
+) -> None:
+    forged = f"{HOUR[:-7]}{name}"
+    if linked and is_link_key(forged):
+        forge_link(bucket, forged)
+    else:
+        forge(bucket, forged)
+    report = part(bucket, 9)
+    assert [one.key for one in report.forged] == [forged] * named
+    assert (report.objects, report.followed_by) == (len(hours[9]), hours[11][0])
+    for key in (hours[9][0], hours[9][-1]):
+        kept = bucket.versions.pop(key)
+        assert fault(part(bucket, 9)) == ("missing", key)
+        bucket.versions[key] = kept
+
+
+def test_a_part_does_not_begin_with_a_forged_piece(
+    bucket: BucketInMemory, hours: dict[int, list[str]]
+) -> None:
+    """Which begins before it, and goes on in it."""
+    forged = [f"{HOUR}/{2:012}-{'0' * 16}.ndjson.gz", f"{HOUR[:-2]}09/{3:012}.ndjson.gz"]
+    forge_link(bucket, forged[0], previous_key=hours[8][0], continued_in=f"{HOUR[:-2]}09")
+    forge_link(bucket, forged[1], previous_key=forged[0], previous_sha256=sha256(bucket, forged[0]))
+    report = part(bucket, 9)
+    assert [one.key for one in report.forged] == forged[1:]
+    assert (report.objects, report.followed_by) == (len(hours[9]), hours[11][0])
+
+
+def test_what_comes_after_a_part_is_not_searched_to_its_end(
+    bucket: BucketInMemory,
+    trail: AuditTrail,
+    clock: Clock,
+    hours: dict[int, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number in range(20, 60):
+        trail.append([record(number)], always)
+    bucket.erase(hours[9][0])
+    monkeypatch.setattr(audit_trail.verification, "_UNANCHORED", 5)
+    bucket.reads.clear()
+    assert fault(part(bucket, 9)) == ("missing", hours[9][0])
+    assert len(bucket.reads) < 20
+
+
+def test_a_part_that_ends_before_it_begins_is_refused() -> None:
+    """It would be intact, without an object."""
+    arguments = ["verify", "--bucket", "b", "--from", "2026-02-01", "--to", "2026-01-01"]
+    asked = CliRunner().invoke(app, arguments)
+    assert (asked.exit_code, "--to" in asked.output) == (2, True)

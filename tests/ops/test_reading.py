@@ -165,6 +165,15 @@ def test_objects_of_other_times_are_not_read() -> None:
     assert len(bucket.read) == 3
 
 
+def test_an_object_that_was_put_among_older_ones_hides_nothing() -> None:
+    bucket = Bucket()
+    bucket.store(NOON)
+    forged = "year=2026/month=03/day=01/hour=12/000000000000-0123456789abcdef.ndjson.gz"
+    bucket.objects[forged] = (NOON + 90 * MINUTE, b"x")
+    bucket.store(NOON + MINUTE)
+    assert numbers(AuditRecords(s3=bucket, bucket="b"), NOON, NOON + 2 * MINUTE) == [0, 2]
+
+
 def test_what_cannot_be_read_is_told_and_passed_over() -> None:
     bucket = Bucket()
     bucket.store(NOON)

@@ -114,6 +114,7 @@ CRITICAL_METRICS = (
     ),
     Watched("ledger imbalance", "Payments", "LedgerImbalance", ("service",), "Maximum"),
     Watched("history changed", "Payments", "HistoryChanged", ("service",), "Sum"),
+    Watched("audit trail forged", "Payments", "ForeignAuditObjects", ("service",), "Sum"),
     Watched("payments given up", "Payments", "PaymentsGivenUp", ("service",), "Sum"),
 )
 

@@ -61,6 +61,17 @@ def business_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[M
             no_data=_NONE,
         ),
         MetricAlarm(
+            name="audit-trail-forged",
+            family=_FAMILY,
+            severity=Severity.CRITICAL,
+            summary="In the audit bucket is an object that no writer of the trail has stored.",
+            impact="None at once; the trail goes on beside it, and somebody may write there.",
+            metric=reported("ForeignAuditObjects", "audit-logger"),
+            threshold=0,
+            datapoints=AT_ONCE,
+            no_data=_NONE,
+        ),
+        MetricAlarm(
             name="retries-exhausted",
             family=_FAMILY,
             severity=Severity.CRITICAL,

@@ -139,3 +139,80 @@ def test_what_cannot_be_read_cannot_be_told(environment: Environment, bucket: st
     assert (code, report["result"]) == (2, "unknown")
     assert "NoSuchBucket" in report["error"]
     assert verify(environment, bucket, "--from", "2030-01-01")[0] == 2
+
+
+def erase(client: Any, bucket: str, key: str) -> None:
+    version = client.head_object(Bucket=bucket, Key=key)["VersionId"]
+    client.delete_object(Bucket=bucket, Key=key, VersionId=version)
+
+
+@pytest.mark.parametrize("position", [1, 3])
+def test_what_is_gone_from_the_edges_of_a_part_is_missed(
+    environment: Environment, client: Any, bucket: str, position: int
+) -> None:
+    hour = ("--from", "2026-01-31T08", "--to", "2026-01-31T08")
+    code, report = verify(environment, bucket, *hour)
+    assert (code, report["objects"]) == (0, 3)
+    assert report["followed_by"] == keys(client, bucket)[4]
+    gone = keys(client, bucket)[position]
+    erase(client, bucket, gone)
+    assert finding(environment, bucket, *hour) == ("missing", gone)
+
+
+def test_a_part_without_objects_is_intact_between_two_that_name_each_other(
+    environment: Environment, client: Any, bucket: str
+) -> None:
+    before = ("--from", "2026-01-31T00", "--to", "2026-01-31T07")
+    code, report = verify(environment, bucket, *before)
+    assert (code, report["objects"], report["followed_by"]) == (0, 0, keys(client, bucket)[1])
+    assert verify(environment, bucket, "--from", "2026-01-31T10")[0] == 2
+
+
+@pytest.mark.parametrize("cold", [True, False])
+def test_a_forged_object_is_passed_by_and_named(
+    environment: Environment, client: Any, bucket: str, cold: bool
+) -> None:
+    """Of the writer too, which a new sandbox finds in its way, and one that knows the trail."""
+    now = START + timedelta(hours=1)
+    writer = AuditTrail(client, bucket, KEY, lambda: now)
+    writer.append([record(5)], lambda: True)
+    end = client.head_object(Bucket=bucket, Key=keys(client, bucket)[-1])["Metadata"]
+    hour = "year=2026/month=01/day=31/hour=09"
+    forged = {
+        f"{hour}/{7:012}.ndjson.gz": end,
+        f"{hour}/{8:012}.ndjson.gz": {},
+        "year=9999/month=12/day=31/hour=23/999999999999.ndjson.gz": end,
+    }
+    for key, metadata in forged.items():
+        client.put_object(Bucket=bucket, Key=key, Body=b"x", Metadata=metadata, IfNoneMatch="*")
+    if cold:
+        writer = AuditTrail(client, bucket, KEY, lambda: now)
+    for number in (6, 7):
+        assert writer.append([record(number)], lambda: True)
+        assert writer.append([record(number)], lambda: True) is None
+    code, report = verify(environment, bucket)
+    assert (code, report["result"], report["records"]) == (1, "broken", 7)
+    assert {one["key"]: one["fault"] for one in report["forged"]} == dict.fromkeys(forged, "forged")
+    told = shown(environment, bucket)
+    assert "Intact except 3 forged: 9 objects, 7 records" in told
+    assert all(key in told for key in forged)
+
+
+def shown(environment: Environment, bucket: str) -> str:
+    """What people are told."""
+    done = subprocess.run(
+        [sys.executable, "-m", "audit_trail", "verify", "--bucket", bucket],
+        cwd=PROJECT,
+        env={**os.environ, **aws.environment(environment.endpoint)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_people_are_told_that_an_end_cannot_be_proven(
+    environment: Environment, bucket: str
+) -> None:
+    assert "Nothing follows it" in shown(environment, bucket)
