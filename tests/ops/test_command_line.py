@@ -410,9 +410,10 @@ def test_foreign_text_shows_as_it_is(text: str, monkeypatch: pytest.MonkeyPatch)
     audit_trail.cli._show("broken", {"finding": finding, "objects": 1})
     assert printed().count(text) == 2
     last = {"objects": 1, "records": 1, "archived": 0, "last_key": text, "last_sha256": "0"}
-    audit_trail.cli._show("intact", last)
+    forged = {"fault": "forged", "key": text, "detail": text}
+    audit_trail.cli._show("broken", {**last, "followed_by": text, "forged": [forged]})
     audit_trail.cli._show("unknown", {"error": text})
-    assert printed().count(text) == 2
+    assert printed().count(text) == 5
     smoked = smoke.Smoke(api=None, approved=[text])  # type: ignore[arg-type]
     smoke._show(smoked, [], as_json=False)
     assert printed().count(text) == 1
