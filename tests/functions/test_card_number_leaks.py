@@ -27,8 +27,8 @@ from tests.functions.test_payment_validator import Store
 
 PROCESS_REQUEST = {"transaction_id": "6311be72-496b-5539-8a88-da9b8e217493"}
 
-# No zeros that stand for nothing, which a moment or an id may have too.
-numbers = card_numbers.filter(lambda digits: digits[0] != "0" and len(set(digits)) > 2)
+# Not mostly zeros, which a moment or an id may have too.
+numbers = card_numbers().filter(lambda digits: len(set(digits)) > 2)
 letters = st.text("abcXYZ", max_size=4)
 
 
