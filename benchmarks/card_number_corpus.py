@@ -284,7 +284,7 @@ def _order(random: Random) -> str:
             f"Order {n} of {day:%Y-%m-%d}",
             f"{day:%Y-%m-%d} {n}",
             f"{day:%Y}-{n:08}-{random.randint(1, 99):02}",
-            f"PO 45{n:08}/{random.randint(1, 99) * 10}",
+            f"PO 45{n:08}/{random.randint(1, 99) * 10:05}",
             f"45{n:08}-{day:%Y%m%d}",
             f"INV{day:%Y%m}{n:08}, customer {random.randint(1, 99999)}",
             f"{n % 100000}/{day:%d.%m.%Y}/{random.randint(1, 999)}",
@@ -381,6 +381,9 @@ REFUSED_BY_CHOICE: Final[Mapping[str, Callable[[Random], str]]] = {
     "FIK, 15 digits alone, all in use": lambda r: _fik(r, 14),
     "viitenumero, 13 to 20 digits, all in use": lambda r: _viitenumero(r, r.randint(13, 20)),
     "16 random digits": lambda r: _digits(r, 16),
+    "order of 10 digits that begins with 45, and an item of 3": lambda r: (
+        f"45{_digits(r, 8)}/{_digits(r, 3)}"
+    ),
     "yymmdd and 10 digits": lambda r: f"{_moment(r):%y%m%d}{_digits(r, 10)}",
 }
 

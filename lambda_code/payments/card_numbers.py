@@ -318,7 +318,7 @@ def _spread_over_the_first(groups: Sequence[str]) -> bool:
         number += group
         if len(number) > LONGEST:
             return False
-        if len(number) < SHORTEST or _is_composed(groups[:count]):
+        if len(number) < SHORTEST or _holds_a_moment(groups[:count]):
             continue
         rest = groups[count:]
         if _is_card_number(number) and (
@@ -351,16 +351,6 @@ def _in_a_layout(groups: Sequence[str]) -> bool:
             if _is_card_number(number) if exact else _may_have_more(number, glued=True):
                 return True
     return False
-
-
-def _is_composed(groups: Sequence[str]) -> bool:
-    """Whether groups are several fields in a row, rather than one number in pieces."""
-    sizes = tuple(map(len, groups))
-    if len(groups) == 1 or sizes in _LAYOUTS or max(sizes) <= 2:
-        return _holds_a_moment(groups)
-    # 13 digits are soon together; and nobody breaks a number in three where one part has seven.
-    few = sum(sizes) == SHORTEST or (len(groups) > 2 and max(sizes) > 6)
-    return few or _holds_a_moment(groups)
 
 
 def _holds_a_moment(groups: Sequence[str]) -> bool:
