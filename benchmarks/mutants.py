@@ -66,6 +66,11 @@ class Mutant:
     def name(self) -> str:
         return f"{self.file}:{self.line} {self.operator.removeprefix('core/')}#{self.occurrence}"
 
+    @property
+    def identity(self) -> str:
+        """The same in all versions of the file that have the changed line."""
+        return f"{self.file} {self.operator} {self.change}"
+
     def source(self) -> str:
         text = (ROOT / self.file).read_text(encoding="utf-8")
         mutated = mutate_code(text, get_operator(self.operator)(), self.occurrence)
@@ -156,7 +161,7 @@ def run(
 
     Args:
         stages: arguments of pytest each, the cheapest first.
-        known: mutants that are decided already, by name.
+        known: mutants that are decided already, by their identity.
         seconds: after which a stage counts as failed: a mutant may never end.
     """
     with tempfile.TemporaryDirectory(prefix="payments-mutants-") as folder:
@@ -165,8 +170,8 @@ def run(
         for name in LINKED:
             (copy / name).symlink_to(ROOT / name)
         for mutant in mutants:
-            if mutant.name in known:
-                yield mutant, known[mutant.name]
+            if mutant.identity in known:
+                yield mutant, known[mutant.identity]
                 continue
             file = copy / mutant.file
             original = file.read_bytes()
@@ -224,7 +229,8 @@ def main() -> int:
     known = {}
     if results and results.exists():
         known = {
-            each["name"]: each["killer"] for each in json.loads(results.read_text(encoding="utf-8"))
+            f"{each['file']} {each['operator']} {each['change']}": each["killer"]
+            for each in json.loads(results.read_text(encoding="utf-8"))
         }
     outcomes: list[dict[str, object]] = []
     begin = time.monotonic()
