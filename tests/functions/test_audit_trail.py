@@ -6,9 +6,11 @@ import base64
 import contextlib
 import gzip
 import hashlib
+import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import audit_logger.trail
@@ -962,46 +964,14 @@ def test_whatever_is_forged_each_record_is_in_the_chain_once(
     assert honest(bucket, forged) == list(range(1, len(forgeries) + 2))
 
 
-EARLIER = [
-    (
-        ORIGIN_KEY,
-        "H4sIAAAAAAACAwMAAAAAAAAAAAA=",
-        {
-            "content-sha256": "f61f27bd17de546264aa58f40f3aafaac7021e0ef69c17f6b1b4cd7664a037ec",
-            "previous-key": "",
-            "previous-sha256": "0" * 64,
-            "stored-at": "2026-01-31T08:30:00.000000Z",
-            "record-count": "0",
-            "continued-in": HOUR,
-            "link-sha256": "ffcd9363deb1edff105fc9d0b508edaf0fed0f04b6910734d1304b21571f03b3",
-        },
-    ),
-    (
-        f"{HOUR}/000000000001.ndjson.gz",
-        "H4sIAAAAAAACA42NMQvCQAyFd39G5qvkKorc7uDioJ0UKbGNUOyl2ruKpfjfjRWcHHxT+PL43gAkjae6"
-        "B3emOrCBomWKXOYUwUGK6SJBm8xshkuH6NBOccweDPCdJeZVqcXxtF8m5FnperNbbTOlVWQPbgDyTScq"
-        "tjhHA7oUGgngDvCAo4FYeQ6R/BWcfmNLEqiIVSOfDfU/DVy4D2/VX+XAt46l4Fw6f+JWOf6IVicviZPO"
-        "wgkBAAA=",
-        {
-            "content-sha256": "81c04c0f908517299fe290e95336cd228d91b6628bfb150da52c4a9ef287696f",
-            "previous-key": ORIGIN_KEY,
-            "previous-sha256": "ffcd9363deb1edff105fc9d0b508edaf0fed0f04b6910734d1304b21571f03b3",
-            "stored-at": "2026-01-31T08:30:00.000000Z",
-            "record-count": "1",
-            "first-sequence-number": "000000000000000000001",
-            "last-sequence-number": "000000000000000000001",
-            "link-sha256": "760f1206e9ddb8c20b20814381c7c1e66b386c8b2ca0f8a99c09322b35f0376f",
-        },
-    ),
-]
-
-
 def test_a_trail_of_earlier_releases_is_intact_and_goes_on(
     bucket: BucketInMemory, clock: Clock
 ) -> None:
     """As they wrote it, to the letter."""
-    for key, body, metadata in EARLIER:
-        bucket.put_object(Key=key, Body=base64.b64decode(body), Metadata=metadata)
+    written = Path(__file__).with_name("earlier_trail.json").read_text(encoding="utf-8")
+    for each in json.loads(written):
+        body = base64.b64decode(each["body"])
+        bucket.put_object(Key=each["key"], Body=body, Metadata=each["metadata"])
     assert finding(bucket) is None
     AuditTrail(bucket, "audit", KEY, clock).append([record(1), record(2)], always)
     assert honest(bucket, []) == [1, 2]
