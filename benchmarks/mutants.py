@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from difflib import unified_diff
 from pathlib import Path
@@ -104,12 +104,18 @@ def all_mutants(file: Path) -> Iterator[Mutant]:
             yield Mutant(name, operator_name, occurrence, start[0], "\n".join(lines))
 
 
-def sample(folders: Sequence[str], size: int, seed: int) -> list[Mutant]:
+def sample(
+    folders: Sequence[str], size: int, seed: int, again: Collection[str] = ()
+) -> list[Mutant]:
     """So many mutants of the sources below these folders, in a drawn order.
 
     Each has its place in that order whatever the others are, so that a change of one source leaves
     the sample of all others as it was. At most one mutant an operator's kind and line: ten
     replacements of one `<` tell little more than one.
+
+    Args:
+        again: identities of the mutants of an earlier sample: those of them that the sources still
+            have are taken instead.
     """
 
     def lot(mutant: Mutant) -> str:
@@ -120,6 +126,10 @@ def sample(folders: Sequence[str], size: int, seed: int) -> list[Mutant]:
     mutants = [mutant for file in files for mutant in all_mutants(file)]
     mutants.sort(key=lot)
     chosen: dict[tuple[str, int, str], Mutant] = {}
+    if again:
+        of_before = {mutant.identity: mutant for mutant in mutants if mutant.identity in again}
+        print(f"{len(of_before)} of {len(again)} are still there", file=sys.stderr)  # noqa: T201
+        return list(of_before.values())
     for mutant in mutants:
         kind = mutant.operator.split("_")[0]
         chosen.setdefault((mutant.file, mutant.line, kind), mutant)
@@ -210,6 +220,14 @@ def _fails(stage: str, checkout: Path, seconds: float) -> bool:
             process.wait()
 
 
+def _outcomes(results: Path) -> dict[str, str]:
+    """Who killed which mutant, by its identity."""
+    return {
+        f"{each['file']} {each['operator']} {each['change']}": each["killer"]
+        for each in json.loads(results.read_text(encoding="utf-8"))
+    }
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("folders", nargs="+", help="whose sources are changed")
@@ -222,16 +240,13 @@ def main() -> int:
         help="arguments of pytest; several stages run in this order, until one fails",
     )
     parser.add_argument("--seconds", type=float, default=120, help="of a stage (default: 120)")
+    parser.add_argument("--again", type=Path, help="results of before: take the same mutants")
     parser.add_argument("--results", type=Path, help="keep what came of each here, and go on there")
     options = parser.parse_args()
-    mutants = sample(options.folders, options.size, options.seed)
     results: Path | None = options.results
-    known = {}
-    if results and results.exists():
-        known = {
-            f"{each['file']} {each['operator']} {each['change']}": each["killer"]
-            for each in json.loads(results.read_text(encoding="utf-8"))
-        }
+    known = _outcomes(results) if results and results.exists() else {}
+    again = _outcomes(options.again) if options.again else {}
+    mutants = sample(options.folders, options.size, options.seed, again)
     outcomes: list[dict[str, object]] = []
     begin = time.monotonic()
     for number, (mutant, killer) in enumerate(
