@@ -45,6 +45,7 @@ ALLOWED_VARIABLES = {
     "LANG",
     "LC_ALL",
     "LC_CTYPE",
+    "PYTHONUTF8",  # set for them: text is UTF-8 in Lambda
     "TZ",
     # the embedded environment's: where AWS is, and the database's certificate authority
     "AWS_ENDPOINT_URL",
@@ -69,6 +70,7 @@ def test_nothing_of_the_host_reaches_a_function(function: Function) -> None:
     assert set(seen) <= ALLOWED_VARIABLES
     assert (seen["OWN"], seen["AUTH"]) == ("variable", "of the function")
     assert seen["AWS_ACCESS_KEY_ID"].startswith("ASIA")
+    assert seen["PYTHONUTF8"] == "1"
 
 
 def test_what_a_function_prints_and_logs_is_in_cloudwatch_logs(
