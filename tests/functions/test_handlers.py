@@ -271,10 +271,12 @@ def test_without_time_to_tell_the_history_a_posted_payment_is_answered_all_the_s
 
 @pytest.mark.usefixtures("queue")
 def test_a_functions_lines_name_its_invocation(logs: Logs) -> None:
-    process({"transaction_id": TRANSACTION})
+    own = SimpleNamespace(**{**vars(CONTEXT), "aws_request_id": "of this one"})
+    event = http("POST", "/process", {"transaction_id": TRANSACTION})
+    payment_processor.handler.handle(event, own)
     lines = logs()
-    assert {line["function_request_id"] for line in lines} == {"request"}
-    assert {line["function_name"] for line in lines} == {"function"}
+    assert lines
+    assert {line["function_request_id"] for line in lines} == {"of this one"}
 
 
 def test_what_a_sandbox_needs_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
