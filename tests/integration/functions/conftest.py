@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import payment_processor.handler
 import pytest
 
 from tests.environment import Environment, serving
+
+# The functions' modules log as children of its logger, which has to be there.
+assert payment_processor.handler.logger
 
 
 @pytest.fixture(scope="session")

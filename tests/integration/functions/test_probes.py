@@ -5,16 +5,12 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-import payment_processor.handler
 import pytest
 from botocore.exceptions import ClientError
 from payment_processor.retry_queue import RetryQueue
 
 from payments.history import History
 from tests.environment import Environment
-
-# The modules below log as children of this one, which has to be there.
-assert payment_processor.handler.logger
 
 
 @pytest.fixture
