@@ -127,19 +127,20 @@ class Comparison:
         """What a deployed resource is called in the account, where CloudFormation told."""
         return self._deployed.physical_ids.get(logical_id)
 
-    def conditionally_replaced(self, logical_id: str, name: str, changes: Certainty) -> Certainty:
-        """Whether the change of a property replaces the resource of which CloudFormation says that
-        it depends.
+    def replaced_for(self, logical_id: str, name: str) -> Certainty:
+        """Whether the change of a property replaces the resource, by its type's schema.
 
-        Args:
-            changes: whether the property changes.
+        CloudFormation says that it depends: of a condition, or of what it does not know. What it
+        knows of and the templates do not tell stays possible.
         """
-        old, new = self.properties(logical_id)
+        changes = self.property(logical_id, name)
+        if changes is Certainty.NO:
+            return Certainty.POSSIBLE
         try:
             rules = recreation(self._wanted.resources[logical_id]["Type"])
         except LookupError:
-            return min(changes, Certainty.POSSIBLE)
-        return _if_so(rules, (name,), old, new, changes)
+            return Certainty.POSSIBLE
+        return self._replacement(rules.about(name), *self.properties(logical_id))
 
     def at(self, stack: str) -> Comparison:
         """The stack of the tree at a place, as in Change."""

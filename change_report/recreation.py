@@ -31,6 +31,14 @@ class Recreation:
     sometimes: frozenset[Path] = frozenset()
     conditions: Mapping[Path, Condition] = field(default_factory=dict)
 
+    def about(self, name: str) -> Recreation:
+        """What is about one property, or parts of it."""
+        always, sometimes = (
+            frozenset(path for path in paths if path[0] == name)
+            for paths in (self.always, self.sometimes)
+        )
+        return Recreation(always, sometimes, self.conditions)
+
 
 @cache
 def recreation(resource_type: str) -> Recreation:

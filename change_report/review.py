@@ -168,7 +168,7 @@ def _following(detail: Detail, logical_id: str, comparison: Comparison) -> Actio
         case Recreation.ALWAYS:
             return action_of(changes)
         case Recreation.CONDITIONALLY:
-            return action_of(comparison.conditionally_replaced(logical_id, detail.name, changes))
+            return action_of(comparison.replaced_for(logical_id, detail.name))
 
 
 def _client(assembly: Assembly) -> Any:

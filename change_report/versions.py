@@ -75,7 +75,8 @@ def _of_version(
         text=f"a version would be published, but neither code nor configuration of {function} "
         'changes. Lambda refuses that ("A version for this Lambda function exists"), and the '
         "deployment is rolled back. Change the function as well (another Description is enough), "
-        "or go back to what made another version of it (the CDK's release, a feature flag)",
+        "or take back what makes the CDK ask for another version (its release, a feature flag, "
+        "another name of the same package)",
     )
 
 

@@ -30,7 +30,7 @@ from change_report.failure import ReportError
 from change_report.marks import STATEFUL, is_security, objections
 from change_report.model import Action, Change, Remark, Report, Source, Weight
 from change_report.review import Deployed, combine, look
-from change_report.templates import StackTemplate, synthesized
+from change_report.templates import StackTemplate, deployed, synthesized
 from command_line.ending import Stopped
 from config import ProductionConfig
 from tests.environment import PROJECT
@@ -42,6 +42,10 @@ TABLE = {
     "DeletionPolicy": "RetainExceptOnCreate",
     "Properties": {"TableName": "orders", "KeySchema": [{"AttributeName": "id"}]},
 }
+
+
+def _resource(resource_type: str, **properties: object) -> dict[str, Any]:
+    return {"Type": resource_type, "Properties": properties}
 
 
 # As a change set tells of a stack's tags: with no source.
@@ -528,6 +532,35 @@ def test_what_depends_is_judged_by_the_type_when_the_change_is_certain() -> None
     assert (change.action, change.source) == (Action.CHANGED, Source.CHANGE_SET)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "action"),
+    [
+        # An endpoint that says of each property of a type that it depends.
+        (_resource("AWS::KMS::Key", A=1), {"A": 2}, Action.CHANGED),
+        (_resource("Custom::Seal", A=1), {"A": 2}, Action.CHANGED),
+        (_resource("AWS::SQS::Queue", A=1, QueueName="a"), {"QueueName": "b"}, Action.REPLACED),
+        (TABLE, {"KeySchema": []}, Action.MAY_BE_REPLACED),
+        (_resource("Any::Own::Type", A=1), {"A": 2}, Action.MAY_BE_REPLACED),
+        # It knows of a change that the templates do not tell.
+        (_resource("AWS::KMS::Key", A=1), {}, Action.MAY_BE_REPLACED),
+    ],
+)
+def test_what_depends_is_judged_by_the_schema(
+    before: Mapping[str, Any], after: Mapping[str, Any], action: Action
+) -> None:
+    details = [_detail(name, "Conditionally") for name in (after or {"A": 2})]
+    answer = _answer(
+        [_said("Modify", "It", before["Type"], Replacement="Conditional", Details=details)]
+    )
+    comparison = Comparison(
+        ROOT,
+        StackTemplate({"Resources": {"It": before}}),
+        StackTemplate({"Resources": {"It": _with(before, **after)}}),
+    )
+    (change,) = combine(_read(answer), comparison, []).changes
+    assert change.action is action
+
+
 def test_what_refers_to_what_cloudformation_is_sure_to_replace_changes_with_it() -> None:
     """In another nested stack, and though the schemas do not say that this property replaces."""
     group = _resource("AWS::RDS::DBSubnetGroup", DBSubnetGroupDescription="a")
@@ -916,16 +949,28 @@ def test_an_assembly_without_the_names_of_its_files_is_refused(tmp_path: Path) -
         synthesized(tmp_path, "root.json")
 
 
+def test_a_deployed_template_is_read_with_what_its_resources_are_called() -> None:
+    nested = {"Resources": {"Data": _resource("AWS::CloudFormation::Stack")}}
+    listed = [
+        ("Data", "AWS::CloudFormation::Stack", "arn:child", "UPDATE_COMPLETE"),
+        ("Gone", "AWS::SQS::Queue", "gone", "DELETE_COMPLETE"),
+        ("Never", "AWS::SQS::Queue", None, "CREATE_FAILED"),
+    ]
+    client = _client()
+    with Stubber(client) as stub:
+        _stands(stub, nested, listed)
+        _stands(stub, {"Resources": {"Orders": TABLE}}, [("Orders", "T", "orders", "IMPORTED")])
+        found = deployed(client, ROOT)
+    assert found.physical_ids == {"Data": "arn:child"}
+    assert found.children["Data"].physical_ids == {"Orders": "orders"}
+
+
 def test_a_folder_that_is_no_assembly_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="is no cloud assembly"):
         Assembly.read(tmp_path)
 
 
 # -- inside ------------------------------------------------------------------------------
-
-
-def _resource(resource_type: str, **properties: object) -> dict[str, Any]:
-    return {"Type": resource_type, "Properties": properties}
 
 
 def _with(resource: Mapping[str, Any], **properties: object) -> dict[str, Any]:
@@ -1006,6 +1051,24 @@ def _answer(changes: list[dict[str, Any]], **others: str) -> dict[str, Any]:
         "Changes": changes,
         **others,
     }
+
+
+def _stands(
+    stub: Stubber, body: Mapping[str, Any], listed: list[tuple[str, str, str | None, str]]
+) -> None:
+    """A deployed stack's template and resources, as CloudFormation answers."""
+    stub.add_response("get_template", {"TemplateBody": json.dumps(body)})
+    summaries = [
+        {
+            "LogicalResourceId": logical_id,
+            "ResourceType": resource_type,
+            "ResourceStatus": status,
+            "LastUpdatedTimestamp": datetime.now(UTC),
+            **({"PhysicalResourceId": physical_id} if physical_id else {}),
+        }
+        for logical_id, resource_type, physical_id, status in listed
+    ]
+    stub.add_response("list_stack_resources", {"StackResourceSummaries": summaries})
 
 
 def _said(action: str, logical_id: str, resource_type: object, **others: object) -> dict[str, Any]:
