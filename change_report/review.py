@@ -143,8 +143,10 @@ def _is_certain(details: Sequence[Detail]) -> bool:
 def _judged(change: Change, change_set: ChangeSet, comparison: Comparison) -> tuple[Change, bool]:
     """The change as far as it is certain, and whether anything is."""
     details = change_set.details.get(change.logical_id)
-    if not details or (change.action is Action.REPLACED and _is_certain(details)):
+    if details is None or (change.action is Action.REPLACED and _is_certain(details)):
         return change, True
+    if not details:
+        return comparison.change(change.logical_id) or change, True
     actions = {detail: _following(detail, change.logical_id, comparison) for detail in details}
     confirmed = {detail.name for detail, action in actions.items() if action is not None}
     open_ = {detail.name for detail in details} - confirmed

@@ -56,7 +56,6 @@ KNOWN = {
     ("change_report/marks.py", "the secret"),
     ("ops/report/requirements.py", "DataNestedStack/LedgerDatabase/Key"),
     ("tests/ops/test_change_report.py", "none"),
-    ("tests/ops/test_plan_live_values.py", "none"),
     # The digits of Crockford's base 32.
     ("benchmarks/card_number_corpus.py", "0123456789" + "ABCDEFGHJKMNPQRSTVWXYZ"),
     # Of databases that live as long as a test.

@@ -561,6 +561,29 @@ def test_what_depends_is_judged_by_the_schema(
     assert change.action is action
 
 
+def test_without_details_what_depends_is_asked_of_the_templates() -> None:
+    ledger = _resource("AWS::RDS::DBInstance", BackupRetentionPeriod=30)
+    answer = _answer(
+        [
+            _said("Modify", "Ledger", ledger["Type"], Replacement="Conditional", Details=[]),
+            _said("Modify", "Jobs", "AWS::SQS::Queue", Replacement="Conditional"),
+        ]
+    )
+    jobs = _resource("AWS::SQS::Queue", QueueName="jobs")
+    comparison = Comparison(
+        ROOT,
+        StackTemplate({"Resources": {"Ledger": ledger, "Jobs": jobs}}),
+        StackTemplate(
+            {"Resources": {"Ledger": _with(ledger, BackupRetentionPeriod=35), "Jobs": jobs}}
+        ),
+    )
+    report = combine(_read(answer), comparison, [])
+    assert {change.logical_id: change.action for change in report.changes} == {
+        "Ledger": Action.CHANGED,
+        "Jobs": Action.MAY_BE_REPLACED,  # which the templates do not explain
+    }
+
+
 def test_what_refers_to_what_cloudformation_is_sure_to_replace_changes_with_it() -> None:
     """In another nested stack, and though the schemas do not say that this property replaces."""
     group = _resource("AWS::RDS::DBSubnetGroup", DBSubnetGroupDescription="a")
