@@ -75,7 +75,7 @@ class FunctionCode:
                     archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
 
         name = f"{self.package}-{_digest(content)}"
-        return _once(BUILD / "archives" / name, pack) / "package.zip"
+        return once(BUILD / "archives" / name, pack) / "package.zip"
 
     def _content(self) -> dict[str, bytes]:
         """What is packed, by the names that it has there, in their order."""
@@ -120,7 +120,7 @@ def source_bytes(file: Path) -> bytes:
     return content if b"\0" in content else content.replace(b"\r\n", b"\n")
 
 
-def _once(target: Path, fill: Callable[[Path], None]) -> Path:
+def once(target: Path, fill: Callable[[Path], None]) -> Path:
     """Fills a folder that others see only when it is complete, unless it is there already."""
     if target.exists():
         return target
@@ -180,7 +180,7 @@ def _wheels(requirements: Path) -> Path:
         if done.returncode != 0:
             raise BundleError(_complaint(requirements.relative_to(ROOT), done.stderr.strip()))
 
-    return _once(BUILD / "wheels" / key.hexdigest()[:16], download)
+    return once(BUILD / "wheels" / key.hexdigest()[:16], download)
 
 
 def _complaint(requirements: Path, error: str) -> str:
@@ -229,7 +229,7 @@ def _rds_certificate_authorities() -> bytes:
             ) from error
         (folder / "rds-ca.pem").write_text(done.stdout, encoding="utf-8")
 
-    _once(target.parent, extract)
+    once(target.parent, extract)
     return target.read_bytes()
 
 

@@ -24,18 +24,9 @@ from packaging.utils import canonicalize_name
 from building_blocks import bundle
 from building_blocks.bundle import PYTHON_VERSION, SOURCES, FunctionCode
 from nested.data import ledger_schema
+from tests import packages
+from tests.packages import FUNCTIONS, unpack
 from tests.synthesis import Synthesized
-
-FUNCTIONS = {
-    "payment_validator": ("payments",),
-    "payment_processor": ("payments", "ledger"),
-    "audit_logger": ("payments",),
-    "ledger_reader": ("payments", "ledger"),
-    "ledger_schema": ("ledger", "custom_resource"),
-    "default_security_group": ("custom_resource",),
-    "production_seal": ("custom_resource",),
-    "termination_protection": ("custom_resource",),
-}
 
 # Imports a handler as Lambda does: from its package, with the runtime's boto3 and nothing else.
 IMPORT_ALONE = """
@@ -55,23 +46,12 @@ assert callable(importlib.import_module(module).handle)
 
 @pytest.fixture(params=sorted(FUNCTIONS), scope="module")
 def code(request: pytest.FixtureRequest) -> FunctionCode:
-    return _code(request.param)
-
-
-def _code(package: str) -> FunctionCode:
-    return FunctionCode(package=package, shared_packages=FUNCTIONS[package])
+    return packages.code(request.param)
 
 
 @pytest.fixture(scope="module")
 def built(code: FunctionCode, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package, as Lambda unpacks it."""
-    return _unpacked(code, tmp_path_factory.mktemp(code.package))
-
-
-def _unpacked(code: FunctionCode, folder: Path) -> Path:
-    with zipfile.ZipFile(code.archive()) as archive:
-        archive.extractall(folder)
-    return folder
+    return unpack(code, tmp_path_factory.mktemp(code.package))
 
 
 def test_handler_can_be_imported_from_its_package_alone(code: FunctionCode, built: Path) -> None:
@@ -129,7 +109,7 @@ def test_changed_source_makes_another_package(handler: Path, tmp_path: Path) -> 
     handler.write_text("def handle(event, context): return 1\n", encoding="utf-8")
     second = code.archive()
     assert first.parent.name != second.parent.name
-    unpacked = _unpacked(code, tmp_path / "unpacked") / "one_function" / "handler.py"
+    unpacked = unpack(code, tmp_path / "unpacked") / "one_function" / "handler.py"
     assert unpacked.read_text(encoding="utf-8") == handler.read_text(encoding="utf-8")
 
 
@@ -169,7 +149,7 @@ def _what_tools_leave(file: Path) -> None:
 def test_another_checkout_makes_the_same_package(
     change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    code = _code("ledger_schema")
+    code = packages.code("ledger_schema")
     checkout = tmp_path / "checkout"
     shutil.copytree(SOURCES, checkout, ignore=shutil.ignore_patterns("__pycache__"))
     for file in [file for file in checkout.rglob("*") if file.is_file()]:
@@ -274,6 +254,16 @@ def test_the_lock_is_of_what_people_wrote_and_names_no_index(code: FunctionCode)
     assert not [line for line in lock.read_text().splitlines() if "index" in line or "://" in line]
 
 
+def test_other_pythons_have_what_ships_and_the_tools_of_these_tests() -> None:
+    elsewhere = bundle.ROOT / "tests" / "functions" / "requirements.txt"
+    tools = _pins(elsewhere.with_suffix(".in"))
+    del tools["boto3"], tools["botocore"]  # of Lambda's runtime
+    assert tools.items() <= _pins(bundle.ROOT / "requirements-dev.txt").items()
+    for name in FUNCTIONS:
+        ships = _pins(SOURCES / name / "requirements.txt")
+        assert all(ships.get(pin, version) == version for pin, version in _pins(elsewhere).items())
+
+
 def test_what_ships_is_told_in_the_documentation() -> None:
     text = (bundle.ROOT / "docs" / "supply-chain.md").read_text()
     told = re.findall(r"^\| ([a-z0-9-]+) \| (\d\S*) \|", text, re.MULTILINE)
@@ -283,7 +273,7 @@ def test_what_ships_is_told_in_the_documentation() -> None:
 
 
 def test_ledgers_clients_trust_the_authorities_of_rds_in_us_east_1_only(tmp_path: Path) -> None:
-    built = _unpacked(_code("payment_processor"), tmp_path)
+    built = unpack(packages.code("payment_processor"), tmp_path)
     context = ssl.create_default_context(cafile=str(built / "rds-ca.pem"))
     subjects = [str(authority["subject"]) for authority in context.get_ca_certs()]
     assert len(subjects) == 3
@@ -291,7 +281,7 @@ def test_ledgers_clients_trust_the_authorities_of_rds_in_us_east_1_only(tmp_path
 
 
 def test_deployed_code_is_the_built_package_under_its_hash(synthesized: Synthesized) -> None:
-    archives = {name: _code(name).archive() for name in FUNCTIONS}
+    archives = {name: packages.code(name).archive() for name in FUNCTIONS}
     deployed = {
         function["Handler"].partition(".")[0]: function["Code"]["S3Key"]
         for function in synthesized.properties("AWS::Lambda::Function")
