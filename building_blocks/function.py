@@ -200,7 +200,8 @@ def _interface_statements(function_arn: str) -> list[iam.PolicyStatement]:
 
 
 def _asset(code: FunctionCode) -> lambda_.AssetCode:
-    """The package under the hash of its content: the archive's own depends on the compressor."""
+    """The package under the hash of what is packed: a new key for the same bytes would publish a
+    version that Lambda has already, which it refuses."""
     archive = code.archive()
     return lambda_.Code.from_asset(str(archive), asset_hash=archive.parent.name)
 

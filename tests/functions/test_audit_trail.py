@@ -278,6 +278,7 @@ def test_an_object_of_somebody_else_does_not_stop_the_audit(
     assert found(bucket) == ("forged", forged)
 
 
+@pytest.mark.operating_system
 def test_parallel_writers_make_one_chain_with_every_record_once(
     bucket: BucketInMemory, clock: Clock
 ) -> None:
@@ -882,6 +883,7 @@ def test_a_trail_of_which_something_was_erased_goes_on(
     assert found(bucket) == ("missing", erased)
 
 
+@pytest.mark.operating_system
 def test_parallel_writers_make_one_chain_beside_what_is_forged(
     bucket: BucketInMemory, clock: Clock
 ) -> None:

@@ -319,6 +319,7 @@ def test_what_a_sandbox_needs_is_made_once(monkeypatch: pytest.MonkeyPatch) -> N
         made.cache_clear()
 
 
+@pytest.mark.operating_system
 @pytest.mark.parametrize(
     ("function", "unwanted"),
     [
