@@ -73,7 +73,7 @@ def queue(monkeypatch: pytest.MonkeyPatch, ledger: FakeLedger) -> list[str]:
     )
     history, queue = FakeHistory(approved), Queue()
     for name, part in {
-        "_processor": Processor(history, ledger, history),
+        "_processor": Processor(history, ledger),
         "_history": history,
         "_ledger": ledger,
         "_retry_queue": queue,

@@ -164,7 +164,7 @@ def history() -> FakeHistory:
 
 @pytest.fixture
 def processor(history: FakeHistory, ledger: FakeLedger, clock: Clock) -> Processor:
-    return Processor(history, ledger, history, clock)
+    return Processor(history, ledger, clock)
 
 
 @pytest.fixture
