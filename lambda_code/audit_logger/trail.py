@@ -207,7 +207,7 @@ class AuditTrail:
                 if not has_time():
                     logger.warning(_NOT_SEARCHED)
                     break
-                self._end[index] = self._read(stored.link.key) or stored
+                self._end[index] = self._with_records(stored)
         return {record for stored in self._end for record in stored.records or ()}
 
     def _find_end(self, has_time: Callable[[], bool]) -> None:
@@ -304,7 +304,7 @@ class AuditTrail:
 
     def _step(self, key: str) -> None:
         """Go on to the next object, if that is what stands where it belongs, or past it."""
-        found = self._read(key)
+        found = self._head(key)
         if not found:
             return
         if found.is_sound and found.link.follows(self._end[-1].link if self._end else None):
@@ -351,27 +351,24 @@ class AuditTrail:
             raise
         return self._found(key, found)
 
-    def _read(self, key: str) -> _Stored | None:
-        """An object with its records, of which it has none that can be read if it was put into
-        Glacier at once; None if there is none."""
+    def _with_records(self, stored: _Stored) -> _Stored:
+        """The object with the records in it, of which it has none where they cannot be read."""
+        key, none = stored.link.key, replace(stored, records=frozenset())
         try:
             found = self._client.get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
-            if error.response["Error"]["Code"] == "InvalidObjectState":
-                archived = self._head(key)
-                return archived and replace(archived, records=frozenset())
-            if _status(error) == 404:
-                return None
+            # Somebody has put it into Glacier at once: the bucket's own rule takes 90 days.
+            if error.response["Error"]["Code"] == "InvalidObjectState" or _status(error) == 404:
+                return none
             raise
-        stored = self._found(key, found)
-        if stored.is_sound and found.get("ContentLength", 0) <= LARGEST:
+        if found.get("ContentLength", 0) <= LARGEST:
             body = found["Body"].read()
             if hashlib.sha256(body).hexdigest() == stored.link.metadata.get("content-sha256"):
                 with suppress(ValueError, zlib.error):
                     return replace(stored, records=identities(body))
             # Whoever did this is the verifier's business; what comes after must still be recorded.
             self._tell(key, "its content is not that of an audit record")
-        return replace(stored, records=frozenset())
+        return none
 
     def _found(self, key: str, found: Mapping[str, Any]) -> _Stored:
         return _Stored(Link(key, found["Metadata"]), found.get("LastModified") or self._clock())

@@ -72,7 +72,7 @@ def _unawaited(event: dict[str, Any], context: Any) -> float:
     if not -1 <= age < budget.GATEWAY:  # one of the two clocks is wrong
         age = budget.COLD_START
     awaited = budget.GATEWAY - max(age, 0.0)
-    return max(0.0, context.get_remaining_time_in_millis() / 1000 - awaited)
+    return max(0.0, float(context.get_remaining_time_in_millis()) / 1000 - awaited)
 
 
 def _route(event: dict[str, Any], has: Callable[[float], Callable[[], bool]]) -> ProxyResponse:
