@@ -23,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+import audit_trail.cli
 import audit_trail.verification
 from audit_trail.cli import app
 from audit_trail.verification import Finding, Report, Verifier
@@ -503,6 +504,22 @@ def test_an_archived_object_is_judged_by_the_checksum_that_s3_keeps(
     assert (report.archived, report.finding) == (1, None)
     bucket.alter(keys[1], Content=b"other")
     assert found(bucket) == ("altered", keys[1])
+
+
+def test_an_archived_object_without_a_checksum_is_to_be_restored_first(
+    bucket: BucketInMemory, keys: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing says that it was altered, and nothing that it was not."""
+    bucket.alter(keys[1], Archived=True, Unchecked=True)
+    report = Verifier(bucket, "audit").verify()
+    assert (report.archived, report.to_restore, report.finding) == (1, [keys[1]], None)
+    monkeypatch.setattr(audit_trail.cli.boto3, "client", lambda _: bucket)
+    asked = CliRunner().invoke(app, ["verify", "--bucket", "audit"])
+    assert asked.exit_code == 2
+    assert f"{keys[1]}" in asked.output
+    assert "Restore them first" in asked.output
+    bucket.alter(keys[1], Archived=False)  # it is restored
+    assert CliRunner().invoke(app, ["verify", "--bucket", "audit"]).exit_code == 0
 
 
 # Forged objects: somebody may put new objects into the bucket, but neither delete nor overwrite.
