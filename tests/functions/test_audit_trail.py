@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import audit_logger.trail
+import boto3
 import pytest
 from audit_logger.link import ORIGIN_KEY, Link, hour_of, is_link_key, successor
 from audit_logger.records import content, sequence_numbers
@@ -23,7 +24,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-import audit_trail.cli
 import audit_trail.verification
 from audit_trail.cli import app
 from audit_trail.verification import Finding, Report, Verifier
@@ -513,7 +513,7 @@ def test_an_archived_object_without_a_checksum_is_to_be_restored_first(
     bucket.alter(keys[1], Archived=True, Unchecked=True)
     report = Verifier(bucket, "audit").verify()
     assert (report.archived, report.to_restore, report.finding) == (1, [keys[1]], None)
-    monkeypatch.setattr(audit_trail.cli.boto3, "client", lambda _: bucket)
+    monkeypatch.setattr(boto3, "client", lambda _: bucket)
     asked = CliRunner().invoke(app, ["verify", "--bucket", "audit"])
     assert asked.exit_code == 2
     assert f"{keys[1]}" in asked.output
