@@ -93,7 +93,7 @@ class History:
         stored = self.find_request(request.transaction_id)
         if stored is None:
             raise LookupError("the item that was in the way is gone")
-        return request if stored == request else stored  # decided in the same microsecond: our own
+        return stored
 
     def find_request(self, transaction_id: str) -> PaymentRequest | None:
         """The transaction's request and decision.
