@@ -38,7 +38,7 @@ SESSION: Final = {
     "idle_in_transaction_session_timeout": "5s",
     "idle_session_timeout": IDLE_SESSION_TIMEOUT,
 }
-"""What the server is told at each sign-in; migrations 0005 and 0008 have the same for good, which
+"""What the server is told at each sign-in; migrations 0005 and 0009 have the same for good, which
 the database's user could change."""
 
 OPENING_SILENCE: Final = 1.2

@@ -29,7 +29,7 @@ LEDGER_SESSION: Final = {
     "idle_in_transaction_session_timeout": "5s",
     "idle_session_timeout": IDLE_SESSION_TIMEOUT,
 }
-"""What the server is told of that at each sign-in; migrations 0002 and 0008 have the same for good,
+"""What the server is told of that at each sign-in; migrations 0002 and 0009 have the same for good,
 which the database's user could change."""
 
 LEDGER_OPENING_SILENCE: Final = 1.2

@@ -22,8 +22,8 @@ RESOLVER_SECONDS = 2.0
 # Seconds to connect. The limit holds for each address that the name has, one after the other, and
 # once more for TLS. A lost packet is sent again after a second: another address, or try, is faster.
 CONNECT_SECONDS = 0.5
-# Addresses of a service's endpoint, and of S3's, which has up to eight (S3 user guide, "Performance
-# design patterns": multi-value answers).
+# Addresses of a service's endpoint, and of S3's, which has up to eight (S3 user guide on
+# multi-value answers in DNS).
 ADDRESSES, S3_ADDRESSES = 3, 8
 
 
