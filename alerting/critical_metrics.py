@@ -120,6 +120,7 @@ CRITICAL_METRICS = (
     ),
     _line("Payments: given up", "retries-exhausted", limit=_SET_ASIDE),
     _line("Ledger: imbalance", "ledger-imbalance"),
+    _line("Ledger: schema, users or rights changed", "ledger-schema-changed"),
     _line("History: changed or removed", "history-changed"),
     _line("Audit trail: forged objects", "audit-trail-forged"),
     _line("All critical alarms together", "system-health", limit="any critical alarm is on"),

@@ -18,6 +18,7 @@ import payment_processor.handler
 import payment_validator.handler
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from payment_processor import budget
 from payment_processor.logic import Processor
 from payment_processor.status import StatusReporter
 
@@ -352,6 +353,28 @@ def test_clients_are_made_while_the_sandbox_starts(function: str, clients: set[s
         check=True,
     ).stdout
     assert sorted(json.loads(listing)) == sorted(clients)
+
+
+def test_without_time_to_tell_the_history_a_queued_payment_is_posted_all_the_same(
+    queue: list[str], ledger: FakeLedger
+) -> None:
+    record = {
+        "messageId": "m",
+        "receiptHandle": "r",
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "body": json.dumps({"transaction_id": TRANSACTION}),
+    }
+    enough = (budget.DELIVERY + budget.DELAY) * 1000
+    for after_posting, left in ((enough - 1, 1), (enough, 0)):
+        ledger.entries.clear()
+        ledger.outbox.clear()
+        times = iter([budget.MESSAGE * 1000, after_posting])
+        short = SimpleNamespace(
+            **{**vars(CONTEXT), "get_remaining_time_in_millis": lambda times=times: next(times)}
+        )
+        answer = payment_processor.handler.handle({"Records": [record]}, short)
+        assert (answer, len(ledger.outbox)) == ({"batchItemFailures": []}, left)
+    assert queue == []
 
 
 @pytest.mark.usefixtures("queue")

@@ -249,6 +249,8 @@ def test_retries_and_last_deliveries_are_counted(queue: Queue, metrics: Metrics)
     ledger = Ledger(x1=LedgerRefusedError(), x2=LedgerRefusedError())
     run([payment(ONE, MAX_RECEIVES), payment(TWO, MAX_RECEIVES - 1), payment(THREE)], ledger, queue)
     assert metrics() == [("PaymentsRetried", 2, None), ("PaymentsGivenUp", 1, None)]
+    run([payment(TWO, MAX_RECEIVES - 1)], ledger, queue)
+    assert metrics() == [("PaymentsRetried", 1, None)]
     run([payment(THREE)], Ledger(), queue)
     assert metrics() == []
 

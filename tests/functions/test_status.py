@@ -82,7 +82,7 @@ def test_the_time_a_component_took_is_in_milliseconds() -> None:
     clock = Clock()
 
     def slow() -> None:
-        clock.time += 0.25
+        clock.time += 2.5
 
     report = StatusReporter({"ledger": slow}, clock).report()
-    assert report["components"]["ledger"]["latency_ms"] == 250
+    assert report["components"]["ledger"]["latency_ms"] == 2500

@@ -39,6 +39,7 @@ CRITICAL_METRICS = (
     Watched("API 4xx surge", "AWS/ApiGateway", "4XXError", ("ApiName", "Stage"), "Average"),
     Watched("API p99 latency", "AWS/ApiGateway", "Latency", ("ApiName", "Stage"), "p99"),
     Watched("API throttles", "Payments", "CallsThrottled", (), "Sum"),
+    Watched("the ledger's schema changed", "Payments", "SchemaChanges", (), "Sum"),
     Watched("function errors", "AWS/Lambda", "Errors", ("FunctionName",), "Average", 3),
     Watched("function throttles", "AWS/Lambda", "Throttles", ("FunctionName",), "Sum", 3),
     Watched("duration near the timeout", "AWS/Lambda", "Duration", ("FunctionName",), "Maximum", 3),
@@ -547,14 +548,33 @@ def test_the_questions_of_an_incident_are_saved_as_queries(synthesized: Synthesi
         assert set(query["LogGroupNames"]) <= groups, name
 
 
+def log_metrics(synthesized: Synthesized) -> dict[str, Json]:
+    """The metric filters, by the metric that they count."""
+    return {
+        f"{metric['MetricNamespace']}/{metric['MetricName']}": counted
+        for counted in synthesized.properties("AWS::Logs::MetricFilter")
+        for metric in counted["MetricTransformations"]
+    }
+
+
 def test_calls_refused_with_429_are_counted_from_the_access_log(synthesized: Synthesized) -> None:
-    counted = synthesized.only("AWS::Logs::MetricFilter")
+    counted = log_metrics(synthesized)["Payments/CallsThrottled"]
     assert counted["LogGroupName"] == "/payments/api-access"
     assert counted["FilterPattern"] == '{ $.status = "429" }'
     (stage,) = synthesized.properties("AWS::ApiGateway::Stage")
     assert json.loads(stage["AccessLogSetting"]["Format"])["status"] == "$context.status"
-    (metric,) = counted["MetricTransformations"]
-    assert (metric["MetricNamespace"], metric["MetricName"]) == ("Payments", "CallsThrottled")
+
+
+def test_changes_of_the_ledgers_schema_are_counted_from_what_pgaudit_logs(
+    synthesized: Synthesized,
+) -> None:
+    counted = log_metrics(synthesized)["Payments/SchemaChanges"]
+    (database,) = synthesized.properties("AWS::RDS::DBInstance")
+    identifier = database["DBInstanceIdentifier"]
+    assert counted["LogGroupName"] == f"/aws/rds/instance/{identifier}/postgresql"
+    assert "postgresql" in database["EnableCloudwatchLogsExports"]
+    # As pgaudit writes them: "LOG:  AUDIT: SESSION,1,1,DDL,ALTER TABLE,TABLE,ledger.entries,..."
+    assert counted["FilterPattern"] == '"AUDIT: SESSION"'
 
 
 def test_the_list_has_events_and_the_summary_too(alerts: tuple[Alert, ...]) -> None:

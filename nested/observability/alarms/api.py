@@ -8,7 +8,7 @@ from building_blocks.alert import Severity
 from config import ProductionConfig
 from nested.compute import ComputeOutputs
 from nested.observability.alarms.metric_alarm import MINUTE, MetricAlarm, harmless
-from nested.observability.throttled_calls import THROTTLED_CALLS
+from nested.observability.log_metrics import CALLS_THROTTLED, NAMESPACE
 
 _FAMILY = "api"
 _QUIET = harmless("Nobody called.")
@@ -70,8 +70,8 @@ def api_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[Metric
             ),
             impact="A client sends more than its usage plan allows, and must send again later.",
             metric=cloudwatch.Metric(
-                namespace=THROTTLED_CALLS.namespace,
-                metric_name=THROTTLED_CALLS.name,
+                namespace=NAMESPACE,
+                metric_name=CALLS_THROTTLED.name,
                 statistic="Sum",
                 period=MINUTE,
             ),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
 
 from building_blocks.alert import Severity
 from config import DATABASE_MAX_CONNECTIONS, ProductionConfig
 from nested.data import DataOutputs
 from nested.observability.alarms.metric_alarm import (
+    AT_ONCE,
     BELOW,
     MINUTE,
     MetricAlarm,
     alarming,
     harmless,
 )
+from nested.observability.log_metrics import NAMESPACE, schema_changes
 
 _FAMILY = "database"
 _GIB = 1024**3
@@ -112,5 +115,24 @@ def database_alarms(config: ProductionConfig, data: DataOutputs) -> list[MetricA
                 no_data=_TOLD,
             )
             for kind, metric in (("read", "ReadLatency"), ("write", "WriteLatency"))
+        ),
+        MetricAlarm(
+            name="ledger-schema-changed",
+            label="statements that change the schema or rights",
+            family=_FAMILY,
+            # Also after a release that brings a migration, which must not wake anybody: what rows
+            # say is watched on its own (ledger-imbalance, reconcile).
+            severity=Severity.WARNING,
+            summary="The ledger's schema, users or rights were changed.",
+            impact="None at once; without its triggers the ledger is not append-only.",
+            metric=cloudwatch.Metric(
+                namespace=NAMESPACE,
+                metric_name=schema_changes(data.ledger.IDENTIFIER).name,
+                statistic="Sum",
+                period=MINUTE,
+            ),
+            threshold=0,
+            datapoints=AT_ONCE,
+            no_data=harmless("A line is counted only when there is one."),
         ),
     ]

@@ -216,3 +216,20 @@ def test_people_are_told_that_an_end_cannot_be_proven(
     environment: Environment, bucket: str
 ) -> None:
     assert "Nothing follows it" in shown(environment, bucket)
+
+
+def test_an_intact_trail_that_is_told_to_nobody_is_not_called_broken(
+    environment: Environment, bucket: str
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as nobody:
+        done = subprocess.run(
+            [sys.executable, "-m", "audit_trail", "verify", "--bucket", bucket],
+            cwd=PROJECT,
+            env={**os.environ, **aws.environment(environment.endpoint)},
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -10,11 +11,12 @@ from hypothesis import strategies as st
 from pg8000.native import Connection, DatabaseError  # type: ignore[import-untyped]
 
 from ledger.posting import Entry, Ledger
+from local.postgres import PostgresServer
 from tests.integration.ledger.conftest import sqlstate
 
 CHECK_VIOLATION = "23514"
 INSUFFICIENT_PRIVILEGE = "42501"
-TABLES = ["accounts", "entries", "postings", "outbox"]
+TABLES = ["accounts", "entries", "postings", "outbox", "refusals"]
 
 
 @pytest.fixture
@@ -204,18 +206,19 @@ def test_a_transaction_has_one_entry(master: Connection, accounts: dict[str, str
     master.run("ROLLBACK")
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE ledger.accounts SET kind = 'liability'",
-        "UPDATE ledger.entries SET posted_at = now()",
-        "UPDATE ledger.postings SET amount = 1",
-        "UPDATE ledger.outbox SET event = '{}'",
-        "UPDATE ledger.outbox SET delivered_at = NULL",
-        *(f"DELETE FROM ledger.{table}" for table in TABLES),  # noqa: S608
-        *(f"TRUNCATE ledger.{table} CASCADE" for table in TABLES),
-    ],
-)
+CHANGES = [
+    "UPDATE ledger.accounts SET kind = 'liability'",
+    "UPDATE ledger.entries SET posted_at = now()",
+    "UPDATE ledger.postings SET amount = 1",
+    "UPDATE ledger.outbox SET event = '{}'",
+    "UPDATE ledger.outbox SET delivered_at = NULL",
+    "UPDATE ledger.refusals SET not_after = now()",
+    *(f"DELETE FROM ledger.{table}" for table in TABLES),  # noqa: S608
+    *(f"TRUNCATE ledger.{table} CASCADE" for table in TABLES),
+]
+
+
+@pytest.mark.parametrize("statement", CHANGES)
 @pytest.mark.parametrize("user", ["master", "processor"])
 @pytest.mark.usefixtures("posted")
 def test_history_in_the_ledger_is_never_changed(
@@ -224,6 +227,35 @@ def test_history_in_the_ledger_is_never_changed(
     with pytest.raises(DatabaseError) as error:
         request.getfixturevalue(user).run(statement)
     assert sqlstate(error) == INSUFFICIENT_PRIVILEGE
+
+
+@pytest.fixture
+def replica(server: PostgresServer, database: str) -> Iterator[Connection]:
+    """A session in which triggers rest, as one that applies another server's changes."""
+    connection = server.connect(database=database)
+    connection.run("SET session_replication_role = replica")
+    yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize("statement", CHANGES)
+@pytest.mark.usefixtures("posted")
+def test_nor_is_it_in_a_replicas_session(replica: Connection, statement: str) -> None:
+    with pytest.raises(DatabaseError) as error:
+        replica.run(statement)
+    assert sqlstate(error) == INSUFFICIENT_PRIVILEGE
+
+
+def test_an_entry_balances_in_a_replicas_session_too(replica: Connection) -> None:
+    with pytest.raises(DatabaseError, match="no postings"):
+        insert_entry(replica)
+
+
+def test_a_posted_entry_is_complete_in_a_replicas_session_too(
+    replica: Connection, accounts: dict[str, str], posted: str
+) -> None:
+    with pytest.raises(DatabaseError, match="is posted: correct it"):
+        insert_posting(replica, posted, 3, accounts["EUR"], "debit", 5)
 
 
 def test_an_event_is_marked_delivered_only_once(master: Connection, ledger: Ledger) -> None:

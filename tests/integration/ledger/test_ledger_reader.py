@@ -16,6 +16,7 @@ from ledger.session import LedgerSession
 from payments.moments import to_rfc3339
 from tests.functions.lambda_context import CONTEXT
 from tests.integration.ledger.conftest import Connect, sqlstate
+from tests.integration.triggers import without_triggers
 
 READER = "ledger_reader"
 INSUFFICIENT_PRIVILEGE, READ_ONLY_TRANSACTION = "42501", "25006"
@@ -157,19 +158,19 @@ def test_what_the_triggers_would_refuse_is_shown_as_it_is(
     """The reader looks at the rows, and takes nothing for granted."""
     superuser = server.connect(database=database)
     begin = moment()
-    superuser.run("SET session_replication_role = replica")  # no triggers
     lone, lopsided = str(uuid4()), str(uuid4())
-    for transaction in (lone, lopsided):
+    with without_triggers(superuser):
+        for transaction in (lone, lopsided):
+            superuser.run(
+                "INSERT INTO ledger.entries (transaction_id) VALUES (CAST(:id AS uuid))",
+                id=transaction,
+            )
         superuser.run(
-            "INSERT INTO ledger.entries (transaction_id) VALUES (CAST(:id AS uuid))",
-            id=transaction,
+            "INSERT INTO ledger.postings (entry_id, line, account, direction, amount, currency) "
+            "SELECT entry_id, 1, 'x', 'debit', 5, 'EUR' FROM ledger.entries "
+            "WHERE transaction_id = CAST(:id AS uuid)",
+            id=lopsided,
         )
-    superuser.run(
-        "INSERT INTO ledger.postings (entry_id, line, account, direction, amount, currency) "
-        "SELECT entry_id, 1, 'x', 'debit', 5, 'EUR' FROM ledger.entries "
-        "WHERE transaction_id = CAST(:id AS uuid)",
-        id=lopsided,
-    )
     superuser.close()
     period = {"from": begin, "to": moment()}
     assert ask(action="totals", **period) == {

@@ -102,6 +102,33 @@ def test_does_not_outlive_a_launcher_that_is_killed(tmp_path: Path) -> None:
     wait_for(lambda: not _processes(server), seconds=15)
 
 
+@pytest.fixture
+def nameless() -> list[str]:
+    """The prefix of commands that a user runs who has no entry in /etc/passwd."""
+    prefix = ["unshare", "--user", "--map-user=54321", "--map-group=54321", "--"]
+    try:
+        subprocess.run([*prefix, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("nobody may have a user namespace here")
+    return prefix
+
+
+def test_runs_for_a_user_without_a_name(nameless: list[str], tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, sys, local.postgres as p\n"
+        "with p.PostgresServer(pathlib.Path(sys.argv[1])) as server:\n"
+        "    print(os.getuid(), server.connect().run('SELECT 1'))\n"
+    )
+    done = subprocess.run(
+        [*nameless, sys.executable, "-c", program, str(tmp_path / "server")],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("54321 [[1]]\n", "")
+
+
 def test_ends_a_server_that_was_left_on_its_directory(server: PostgresServer) -> None:
     (left,) = _processes(server)
     with PostgresServer(server.directory) as successor:

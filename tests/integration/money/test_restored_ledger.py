@@ -6,15 +6,16 @@ import contextlib
 
 from tests.integration.money.payments_at_hand import approved, posted
 from tests.integration.money.world import World, body, in_time, status
+from tests.integration.triggers import TABLES, without_triggers
 
 
 def restore_to_nothing(world: World) -> None:
     """All entries are gone, as if none had been posted yet."""
-    with contextlib.closing(
-        world.stores.server.connect(database=world.names.database)
-    ) as superuser:
-        superuser.run("SET session_replication_role = replica")  # no triggers
-        for table in ("outbox", "postings", "entries"):
+    with (
+        contextlib.closing(world.stores.server.connect(database=world.names.database)) as superuser,
+        without_triggers(superuser),
+    ):
+        for table in TABLES:
             superuser.run(f"DELETE FROM ledger.{table}")  # noqa: S608
 
 
