@@ -111,6 +111,13 @@ class PythonFunction(Construct):
             timeout=Duration.seconds(timeout_seconds),
             reserved_concurrent_executions=reserved_concurrency,
             environment={
+                # resolv.conf(5). glibc's own limits, two tries of 5 s, would take a third of the
+                # function's time when a name cannot be resolved.
+                "RES_OPTIONS": "timeout:1 attempts:2",
+                # For any client of AWS that does not say it itself: botocore's own defaults change
+                # with the runtime's release.
+                "AWS_RETRY_MODE": "standard",
+                "AWS_MAX_ATTEMPTS": "2",
                 "POWERTOOLS_SERVICE_NAME": name,
                 "POWERTOOLS_LOG_LEVEL": "INFO",
                 **environment,

@@ -19,7 +19,9 @@ from custom_resource.protocol import answer
 
 # Seconds that a policy which was just made may take to be known to EC2, and between two tries.
 PATIENCE, PAUSE = 20.0, 2.0
-SHORT = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
+SHORT = Config(
+    connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}
+)
 
 logger = Logger()
 

@@ -174,7 +174,4 @@ class LedgerDatabase(Construct):
             "LEDGER_PORT": self.instance.db_instance_endpoint_port,
             "LEDGER_DATABASE": self.DATABASE_NAME,
             "LEDGER_USER": user,
-            # resolv.conf(5). glibc's own limits, two tries of 5 s, would take a third of the
-            # function's time when the ledger's name cannot be resolved.
-            "RES_OPTIONS": "timeout:1 attempts:2",
         }

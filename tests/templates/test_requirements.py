@@ -296,6 +296,19 @@ def test_r5_functions_run_on_arm64_with_the_bundled_python(synthesized: Synthesi
         assert properties["Architectures"] == ["arm64"]
 
 
+def test_every_function_has_its_time_limits_and_tries_set_by_us(synthesized: Synthesized) -> None:
+    """The resolver has no time limit of a client's, and botocore's defaults are the runtime's."""
+    for properties in synthesized.properties("AWS::Lambda::Function"):
+        variables = properties["Environment"]["Variables"]
+        assert variables["RES_OPTIONS"] == "timeout:1 attempts:2"
+        assert (variables["AWS_RETRY_MODE"], variables["AWS_MAX_ATTEMPTS"]) == ("standard", "2")
+
+
+def test_the_ledgers_name_has_one_address(synthesized: Synthesized) -> None:
+    """The time to connect is counted once (lambda_code/ledger/connection.py)."""
+    assert synthesized.only("AWS::RDS::DBInstance").get("NetworkType", "IPV4") == "IPV4"
+
+
 @pytest.mark.parametrize("name", PAYMENT_FUNCTIONS)
 def test_r6_function_has_concurrency_reserved(synthesized: Synthesized, name: str) -> None:
     assert function(synthesized, name)["ReservedConcurrentExecutions"] >= 20
