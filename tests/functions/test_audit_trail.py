@@ -169,6 +169,15 @@ def test_a_late_redelivery_is_found_far_back(
         assert AuditTrail(bucket, "audit", KEY, clock).append(again, always) is None
 
 
+def test_a_writer_that_runs_for_long_remembers_the_trails_end_only(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
+) -> None:
+    _, second, *_ = append_each_minute(trail, clock, 59)
+    assert bucket.heads == []
+    trail.append([second], always)
+    assert len(bucket.heads) > 40
+
+
 def test_only_objects_that_can_hold_a_record_are_searched_for_it(
     bucket: BucketInMemory, trail: AuditTrail, clock: Clock
 ) -> None:

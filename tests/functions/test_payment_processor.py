@@ -276,18 +276,20 @@ def test_an_expired_approval_is_not_queued(
     assert history.accepted == {}
 
 
+@pytest.mark.parametrize("slow", ["reading the request", "waiting for the ledger"])
 def test_the_clock_is_read_after_what_takes_time(
-    processor: Processor, ledger: FakeLedger, history: FakeHistory, clock: Clock
+    processor: Processor, ledger: FakeLedger, history: FakeHistory, clock: Clock, slow: str
 ) -> None:
-    """Reading the request, and waiting for the ledger: what was in time before may not be now."""
+    """What was in time before may not be now."""
     ledger.error = LedgerUnavailableError()
-    find = history.find
+    subject, name = (history, "find") if slow == "reading the request" else (ledger, "post")
+    call = getattr(subject, name)
 
-    def slow(transaction_id: str) -> Payment | None:
+    def take_time(*arguments: Any, **named: Any) -> Any:
         clock.now = EXPIRY
-        return find(transaction_id)
+        return call(*arguments, **named)
 
-    history.find = slow  # type: ignore[method-assign]
+    setattr(subject, name, take_time)
     assert refusal(processor, "t1") == (503, "service_unavailable")
     assert history.accepted == {}
 
