@@ -117,7 +117,7 @@ _STRANGERS = '"StringNotEqualsIfExists": {"aws:PrincipalAccount": {"Ref": "AWS::
 
 # Of each type, by condition, actions of which every one has to be refused. Strangers to keys, and
 # to publishing, are held off by that nobody admits them: there, a denial may hit AWS's services.
-_REFUSED = {
+_REFUSED: Mapping[str, Mapping[str, Sequence[str]]] = {
     "AWS::KMS::Key": {_PLAIN_HTTP: ("kms:Decrypt", "kms:PutKeyPolicy")},
     "AWS::S3::Bucket": dict.fromkeys(
         (_PLAIN_HTTP, _STRANGERS), ("s3:GetObject", "s3:PutObject", "s3:PutBucketPolicy")

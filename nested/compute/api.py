@@ -166,10 +166,6 @@ class PaymentsApi(Construct):
             ),
             key=log_key,
         )
-        # API Gateway writes one line here when it is given its role.
-        welcome_log = EncryptedLogGroup(
-            self, "WelcomeLogGroup", name="/aws/apigateway/welcome", key=log_key
-        )
         role = ServiceRole(
             self,
             "LoggingRole",
@@ -204,7 +200,7 @@ class PaymentsApi(Construct):
         account = apigateway.CfnAccount(self, "Account", cloud_watch_role_arn=role.role_arn)
         account.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         # API Gateway tries the role when it is given it.
-        account.node.add_dependency(welcome_log, role.policy)
+        account.node.add_dependency(role.policy)
         self.rest_api.deployment_stage.node.add_dependency(account, execution_log)
 
     def _describe_errors(self) -> None:

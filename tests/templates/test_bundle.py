@@ -31,6 +31,8 @@ FUNCTIONS = {
     "default_security_group": ("custom_resource",),
     "production_seal": ("custom_resource",),
     "termination_protection": ("custom_resource",),
+    "shared_log_groups": ("custom_resource",),
+    "release_test": (),
 }
 
 # Imports a handler as Lambda does: from its package, with the runtime's boto3 and nothing else.
