@@ -282,7 +282,7 @@ def is_on(alarm: dict[str, Any], failures: dict[int, float], minute: int, late: 
     looked_at = range(minute - periods - 1, minute + 1)
     arrived = [failures[one] for one in looked_at if one <= minute - late and one in failures]
     breaching = sum(value > alarm["Threshold"] for value in arrived[-periods:])
-    return breaching >= int(alarm["DatapointsToAlarm"])
+    return bool(breaching >= int(alarm["DatapointsToAlarm"]))
 
 
 CANARY_MINUTES = range(5)
@@ -425,7 +425,7 @@ def test_the_hook_can_be_called_for_all_functions_at_once_and_has_time(
     # Each function in two versions, and the pauses while Lambda makes them ready.
     waiting = trial.PAUSE * (trial.TRIES - 1)
     longest = handler.LONGEST_CALL + handler.LONGEST_CONNECT + waiting
-    assert handler.LONGEST_CALL > function(synthesized, "payment-processor")["Timeout"]
+    assert function(synthesized, "payment-processor")["Timeout"] < handler.LONGEST_CALL
     assert properties["Timeout"] >= len(PAYMENT_FUNCTIONS) * 2 * longest
 
 
