@@ -208,6 +208,7 @@ def _is_everywhere(rule: Mapping[str, Any]) -> bool:
 _KEYS = {
     "AWS::DynamoDB::Table": lambda p: p.get("SSESpecification", {}).get("KMSMasterKeyId"),
     "AWS::Logs::LogGroup": lambda p: p.get("KmsKeyId"),
+    "Custom::SharedLogGroup": lambda p: p.get("KmsKeyId"),
     "AWS::RDS::DBInstance": lambda p: p.get("StorageEncrypted") and p.get("KmsKeyId"),
     "AWS::S3::Bucket": lambda p: p.get("BucketEncryption"),
     "AWS::SNS::Topic": lambda p: p.get("KmsMasterKeyId"),
@@ -228,7 +229,7 @@ def _keys_without_rotation(resources: Resources) -> Iterator[Resource]:
 
 
 def _logs_without_retention(resources: Resources) -> Iterator[Resource]:
-    for group in of_type(resources, "AWS::Logs::LogGroup"):
+    for group in of_type(resources, "AWS::Logs::LogGroup", "Custom::SharedLogGroup"):
         if group.properties.get("RetentionInDays") != LOG_RETENTION_DAYS:
             yield group
 

@@ -93,7 +93,7 @@ class SharedLogGroups(Construct):
                     "LogGroupName": name,
                     "LogGroupArn": arns[construct],
                     "RetentionInDays": RETENTION_DAYS,
-                    "KeyArn": key.key_arn,
+                    "KmsKeyId": key.key_arn,
                     "Tags": dict(tags),
                 },
             )

@@ -47,7 +47,7 @@ class LogGroup:
             name=properties["LogGroupName"],
             arn=properties["LogGroupArn"],
             days=int(properties["RetentionInDays"]),
-            key=properties["KeyArn"],
+            key=properties["KmsKeyId"],
             tags=properties["Tags"],
         )
 

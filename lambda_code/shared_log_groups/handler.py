@@ -4,7 +4,7 @@ AWS writes to groups of fixed names, for every API or database of the account, a
 they are missing, to be kept for ever. So they may be there before this stack, or come while it is
 made, and others may write to them after it.
 
-ResourceProperties: LogGroupName, LogGroupArn, RetentionInDays, KeyArn, Tags. By request:
+ResourceProperties: LogGroupName, LogGroupArn, RetentionInDays, KmsKeyId, Tags. By request:
 
 - Create, Update: the group is made, or taken over as it is found, and gets retention, key and tags.
 - Delete: the group stays, with its lines and its retention; it loses only this key. A creation that
@@ -36,6 +36,7 @@ def handle(event: dict[str, Any], context: Any) -> None:
     answer(
         event,
         context,
-        "shared-log-group",
+        # By which it is found in the stack.
+        event.get("ResourceProperties", {}).get("LogGroupName", "shared-log-group"),
         {"Create": with_group(keep), "Update": with_group(keep), "Delete": with_group(leave)},
     )

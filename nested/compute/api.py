@@ -290,5 +290,8 @@ _ACCESS_LOG_FORMAT = apigateway.AccessLogFormat.custom(
         }
     )
 )
-"""Who called what, over which TLS, how it went and how long it took. Nothing that a client can
-write into: no header, no payload, no query string, and of the path only the resource that it met."""
+"""Who called what, over which TLS, how it went and how long it took.
+
+Nothing that a client can write into: no header, no payload, no query string, and of the path only
+the resource that it met.
+"""

@@ -23,7 +23,7 @@ PROPERTIES = {
     "LogGroupArn": ARN,
     # CloudFormation makes every value a text.
     "RetentionInDays": "90",
-    "KeyArn": KEY,
+    "KmsKeyId": KEY,
     "Tags": TAGS,
 }
 GROUP = LogGroup.read(PROPERTIES)
@@ -207,5 +207,5 @@ def test_each_request_is_answered(
     monkeypatch.setattr(boto3, "client", lambda _service, config: logs)
     monkeypatch.setattr(handler, "answer", answer)
     handler.handle({"RequestType": request_type, "ResourceProperties": PROPERTIES}, CONTEXT)
-    assert answered == [(request_type, "shared-log-group")]
+    assert answered == [(request_type, NAME)]
     assert (NAME in logs.groups) is (request_type != "Delete")

@@ -159,6 +159,7 @@ _DATA = "PaymentsProd/DataNestedStack"
 _NETWORK = "PaymentsProd/NetworkNestedStack"
 _BOUNDARY = "PaymentsProd/PermissionsBoundary/Resource"
 _APPLICATION_KEY = "PaymentsProd/ApplicationKey/Resource"
+_SHARED_LOG = "PaymentsProd/SharedLogGroups/DatabaseMonitoring/Default"
 _TOPIC = "PaymentsProd/ObservabilityNestedStack/AlertsTopic/Resource"
 _VALIDATOR_POLICY = f"{_COMPUTE}/PaymentValidator/Role/Policy/Resource"
 
@@ -188,6 +189,8 @@ REGRESSIONS = [
         f"{_COMPUTE}/PaymentValidator/LogGroup/Resource",
         _drop("RetentionInDays"),
     ),
+    ("LogGroupWithoutRetention", _SHARED_LOG, _drop("RetentionInDays")),
+    ("Unencrypted", _SHARED_LOG, _drop("KmsKeyId")),
     (
         "WildcardAction",
         f"{_COMPUTE}/PaymentProcessor/Role/Policy/Resource",

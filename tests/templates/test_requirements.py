@@ -647,7 +647,7 @@ def test_r15_groups_of_the_account_are_kept_as_ours_are_and_never_created_by_nam
     )
     for name, each in kept.items():
         assert int(each["RetentionInDays"]) == 90
-        assert each["KeyArn"] == {"Fn::GetAtt": [key, "Arn"]}
+        assert each["KmsKeyId"] == {"Fn::GetAtt": [key, "Arn"]}
         assert each["Tags"].keys() == {"Environment", "Team", "CostCenter"}
         assert json.dumps(each["LogGroupArn"]).endswith(f':log-group:{name}"]]}}')
     declared = {
