@@ -51,13 +51,14 @@ def aws_cli(emulated: bool) -> Check:
     """What the runbooks' commands are: nobody should look for it in the night of an alarm."""
     told = _told("aws", "--version")  # such as aws-cli/2.31.0 Python/3.13.7 Linux/6.1 exe/x86_64
     found = told.partition(" ")[0].removeprefix("aws-cli/")
-    if emulated and not found:
-        return unseen("AWS CLI", needed=_AWS_CLI, why="not installed; nothing here waits for it")
+    held = found.startswith("2.")
+    if emulated and not held:
+        return unseen("AWS CLI", needed=_AWS_CLI, why="no version 2; nothing here waits for it")
     return judged(
         "AWS CLI",
         found=found or "not installed",
         needed=_AWS_CLI,
-        held=found.startswith("2."),
+        held=held,
         mend='install it: AWS CLI user guide, "Installing or updating to the latest version"',
     )
 

@@ -474,13 +474,17 @@ def test_without_a_trail_it_is_told_how_to_make_one(aws: Aws) -> None:
     assert "aws cloudtrail create-trail" in found.mend
 
 
+NOT_HERE = "no version 2; nothing here waits for it"
+
+
 @pytest.mark.parametrize(
     ("told", "emulated", "verdict", "found"),
     [
         ("aws-cli/2.31.0 Python/3.13.7 Linux/6.1 exe/x86_64", False, Verdict.HELD, "2.31.0"),
         ("aws-cli/1.42.1 Python/3.11.2 Linux/6.1", False, Verdict.PROBLEM, "1.42.1"),
         ("", False, Verdict.PROBLEM, "not installed"),
-        ("", True, Verdict.UNSEEN, "cannot be seen here: not installed; nothing here waits for it"),
+        ("", True, Verdict.UNSEEN, f"cannot be seen here: {NOT_HERE}"),
+        ("aws-cli/1.42.1 Python/3.11.2", True, Verdict.UNSEEN, f"cannot be seen here: {NOT_HERE}"),
     ],
 )
 def test_the_aws_cli_is_there_for_the_runbooks(

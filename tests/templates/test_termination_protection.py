@@ -33,13 +33,16 @@ def test_it_stands_before_every_layer_and_waits_for_none(synthesized: Synthesize
 
 
 def test_what_else_may_fail_in_the_root_comes_after_it(synthesized: Synthesized) -> None:
-    """All but what it stands on itself: the key, the boundary, its function and its role."""
+    """All but what it stands on itself (key, boundary, its own function) and the key's alias."""
     resources = synthesized.root["Resources"]
     (first,) = (name for name, each in resources.items() if each["Type"] == PROTECTION)
-    before = {name for name in resources if first not in waited_for(name, resources)} - {first}
-    assert before - waited_for(first, resources) <= {"ApplicationKeyAlias7C0E1E39"} | {
-        name for name in before if resources[name]["Type"] == "AWS::KMS::Alias"
+    beside = {
+        each["Type"]
+        for name, each in resources.items()
+        if name not in {first, *waited_for(first, resources)}
+        and first not in waited_for(name, resources)
     }
+    assert beside == {"AWS::KMS::Alias"}
 
 
 def test_it_is_about_the_root_stack(synthesized: Synthesized) -> None:
