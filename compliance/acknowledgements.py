@@ -180,8 +180,13 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
     ),
     *_accept(
         f"{_RELEASE_TEST}/Role/Policy/Resource",
-        "AwsSolutions-IAM5[Resource::arn:aws:codedeploy:us-east-1:<AWS::AccountId>:"
-        "deploymentgroup:<AWS::StackName>-*/*]",
+        [
+            f"AwsSolutions-IAM5[Resource::arn:aws:codedeploy:us-east-1:<AWS::AccountId>:{names}]"
+            for names in (
+                "application:<AWS::StackName>-*",
+                "deploymentgroup:<AWS::StackName>-*/*",
+            )
+        ],
         "CloudFormation names the application and its groups, beginning with this stack's name, "
         "and after the function, which must be there first.",
     ),

@@ -62,11 +62,12 @@ class PermissionsBoundary(iam.ManagedPolicy):
                         "rds:ModifyDBInstance",
                         # Releases
                         "cloudwatch:DescribeAlarms",
+                        "codedeploy:GetApplicationRevision",
+                        "codedeploy:GetDeployment",
                         "codedeploy:PutLifecycleEventHookExecutionStatus",
                         "lambda:GetAlias",
                         "lambda:GetProvisionedConcurrencyConfig",
                         "lambda:InvokeFunction",
-                        "lambda:ListVersionsByFunction",
                         "lambda:UpdateAlias",
                         # The network interfaces of functions, and the default security group
                         "ec2:AssignPrivateIpAddresses",

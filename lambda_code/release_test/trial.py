@@ -10,6 +10,8 @@ from typing import Any, Final
 from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
+from release_test.shift import Shift
+
 REQUESTS: Final[Mapping[str, tuple[Mapping[str, Any], str]]] = {
     # The contract refuses it (400) before the table is asked.
     "payment-validator": (
@@ -32,26 +34,10 @@ _BUSY: Final = ("TooManyRequestsException", "ServiceException", "EC2ThrottledExc
 logger = Logger(child=True)
 
 
-def newer_version(lambda_: Any, name: str, alias: str) -> tuple[str, str] | None:
-    """The version that was published last and the one behind the alias, if the former is newer.
-
-    Versions are numbered in the order of their publication.
-    """
-    in_service = lambda_.get_alias(FunctionName=name, Name=alias)["FunctionVersion"]
-    pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=name)
-    numbers = [
-        int(each["Version"])
-        for page in pages
-        for each in page["Versions"]
-        if each["Version"].isdigit()
-    ]
-    last = max(numbers)
-    return (str(last), in_service) if last > int(in_service) else None
-
-
-def works(lambda_: Any, name: str, new: str, in_service: str) -> bool:
+def works(lambda_: Any, shift: Shift) -> bool:
     """Whether the new version answers, or the one in service does not answer either."""
-    return _answers(lambda_, name, new) or not _answers(lambda_, name, in_service)
+    name = shift.function
+    return _answers(lambda_, name, shift.target) or not _answers(lambda_, name, shift.current)
 
 
 def _answers(lambda_: Any, name: str, version: str) -> bool:

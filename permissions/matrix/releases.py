@@ -8,6 +8,7 @@ from permissions.matrix.payment_functions import writes_own_log
 from permissions.resources import (
     AUDIT_OBJECT,
     DEPLOYMENT_GROUP,
+    DEPLOYMENTS,
     INTERFACE,
     LEDGER_LOGIN,
     MASTER_SECRET,
@@ -49,11 +50,6 @@ ROWS: Final[Rows] = (
             *_CODEDEPLOY.may("lambda", "GetAlias UpdateAlias", live(name), _MOVES),
             *_CODEDEPLOY.lacks("lambda", "InvokeFunction", live(name), "calls the hook alone"),
             *_CODEDEPLOY.lacks("lambda", "InvokeFunction", version(name), "calls the hook alone"),
-            *_HOOK.may(
-                "lambda", "ListVersionsByFunction", function(name), "finds what is being released"
-            ),
-            *_HOOK.may("lambda", "GetAlias", live(name), "finds what is in service"),
-            *_HOOK.may("lambda", "GetAlias", function(name), "finds what is in service"),
             *_HOOK.may("lambda", "InvokeFunction", version(name), "tries it before clients do"),
             *_HOOK.lacks(
                 "lambda",
@@ -83,6 +79,11 @@ ROWS: Final[Rows] = (
         "lambda", "InvokeFunction", function(_HOOK.who), "lets the new version be tried"
     ),
     *writes_own_log(_HOOK.who),
+    *_HOOK.may("codedeploy", "GetDeployment", DEPLOYMENT_GROUP, "learns what is moved where"),
+    *_HOOK.may("codedeploy", "GetApplicationRevision", DEPLOYMENTS, "learns what is moved where"),
+    *_HOOK.lacks(
+        "codedeploy", "GetApplicationRevision", another(DEPLOYMENTS), "this app's releases only"
+    ),
     *_HOOK.lacks(
         "codedeploy",
         "UpdateDeploymentGroup DeleteDeploymentGroup CreateDeployment",
