@@ -70,6 +70,7 @@ _SECURITY_PROPERTIES: Final[Mapping[str, frozenset[str]]] = {
     "AWS::EC2::VPCEndpoint": frozenset({"PolicyDocument", "SecurityGroupIds"}),
     "AWS::Lambda::Function": frozenset({"KmsKeyArn", "Role", "VpcConfig"}),
     "AWS::Logs::LogGroup": frozenset({"DataProtectionPolicy", "KmsKeyId"}),
+    "Custom::SharedLogGroup": frozenset({"KmsKeyId"}),
     "AWS::RDS::DBInstance": frozenset(
         {
             "DeletionProtection",

@@ -16,6 +16,8 @@ FUNCTIONS = {
     "default_security_group": ("custom_resource",),
     "production_seal": ("custom_resource",),
     "termination_protection": ("custom_resource",),
+    "shared_log_groups": ("custom_resource",),
+    "release_test": (),
 }
 
 

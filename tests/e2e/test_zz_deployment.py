@@ -11,7 +11,7 @@ import pytest
 
 from local import demonstration
 from tests.command_line import plan_or_deploy
-from tests.deployment import Production
+from tests.deployment import MONITORED_BEFORE, Production
 
 
 def test_what_is_deployed_can_be_described(production: Production) -> None:
@@ -27,6 +27,17 @@ def test_what_is_deployed_can_be_described(production: Production) -> None:
     (ledger,) = rds.describe_db_instances()["DBInstances"]
     assert ledger["MultiAZ"]
     assert ledger["BackupRetentionPeriod"] == 30
+
+
+@pytest.mark.parametrize("name", [MONITORED_BEFORE, "/aws/apigateway/welcome"])
+def test_a_log_group_of_the_account_is_adopted_or_made(production: Production, name: str) -> None:
+    logs = production.environment.client("logs")
+    (group,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    assert group["retentionInDays"] == 90
+    assert ":key/" in group["kmsKeyId"]
+    tags = logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*"))["tags"]
+    owner = {"Owner": "reporting"} if name == MONITORED_BEFORE else {}
+    assert tags.items() >= {"Team": "payments", **owner}.items()
 
 
 @pytest.mark.parametrize("name", ["payment-validator", "payment-processor", "audit-logger"])

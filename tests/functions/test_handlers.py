@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,8 +25,10 @@ from payment_processor.logic import Processor
 from payment_processor.status import StatusReporter
 
 from ledger.session import LedgerUnavailableError
+from payments.api import ProxyResponse, respond, serve
 from payments.contract import validator
 from payments.moments import now, to_rfc3339
+from payments.problems import Problem
 from tests.functions.conftest import Logs, Metrics
 from tests.functions.lambda_context import CONTEXT
 from tests.functions.test_contract import REQUEST as BODY
@@ -153,6 +157,24 @@ def test_a_fault_is_counted_for_the_version_that_answered(
     monkeypatch.setattr(store, "record_request", fail)
     validate(BODY)
     assert metrics() == [("CallsFailed", 1, "7")]
+
+
+def test_every_answer_with_5xx_is_counted(
+    monkeypatch: pytest.MonkeyPatch, metrics: Metrics
+) -> None:
+    """Also one that is no fault of the code: an outage that `/status` reports, a 5xx problem."""
+    logger = payment_validator.handler.logger
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "7")
+
+    def unavailable() -> ProxyResponse:
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "service_unavailable", "Later.")
+
+    for status in HTTPStatus:
+        if status >= 200:
+            serve({}, logger, partial(respond, status, {}))
+    serve({}, logger, unavailable)
+    failed = sum(status >= 500 for status in HTTPStatus)
+    assert metrics() == [("CallsFailed", 1, "7")] * (failed + 1)
 
 
 def test_no_card_number_is_logged_or_stored(store: Store, logs: Logs) -> None:

@@ -22,6 +22,7 @@ def function_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[M
             config.validator_concurrency,
             Severity.CRITICAL,
             "Clients' payments are not validated; they get an error and must send again.",
+            "Some payments are answered with 500 and not validated; clients must send again.",
         ),
         *_alarms(
             config,
@@ -30,6 +31,7 @@ def function_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[M
             config.processor_concurrency,
             Severity.CRITICAL,
             "Payments are posted late, or clients get an error and must send again.",
+            "Some payments are answered with 500 and clients must send again; retries wait.",
         ),
         *_alarms(
             config,
@@ -38,6 +40,7 @@ def function_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[M
             config.audit_logger_concurrency,
             # The stream keeps the records for a day: stream-age tells before any is lost.
             Severity.WARNING,
+            "None; the audit trail falls behind.",
             "None; the audit trail falls behind.",
         ),
         MetricAlarm(
@@ -64,6 +67,7 @@ def _alarms(
     concurrency: int,
     severity: Severity,
     impact: str,
+    refused: str,
 ) -> list[MetricAlarm]:
     reserved = concurrency * config.alarm_concurrency_percent / 100
     longest = FUNCTION_TIMEOUT_SECONDS * config.alarm_duration_percent / 100
@@ -90,7 +94,7 @@ def _alarms(
             severity=severity,
             # Reserved concurrency is there so that this never happens (R6).
             summary=f"Lambda refused a call of {name}: its reserved concurrency is used up.",
-            impact=impact,
+            impact=refused,
             metric=function.metric_throttles(statistic="Sum", period=MINUTE),
             threshold=0,
             datapoints=AT_ONCE,
