@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from alerting.scenarios import world
 from alerting.simulation.datapoint import Datapoint, Metric
@@ -18,11 +18,10 @@ Traffic = Callable[[int], tuple[int, int]]
 
 
 def steadily(validated: int, processed: int) -> Traffic:
-    return lambda minute: (validated, processed)
+    return lambda _: (validated, processed)
 
 
-def nobody(minute: int) -> tuple[int, int]:
-    return 0, 0
+nobody: Final = steadily(0, 0)
 
 
 @dataclass(frozen=True)

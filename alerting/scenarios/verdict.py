@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from alerting.scenarios.scenario import Scenario, Told
@@ -10,8 +10,6 @@ from alerting.simulation import clock
 from alerting.simulation.arrival import READINGS, Reading
 from alerting.simulation.definitions import Definitions
 from alerting.simulation.evaluation import State
-
-_PREFIX = "payments-"
 
 
 @dataclass(frozen=True)
@@ -40,20 +38,19 @@ def outcome(definitions: Definitions, scenario: Scenario, reading: Reading) -> O
         reading=reading,
         is_new=scenario.is_new,
     )
-    # CodeDeploy looks at the states of its alarms, and stops at any of them.
-    watched = {name: group for group, names in definitions.releases.items() for name in names}
     told: dict[str, list[int]] = {}
     well: dict[str, bool] = {}
     states: dict[str, State] = {}
     for change in changes:
-        name = _alert(change.alarm, watched)
+        name = definitions.alert(change.alarm)
         states[name] = change.state
-        if change.alarm in watched or change.mailed:
+        # CodeDeploy looks at its alarms' states, and needs no mail.
+        if definitions.is_release(change.alarm) or change.mailed:
             well[name] = change.state is State.OK
             if change.state is not State.OK:
                 told.setdefault(name, []).append(change.minute)
     for notice in notices:
-        told.setdefault(_alert(notice.rule, watched), []).append(notice.minute)
+        told.setdefault(definitions.alert(notice.rule), []).append(notice.minute)
     return Outcome(
         scenario=scenario,
         reading=reading,
@@ -61,12 +58,6 @@ def outcome(definitions: Definitions, scenario: Scenario, reading: Reading) -> O
         recovered=frozenset(name for name, is_well in well.items() if is_well),
         on=frozenset(name for name, state in states.items() if state is not State.OK),
     )
-
-
-def _alert(name: str, watched: dict[str, str]) -> str:
-    if name in watched:
-        return f"release of {watched[name]}"
-    return name.removeprefix(_PREFIX)
 
 
 def faults(found: Outcome, alarms: frozenset[str]) -> Iterator[str]:
@@ -103,8 +94,36 @@ def _wrong(found: Outcome, name: str, wanted: Told, *, is_alarm: bool) -> Iterat
         yield f"{name} recovers, and nobody is told"
 
 
-def judged(definitions: Definitions, scenarios: Sequence[Scenario]) -> list[Outcome]:
-    """Each scenario under each reading."""
-    return [
-        outcome(definitions, scenario, reading) for scenario in scenarios for reading in READINGS
-    ]
+@dataclass(frozen=True)
+class Row:
+    """A scenario, with what is told of it under all readings.
+
+    Attributes:
+        faults: with the readings under which each shows.
+        minutes: earliest and latest, since the trouble began, of each alert's first mail; alarms
+            that had been on for days are left out.
+    """
+
+    scenario: Scenario
+    faults: tuple[str, ...]
+    minutes: dict[str, tuple[int, int]]
+
+
+def row(definitions: Definitions, scenario: Scenario) -> Row:
+    """Judge a scenario under each reading."""
+    outcomes = [outcome(definitions, scenario, reading) for reading in READINGS]
+    alarms = definitions.alerts_that_recover()
+    found: dict[str, list[str]] = {}
+    for each in outcomes:
+        for fault in faults(each, alarms):
+            found.setdefault(fault, []).append(each.reading.name)
+    first: dict[str, list[int]] = {}
+    for each in outcomes:
+        for name, came in each.told.items():
+            if name not in scenario.stays:
+                first.setdefault(name, []).append(came[0] - scenario.begins)
+    return Row(
+        scenario=scenario,
+        faults=tuple(f"{fault} ({', '.join(names)})" for fault, names in found.items()),
+        minutes={name: (min(came), max(came)) for name, came in sorted(first.items())},
+    )

@@ -31,9 +31,9 @@ class Reading:
     Attributes:
         late: minutes that every metric is late; None: each minute by chance.
         asleep: minutes for which an idle queue that is used again reports nothing.
-        dynamodb_ignores: alarms on ``AWS/DynamoDB`` keep their state while data is missing, whatever
-            they say (API reference, ``PutMetricAlarm``: "always"); or only by default (user guide,
-            "Configuring how CloudWatch alarms treat missing data").
+        dynamodb_ignores: alarms on ``AWS/DynamoDB`` keep their state while data is missing,
+            whatever they say (API reference, ``PutMetricAlarm``: "always"); or only by default
+            (user guide, "Configuring how CloudWatch alarms treat missing data").
         look_back: datapoints beyond the evaluation periods.
     """
 

@@ -55,7 +55,7 @@ def run(
         for alarm in definitions.alarms
         for change in _changes(alarm, streams, minutes, reading, before)
     ]
-    changes += _composites(definitions, changes, minutes, before)
+    changes += _composites(definitions, changes, before)
     notices = [
         Notice(minute, rule.name)
         for minute, event in events
@@ -177,9 +177,7 @@ def _arriving(
     return arriving
 
 
-def _composites(
-    definitions: Definitions, changes: Sequence[Change], minutes: int, before: State
-) -> list[Change]:
+def _composites(definitions: Definitions, changes: Sequence[Change], before: State) -> list[Change]:
     """A composite alarm changes with the alarms that its rule is on."""
     states = {alarm.name: before for alarm in definitions.alarms}
     states |= {alarm.name: before for alarm in definitions.composites}

@@ -18,7 +18,6 @@ _ACTIONS: Final = {
     State.OK: "OKActions",
     State.INSUFFICIENT_DATA: "InsufficientDataActions",
 }
-MOST_ALARMS_OF_A_RULE: Final = 100
 LONGEST_DAYS: Final = 7
 """Of the evaluation periods together (API reference, ``PutMetricAlarm``)."""
 
@@ -97,6 +96,21 @@ class Definitions:
     composites: tuple[Composite, ...]
     rules: tuple[Rule, ...]
     releases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def alert(self, name: str) -> str:
+        """What an alarm or rule tells: its name, or the release that it would stop."""
+        for group, names in self.releases.items():
+            if name in names:
+                return f"release of {group}"
+        return name.removeprefix("payments-")
+
+    def is_release(self, name: str) -> bool:
+        return any(name in names for names in self.releases.values())
+
+    def alerts_that_recover(self) -> frozenset[str]:
+        """All but those of events, which have no end."""
+        names = [alarm.name for alarm in self.alarms] + [alarm.name for alarm in self.composites]
+        return frozenset(map(self.alert, names))
 
     @classmethod
     def of(cls, templates: Templates) -> Definitions:

@@ -98,7 +98,7 @@ _COMPARISONS: Final[Mapping[type[ast.cmpop], Callable[[float, float], bool]]] = 
 def _evaluated(node: ast.expr, values: Mapping[str, Value]) -> _Operand:
     match node:
         case ast.Constant(value=bool() | str()):
-            raise ExpressionError(f"no number: {node.value}")
+            raise ExpressionError(f"no number: {ast.unparse(node)}")
         case ast.Constant(value=int() | float()):
             assert isinstance(node.value, int | float)
             return _Operand(float(node.value), is_series=False)

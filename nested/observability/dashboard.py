@@ -66,7 +66,7 @@ class PaymentsDashboard(Construct):
         self._row(
             cloudwatch.AlarmStatusWidget(
                 title="Critical, summed up by payments-system-health",
-                alarms=[alarms.health, *alarms.by_severity[Severity.CRITICAL]],
+                alarms=[*alarms.health, *alarms.by_severity[Severity.CRITICAL]],
                 width=_HALF,
                 height=8,
             ),

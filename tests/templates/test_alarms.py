@@ -250,33 +250,6 @@ def text(value: Any) -> str:
     return str(value)
 
 
-def matches(pattern: Any, event: Any) -> bool:
-    """Amazon EventBridge user guide, "Event patterns", as far as it is used here."""
-    if isinstance(pattern, dict):
-        return (
-            all(matches(expected, event.get(key)) for key, expected in pattern.items())
-            if isinstance(event, dict)
-            else False
-        )
-    return any(is_one(option, value) for option in pattern for value in as_list(event))
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def is_one(option: Any, value: Any) -> bool:
-    match option:
-        case {"prefix": start}:
-            return isinstance(value, str) and value.startswith(text(start))
-        case {"exists": False}:
-            return value is None
-        case {"anything-but": excluded}:
-            return value is not None and value not in excluded
-        case _:
-            return type(option) is type(value) and option == value
-
-
 @pytest.mark.parametrize("watched", CRITICAL_METRICS, ids=lambda watched: watched.what)
 def test_a_critical_metric_has_its_alarms(synthesized: Synthesized, watched: Watched) -> None:
     wanted = (watched.namespace, watched.metric, watched.dimensions, watched.statistic)
