@@ -104,7 +104,9 @@ def _checked(default: Any, rule: _Rule) -> Any:
 class ProductionConfig:
     """Everything about production that may be decided without changing code."""
 
-    # Placement
+    # Placement. The zones, their order and the network hold for as long as the stack does: another
+    # value replaces subnets, which EC2 refuses (same addresses), or the network, which the database
+    # cannot follow into. `plan` and `deploy` refuse it.
     region: str = _checked("us-east-1", _one_of("us-east-1"))
     availability_zones: tuple[str, ...] = _checked(
         ("us-east-1a", "us-east-1b", "us-east-1c"),
@@ -148,7 +150,8 @@ class ProductionConfig:
         40_000, _between(10, 2_000_000_000, "requests in five minutes")
     )
 
-    # The ledger's database (R4)
+    # The ledger's database (R4). Another class fails over, at once; storage never shrinks, and may
+    # have grown by itself. `plan` tells by the live values.
     database_instance_type: str = _checked(
         "t3.medium",
         _matches(r"[a-z][a-z0-9]+\.[a-z0-9]+", "an instance type without db., such as t3.medium"),

@@ -8,7 +8,7 @@ those that may is one too many.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from alerting.scenarios import events
@@ -130,12 +130,6 @@ def _dropping(dropped: int, packets: int) -> dict[str, Datapoint]:
     }
 
 
-def _every_second_minute(
-    one: Datapoint, other: Datapoint | None, *, begin: int
-) -> Callable[[int], Datapoint | None]:
-    return lambda passed: other if (passed - begin) % 2 else one
-
-
 def _waves(minute: int) -> tuple[int, int]:
     """A day's trade: quiet at its ends, 3,000 calls a minute at its height."""
     height = max(0.0, math.sin(math.pi * (minute % _DAY) / _DAY)) ** 2
@@ -238,22 +232,24 @@ _QUIET: Final = (
         name="the way back from a bad release",
         why=(
             "CloudFormation moves the alias back to this version by a second canary, while the "
-            "bad one still fails: were an alarm of this one on, the rollback would fail."
+            "bad one still fails. This one fails a single call, as any version does: were an alarm "
+            "of it on, the rollback would fail."
         ),
         minutes=2 * 60,
         begins=AT,
-        traffic=_USUAL,
+        traffic=steadily(300, 300),
         changes=(
             Change(
                 AT,
                 AT + 5,
                 {
-                    released(PROCESSOR, "Errors", "2"): counted(50, 1),
-                    reported(PROCESSOR, "CallsFailed", version="2"): occurred(1),
-                    released(PROCESSOR, "Errors", "1"): counted(6),
-                    **_failing(1),
+                    released(PROCESSOR, "Errors", "2"): counted(270, 2),
+                    reported(PROCESSOR, "CallsFailed", version="2"): level(1, 2),
+                    **_failing(5, calls=600),
                 },
             ),
+            Change(AT + 1, AT + 2, {released(PROCESSOR, "Errors", "1"): counted(30, 1)}),
+            Change(AT + 3, AT + 4, {reported(PROCESSOR, "CallsFailed", version="1"): level(1)}),
         ),
     ),
     Scenario(
@@ -284,27 +280,29 @@ _BOTH_RELEASES: Final = dict.fromkeys(
     ("release of PaymentValidator", "release of PaymentProcessor"), Told(5)
 )
 
+_WORKING_HOUR: Final = steadily(300, 300)
+
 _RELEASES: Final = (
     Scenario(
         name="a canary that raises in one call of ten",
         why="CodeDeploy watches it for five minutes: later is too late.",
         minutes=2 * 60,
         begins=AT,
-        traffic=_USUAL,
+        traffic=_WORKING_HOUR,
         changes=(
             Change(
                 AT,
                 AT + 6,
                 {
                     **{
-                        metric: _every_second_minute(counted(calls, 1), counted(calls), begin=begin)
-                        for begin, service in enumerate((VALIDATOR, PROCESSOR))
+                        metric: counted(calls, 3)
+                        for service in (VALIDATOR, PROCESSOR)
                         for metric, calls in (
-                            (released(service, "Errors", "1"), 6),
-                            (function(service, "Errors"), 60),
+                            (released(service, "Errors", "1"), 30),
+                            (function(service, "Errors"), 300),
                         )
                     },
-                    api("5XXError"): counted(_CALLS, 1),
+                    **_failing(6, calls=600),
                 },
             ),
         ),
@@ -315,19 +313,17 @@ _RELEASES: Final = (
         why="For Lambda, such a call is none that failed: the function itself counts it.",
         minutes=2 * 60,
         begins=AT,
-        traffic=_USUAL,
+        traffic=_WORKING_HOUR,
         changes=(
             Change(
                 AT,
                 AT + 6,
                 {
                     **{
-                        reported(service, "CallsFailed", version="1"): _every_second_minute(
-                            level(1), None, begin=begin
-                        )
-                        for begin, service in enumerate((VALIDATOR, PROCESSOR))
+                        reported(service, "CallsFailed", version="1"): level(1, 3)
+                        for service in (VALIDATOR, PROCESSOR)
                     },
-                    api("5XXError"): counted(_CALLS, 1),
+                    **_failing(6, calls=600),
                 },
             ),
         ),

@@ -92,7 +92,19 @@ class PaymentsDashboard(Construct):
                 limits="api-latency",
                 unit="milliseconds",
             ),
-            self._watch("Function error rates", "function-errors", unit="share of calls"),
+            self._graph(
+                "Function error rates",
+                *(
+                    function.metric_errors(statistic="Average", period=MINUTE, label=name)
+                    for name, function in (
+                        ("payment-validator", compute.payment_validator),
+                        ("payment-processor", compute.payment_processor),
+                        ("audit-logger", compute.audit_logger),
+                    )
+                ),
+                limits="function-errors",
+                unit="share of calls",
+            ),
             self._watch("Ledger database: CPU", "database-cpu", unit="percent", highest=100),
         )
 

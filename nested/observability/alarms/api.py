@@ -32,8 +32,7 @@ def api_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[Metric
             ),
             impact="Payments fail; clients do not know what became of them until they ask again.",
             metric=share_of_failures("api", stage.metric_server_error()),
-            threshold=config.alarm_server_error_percent,
-            label="answered with 5xx, %",
+            threshold=config.alarm_server_error_percent / 100,
             no_data=_QUIET,
         ),
         MetricAlarm(

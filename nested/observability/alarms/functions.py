@@ -28,6 +28,7 @@ def function_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[M
             config.validator_concurrency,
             Severity.CRITICAL,
             "Clients' payments are not validated; they get an error and must send again.",
+            "Some payments are answered with 500 and not validated; clients must send again.",
         ),
         *_alarms(
             config,
@@ -36,6 +37,7 @@ def function_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[M
             config.processor_concurrency,
             Severity.CRITICAL,
             "Payments are posted late, or clients get an error and must send again.",
+            "Some payments are answered with 500 and clients must send again; retries wait.",
         ),
         *_alarms(
             config,
@@ -44,6 +46,7 @@ def function_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[M
             config.audit_logger_concurrency,
             # The stream keeps the records for a day: stream-age tells before any is lost.
             Severity.WARNING,
+            "None; the audit trail falls behind.",
             "None; the audit trail falls behind.",
         ),
         MetricAlarm(
@@ -70,6 +73,7 @@ def _alarms(
     concurrency: int,
     severity: Severity,
     impact: str,
+    refused: str,
 ) -> list[MetricAlarm]:
     reserved = concurrency * config.alarm_concurrency_percent / 100
     longest = FUNCTION_TIMEOUT_SECONDS * config.alarm_duration_percent / 100
@@ -85,7 +89,7 @@ def _alarms(
             ),
             impact=impact,
             metric=share_of_failures(name, function.metric_errors()),
-            threshold=config.alarm_function_error_percent,
+            threshold=config.alarm_function_error_percent / 100,
             no_data=_NOT_CALLED,
         ),
         MetricAlarm(
@@ -95,7 +99,7 @@ def _alarms(
             severity=severity,
             # Reserved concurrency is there so that this never happens (R6).
             summary=f"Lambda refused a call of {name}: its reserved concurrency is used up.",
-            impact=impact,
+            impact=refused,
             metric=function.metric_throttles(statistic="Sum", period=MINUTE),
             threshold=0,
             datapoints=AT_ONCE,

@@ -74,7 +74,7 @@ class MetricAlarm(Alert):
 
 
 def share_of_failures(of: str, failures: cloudwatch.Metric) -> cloudwatch.MathExpression:
-    """The percentage of calls that failed, of a metric that is 1 for each of those and 0 for the
+    """The share of calls that failed, of a metric that is 1 for each of those and 0 for the
     others.
 
     The only failure among a minute's calls does not count, whatever its share: its client sends
@@ -85,7 +85,7 @@ def share_of_failures(of: str, failures: cloudwatch.Metric) -> cloudwatch.MathEx
     """
     failed, calls = (f"{of.replace('-', '_')}_{what}" for what in ("failed", "calls"))
     return cloudwatch.MathExpression(
-        expression=f"IF({failed} > 1 OR {failed} == {calls}, 100 * {failed} / {calls})",
+        expression=f"IF({failed} > 1 OR {failed} == {calls}, {failed} / {calls})",
         period=MINUTE,
         using_metrics={
             failed: failures.with_(statistic="Sum", period=MINUTE),

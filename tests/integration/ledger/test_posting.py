@@ -251,8 +251,16 @@ def test_the_largest_payment_is_posted(ledger: Ledger) -> None:
 # -- can it post? ----------------------------------------------------------------------------
 
 
-def test_a_ledger_that_takes_payments_is_up(ledger: Ledger) -> None:
+def test_a_ledger_that_takes_payments_is_up(ledger: Ledger, master: Connection) -> None:
+    """It had to write for that: it gave a transaction id away."""
+
+    def next_transaction() -> int:
+        rows = master.run("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        return int(rows[0][0])
+
+    before = next_transaction()
     ledger.probe()
+    assert next_transaction() > before
 
 
 def test_a_ledger_that_only_reads_is_not(connect: Connect) -> None:
@@ -266,8 +274,13 @@ def test_a_ledger_that_only_reads_is_not(connect: Connect) -> None:
 
 
 def test_a_ledger_that_lets_us_post_nothing_is_not(connect: Connect) -> None:
+    def reader() -> Connection:
+        connection = connect("ledger_reader")
+        connection.run("SET default_transaction_read_only = off")
+        return connection
+
     with pytest.raises(LedgerUnavailableError, match="cannot be posted"):
-        Ledger(LedgerSession(lambda: connect("ledger_reader"))).probe()
+        Ledger(LedgerSession(reader)).probe()
 
 
 def test_what_the_history_tells_of_an_entry_is_the_entry(ledger: Ledger) -> None:
