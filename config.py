@@ -210,7 +210,7 @@ class ProductionConfig:
     alarm_blocked_requests: int = _checked(500, _between(1, 10_000_000, "requests a minute"))
     # Only limits and currencies are refused: a client in order has hardly any.
     alarm_decline_percent: int = _checked(50, _PERCENT)
-    # Fewer in a minute, with no payment posted, may be one client's bad luck.
+    # Fewer requests to process a minute, without any payment, may be one client's repetitions.
     alarm_unprocessed_requests: int = _checked(3, _between(1, 100_000, "requests a minute"))
 
     @property

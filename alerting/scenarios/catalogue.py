@@ -655,6 +655,25 @@ _CLIENTS: Final = (
         ),
     ),
     Scenario(
+        name="every payment is refused",
+        why="New ones are approved, and 409 is what all clients get for them: no error of theirs.",
+        minutes=3 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        changes=(
+            Change(
+                AT,
+                2 * AT,
+                {
+                    api("4XXError"): counted(_CALLS, _PROCESSED),
+                    method("/process", "4XXError"): counted(_PROCESSED, _PROCESSED),
+                    reported(PROCESSOR, "PaymentsProcessed"): None,
+                },
+            ),
+        ),
+        must={"nothing-processed": _IN_A_QUARTER, "system-health-payments": _IN_A_QUARTER},
+    ),
+    Scenario(
         name="functions that fail",
         why="Two calls in a hundred raise, of each function.",
         minutes=3 * 60,
@@ -748,7 +767,6 @@ _PARTS: Final = (
         must={
             "key-disabled": _EVENT,
             "api-server-errors": _SOON,
-            "nothing-processed": _IN_A_QUARTER,
             "outbox-age": Told(17),
             "function-errors-audit-logger": _SOON,
             "stream-age": Told(_LIMITS.alarm_stream_age_minutes + 8),
@@ -1018,11 +1036,10 @@ def _at_the_limits(beyond: int) -> Mapping[Metric, Course]:
             ).items()
         },
         **{gateway(number, "ErrorPortAllocation"): level(beyond) for number in GATEWAYS},
-        method("/process", "5XXError"): counted(100, 1),
-        reported(PROCESSOR, "PaymentsProcessed"): None,
-        reported(PROCESSOR, "PaymentsQueued"): occurred(
-            limits.alarm_unprocessed_requests - 2 + beyond
+        method("/process", "IntegrationLatency"): level(
+            300, limits.alarm_unprocessed_requests - 1 + beyond
         ),
+        reported(PROCESSOR, "PaymentsProcessed"): None,
         waiting(RETRY_QUEUE): level(0),
         in_flight(RETRY_QUEUE): level(beyond),
     }

@@ -60,7 +60,7 @@ def _drops(config: ProductionConfig, number: int, gateway: str) -> MetricAlarm:
         metric=cloudwatch.MathExpression(
             expression=(
                 f"IF(dropped_{number} > {_FEW_DROPS}, 1000000 * dropped_{number} / "
-                f"(from_inside_{number} + from_outside_{number}))"
+                f"(from_inside_{number} + from_outside_{number}), 0)"
             ),
             period=MINUTE,
             using_metrics={
