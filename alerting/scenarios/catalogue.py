@@ -2,7 +2,7 @@
 
 A scenario says what the system's parts report, as they are documented to, and who must be told; it
 knows nothing of how alarms are made. An alert that is neither among those that must come nor among
-those that may is one too many.
+those that were on before is one too many.
 """
 
 from __future__ import annotations

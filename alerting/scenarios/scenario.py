@@ -36,12 +36,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Told:
-    """An alert that must come.
+    """How an alert must come.
 
     Attributes:
         within: minutes from the trouble's beginning.
         stays: it is still on at the end, because a person must do something first.
-        times: how many mails one cause may make.
+        times: how many mails of it the trouble may make.
     """
 
     within: int
