@@ -193,14 +193,19 @@ class ProductionConfig:
     alarm_cpu_percent: int = _checked(80, _PERCENT)
     # Every processor at once holds half of them: more is not ours, or leaks.
     alarm_connections_percent: int = _checked(80, _PERCENT)
-    # Below. RDS lets storage grow when a tenth is left, and at most once in six hours.
-    alarm_free_storage_gib: int = _checked(10, _between(1, 1_000, "GiB"))
+    # Below. RDS lets storage grow when a tenth has been left for five minutes, and at most once in
+    # six hours: half of that tenth says that it did not.
+    alarm_free_storage_gib: int = _checked(5, _between(1, 1_000, "GiB"))
     # Below. A sixteenth of a db.t3.medium; then PostgreSQL swaps.
     alarm_freeable_memory_mib: int = _checked(256, _between(1, 100_000, "MiB"))
     # Below. A db.t3.medium saves up 576, and earns 24 an hour: this is spent within minutes.
     alarm_cpu_credits: int = _checked(10, _between(1, 576, "CPU credits"))
     # gp3 answers in single-digit milliseconds.
     alarm_storage_latency_milliseconds: int = _checked(50, _between(1, 10_000, "milliseconds"))
+    # Of each operation. The SDK tries a call three times, so that a few are one call's.
+    alarm_table_errors: int = _checked(10, _between(1, 1_000_000, "errors a minute"))
+    # AWS asks to look into it above 0.01 % of the packets.
+    alarm_nat_drops_per_million: int = _checked(100, _between(1, 1_000_000, "per million"))
     # The internet's background noise is a few a minute; this is somebody at work.
     alarm_blocked_requests: int = _checked(500, _between(1, 10_000_000, "requests a minute"))
     # Only limits and currencies are refused: a client in order has hardly any.

@@ -7,6 +7,7 @@ template, and they know neither the app's denials nor its boundary nor its tags.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -275,6 +276,20 @@ def _roles_without_boundary(resources: Resources) -> Iterator[Resource]:
             yield role
 
 
+def _alarms_that_fill_their_whole_window(resources: Resources) -> Iterator[Resource]:
+    """Metrics are late, so that the newest datapoint of such an alarm is always the filler's: it
+    can be stuck in OK, or in ALARM (Amazon CloudWatch user guide, "Using math expressions with
+    CloudWatch metrics", FILL)."""
+    for alarm in of_type(resources, "AWS::CloudWatch::Alarm"):
+        periods = alarm.properties["EvaluationPeriods"]
+        fills = any(
+            re.search(r"\bFILL\s*\(", query.get("Expression", ""))
+            for query in alarm.properties.get("Metrics", [])
+        )
+        if fills and alarm.properties.get("DatapointsToAlarm", periods) >= periods:
+            yield alarm
+
+
 def _policies_of_other_kinds(resources: Resources) -> Iterator[Resource]:
     for role in of_type(resources, "AWS::IAM::Role"):
         if role.properties.get("ManagedPolicyArns") or role.properties.get("Policies"):
@@ -352,6 +367,12 @@ RULES = (
         "The role is not under the app's permissions boundary (R17).",
         "Make it with ServiceRole (building_blocks/role.py), below PaymentsProd.",
         _roles_without_boundary,
+    ),
+    Rule(
+        "FillsItsWholeWindow",
+        "The alarm needs every one of its datapoints, and makes up those that have not arrived.",
+        "Let DatapointsToAlarm be less than EvaluationPeriods, or leave FILL out.",
+        _alarms_that_fill_their_whole_window,
     ),
     Rule(
         "SharedPolicy",

@@ -215,12 +215,12 @@ SEEDS: dict[str, Seed] = {
         lambda cloudwatch: cloudwatch.delete_alarms(AlarmNames=["payments-database-cpu"]),
     ),
     "composite alarm": there(
-        "composite alarm payments-system-health",
+        "composite alarm payments-system-health-service",
         "cloudwatch",
         lambda cloudwatch: cloudwatch.put_composite_alarm(
-            AlarmName="payments-system-health", AlarmRule="FALSE"
+            AlarmName="payments-system-health-service", AlarmRule="FALSE"
         ),
-        lambda cloudwatch: cloudwatch.delete_alarms(AlarmNames=["payments-system-health"]),
+        lambda cloudwatch: cloudwatch.delete_alarms(AlarmNames=["payments-system-health-service"]),
     ),
     "dashboard": there(
         "dashboard payments-production",

@@ -24,7 +24,7 @@ from payment_processor import budget
 from payment_processor.logic import Processor
 from payment_processor.status import StatusReporter
 
-from ledger.session import LedgerUnavailableError
+from ledger.session import LedgerError, LedgerUnavailableError
 from payments.api import ProxyResponse, respond, serve
 from payments.contract import validator
 from payments.moments import now, to_rfc3339
@@ -277,6 +277,20 @@ def test_the_schedules_event_sweeps_the_outbox(ledger: FakeLedger) -> None:
     answer = payment_processor.handler.handle({"task": "sweep-outbox"}, CONTEXT)
     assert answer == {"delivered": 1}
     assert ledger.outbox == {}
+
+
+@pytest.mark.usefixtures("queue")
+def test_a_sweep_that_reaches_no_ledger_is_no_failed_call(ledger: FakeLedger) -> None:
+    """Each of a failover's would be set aside for a person."""
+    ledger.error = LedgerUnavailableError("failing over")
+    assert payment_processor.handler.handle({"task": "sweep-outbox"}, CONTEXT) == {"delivered": 0}
+
+
+@pytest.mark.usefixtures("queue")
+def test_a_sweep_that_fails_otherwise_is_a_failed_call(ledger: FakeLedger) -> None:
+    ledger.error = LedgerError("refused")
+    with pytest.raises(LedgerError):
+        payment_processor.handler.handle({"task": "sweep-outbox"}, CONTEXT)
 
 
 class Context:

@@ -154,6 +154,10 @@ def _with_aws_policy(properties: Properties) -> None:
     properties["ManagedPolicyArns"] = ["arn:aws:iam::aws:policy/ReadOnlyAccess"]
 
 
+def _needs_its_whole_window(properties: Properties) -> None:
+    properties["DatapointsToAlarm"] = properties["EvaluationPeriods"]
+
+
 _COMPUTE = "PaymentsProd/ComputeNestedStack"
 _DATA = "PaymentsProd/DataNestedStack"
 _NETWORK = "PaymentsProd/NetworkNestedStack"
@@ -161,6 +165,7 @@ _BOUNDARY = "PaymentsProd/PermissionsBoundary/Resource"
 _APPLICATION_KEY = "PaymentsProd/ApplicationKey/Resource"
 _SHARED_LOG = "PaymentsProd/SharedLogGroups/DatabaseMonitoring/Default"
 _TOPIC = "PaymentsProd/ObservabilityNestedStack/AlertsTopic/Resource"
+_ALARMS = "PaymentsProd/ObservabilityNestedStack/Alarms"
 _VALIDATOR_POLICY = f"{_COMPUTE}/PaymentValidator/Role/Policy/Resource"
 
 REGRESSIONS = [
@@ -207,6 +212,16 @@ REGRESSIONS = [
         "RoleWithoutBoundary",
         f"{_COMPUTE}/PaymentProcessor/Role/Resource",
         _drop("PermissionsBoundary"),
+    ),
+    (
+        "FillsItsWholeWindow",
+        f"{_ALARMS}/payments-nothing-processed/Resource",
+        _needs_its_whole_window,
+    ),
+    (
+        "FillsItsWholeWindow",
+        f"{_ALARMS}/payments-table-write-throttles/Resource",
+        _drop("DatapointsToAlarm"),
     ),
     ("SharedPolicy", f"{_COMPUTE}/AuditLogger/Role/Resource", _with_aws_policy),
     ("SharedPolicy", f"{_COMPUTE}/AuditLogger/Role/Resource", _with_inline_policy),

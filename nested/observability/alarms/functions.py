@@ -7,7 +7,13 @@ from aws_cdk import aws_lambda as lambda_
 from building_blocks.alert import Severity
 from config import FUNCTION_TIMEOUT_SECONDS, ProductionConfig
 from nested.compute import ComputeOutputs
-from nested.observability.alarms.metric_alarm import AT_ONCE, MINUTE, MetricAlarm, harmless
+from nested.observability.alarms.metric_alarm import (
+    AT_ONCE,
+    MINUTE,
+    MetricAlarm,
+    harmless,
+    share_of_failures,
+)
 
 _FAMILY = "functions"
 _NOT_CALLED = harmless("The function was not called.")
@@ -82,8 +88,7 @@ def _alarms(
                 "error or ran out of time, in three minutes of five."
             ),
             impact=impact,
-            # As for the API: the average is the share, and three bad minutes are asked for.
-            metric=function.metric_errors(statistic="Average", period=MINUTE),
+            metric=share_of_failures(name, function.metric_errors()),
             threshold=config.alarm_function_error_percent / 100,
             no_data=_NOT_CALLED,
         ),
