@@ -217,11 +217,12 @@ def arns(templates: Templates, roles: dict[str, str]) -> dict[str, str]:
     for log, name in ((DATABASE_METRICS, "RDSOSMetrics"), (WELCOME_LOG, "/aws/apigateway/welcome")):
         found[bare(log)] = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}"
         found[group_of(log)] = f"{found[bare(log)]}:*"
-    application = "PaymentsProd-ComputeNestedStack-0A1B2C-ReleasesApplication-3D4E5F"
+    releases = "PaymentsProd-ComputeNestedStack-0A1B2C-Releases"
+    application = f"{releases}Application-3D4E5F"
     found[DEPLOYMENTS] = f"arn:aws:codedeploy:{REGION}:{ACCOUNT}:application:{application}"
     found[DEPLOYMENT_GROUP] = (
         f"arn:aws:codedeploy:{REGION}:{ACCOUNT}:deploymentgroup:{application}/"
-        "PaymentsProd-ComputeNestedStack-0A1B2C-ReleasesPaymentProcessor-6G7H8I"
+        f"{releases}PaymentProcessor-6G7H8I"
     )
     for name, arn in roles.items():
         found[role_of(name)] = arn
