@@ -36,6 +36,7 @@ from alerting.scenarios.world import (
     oldest,
     released,
     reported,
+    schedule,
     table,
     topic,
     waiting,
@@ -59,6 +60,7 @@ _IN_A_QUARTER: Final = Told(16)
 # A queue that was idle reports nothing for up to fifteen minutes.
 _WHEN_AWAKE: Final = Told(21, stays=True)
 
+_OF_CALLS: Final = ("Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions")
 _DATABASE_METRICS: Final = (
     "CPUUtilization",
     "DatabaseConnections",
@@ -67,6 +69,9 @@ _DATABASE_METRICS: Final = (
     "ReadLatency",
     "WriteLatency",
     "CPUCreditBalance",
+    "MaximumUsedTransactionIDs",
+    "EBSIOBalance%",
+    "EBSByteBalance%",
 )
 
 
@@ -114,6 +119,27 @@ def _audit_stopped() -> dict[Metric, Course]:
         function(AUDIT_LOGGER, "IteratorAge"): lambda passed: level(60_000 * (passed + 1), 60),
         reported(AUDIT_LOGGER, "RecordsAudited"): None,
     }
+
+
+def _audit_silent() -> dict[Metric, Course]:
+    """Lambda calls audit-logger for nothing."""
+    return {
+        **{function(AUDIT_LOGGER, name): None for name in (*_OF_CALLS, "IteratorAge")},
+        reported(AUDIT_LOGGER, "RecordsAudited"): None,
+    }
+
+
+def _not_swept() -> dict[Metric, Course]:
+    """Nobody calls payment-processor, in a quiet hour."""
+    return {
+        reported(PROCESSOR, "OutboxAge"): None,
+        reported(PROCESSOR, "LedgerImbalance"): None,
+        **{function(PROCESSOR, name): None for name in _OF_CALLS},
+    }
+
+
+def _a_minute_later(passed: int) -> Datapoint | None:
+    return occurred(1) if passed else None
 
 
 def _database_silent() -> dict[Metric, Course]:
@@ -459,15 +485,7 @@ _LEDGER: Final = (
             Change(
                 AT,
                 2 * AT,
-                {
-                    reported(PROCESSOR, "OutboxAge"): None,
-                    reported(PROCESSOR, "LedgerImbalance"): None,
-                    **{
-                        function(PROCESSOR, name): None
-                        for name in ("Invocations", "Errors", "Throttles", "Duration")
-                    },
-                    function(PROCESSOR, "ConcurrentExecutions"): None,
-                },
+                _not_swept(),
             ),
         ),
         must={"outbox-age": Told(30)},
@@ -597,8 +615,8 @@ _CLIENTS: Final = (
         must={"api-client-errors": _SOON},
     ),
     Scenario(
-        name="a client at its quota",
-        why="429 for all that it sends: for this client, an outage.",
+        name="a client beyond its rate",
+        why="429, more than one a second: it does not slow down.",
         minutes=3 * 60,
         begins=AT,
         traffic=_USUAL,
@@ -613,6 +631,21 @@ _CLIENTS: Final = (
             ),
         ),
         must={"api-throttled": _SOON},
+    ),
+    Scenario(
+        name="a client at its quota",
+        why=(
+            "429 for all that it sends, until midnight: for this client, an outage, however rarely "
+            "it calls. One alert."
+        ),
+        minutes=6 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        changes=tuple(
+            Change(minute, minute + 1, {**_refusing(1), logged("CallsOverQuota"): level(1)})
+            for minute in range(AT, 3 * AT, 20)
+        ),
+        must={"quota-exceeded": _AT_ONCE},
     ),
     Scenario(
         name="a flood without keys",
@@ -725,6 +758,84 @@ _PARTS: Final = (
             "function-errors-audit-logger": _SOON,
             "stream-age": Told(_LIMITS.alarm_stream_age_minutes + 8),
             "system-health-service": Told(_LIMITS.alarm_stream_age_minutes + 8),
+        },
+    ),
+    Scenario(
+        name="an audit stream that nobody reads",
+        why=(
+            "Its mapping is disabled, or may not read it any more (PROBLEM): nothing fails, and "
+            "nothing is late, since nobody is called."
+        ),
+        minutes=8 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        changes=(Change(AT, 3 * AT, _audit_silent()),),
+        must={"audit-trail-not-fed": Told(52), "system-health-service": Told(52)},
+    ),
+    Scenario(
+        name="an audit stream that nobody reads, with a payment an hour",
+        why="Three payments that nobody has audited are told all the same.",
+        minutes=12 * 60,
+        begins=AT,
+        traffic=lambda minute: (1, 1) if minute % 60 == 5 else (0, 0),
+        changes=(Change(AT, 5 * AT, _audit_silent()),),
+        must={"audit-trail-not-fed": Told(3 * 60), "system-health-service": Told(3 * 60)},
+    ),
+    Scenario(
+        name="payments whose records stand in the minute after",
+        why="One in a quarter of an hour, audited two seconds later, the clock's minute over.",
+        minutes=8 * 60,
+        begins=AT,
+        traffic=lambda minute: (1, 1) if minute % 37 == 0 else (0, 0),
+        changes=tuple(
+            Change(minute, minute + 2, {function(AUDIT_LOGGER, "Invocations"): _a_minute_later})
+            for minute in range(0, 8 * 60, 37)
+        ),
+    ),
+    Scenario(
+        name="what failed cannot be set aside",
+        why="Once: a batch of the audit stream, and a sweep. Nobody will ever see them again.",
+        minutes=3 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        changes=(
+            Change(
+                AT,
+                AT + 1,
+                {
+                    function(PROCESSOR, "DeadLetterErrors"): level(1),
+                    function(AUDIT_LOGGER, "DestinationDeliveryFailures"): level(1),
+                },
+            ),
+        ),
+        must={
+            "function-events-lost-payment-processor": _AT_ONCE,
+            "function-events-lost-audit-logger": _AT_ONCE,
+            "system-health-service": _AT_ONCE,
+        },
+    ),
+    Scenario(
+        name="EventBridge may not call the sweep",
+        why="The function's permission is gone. Payments go on, their history too, for now.",
+        minutes=4 * 60,
+        begins=AT,
+        traffic=nobody,
+        changes=(
+            Change(
+                AT,
+                2 * AT,
+                {
+                    schedule("FailedInvocations"): level(1),
+                    waiting(FAILED_INVOCATIONS): lambda passed: level(passed + 1),
+                    **_not_swept(),
+                },
+            ),
+            Change(2 * AT, 4 * 60, {waiting(FAILED_INVOCATIONS): level(60)}),
+        ),
+        must={
+            "sweep-not-called": _SOON,
+            "failed-invocations-queue": _WHEN_AWAKE,
+            "outbox-age": Told(30),
         },
     ),
     Scenario(
@@ -1028,6 +1139,15 @@ def _at_the_limits(beyond: int) -> Mapping[Metric, Course]:
         database("CPUCreditBalance"): lambda passed: (
             None if passed % 5 else level(limits.alarm_cpu_credits - beyond)
         ),
+        database("MaximumUsedTransactionIDs"): level(
+            limits.alarm_transaction_ids_million * 1_000_000 + beyond
+        ),
+        **{
+            database(f"EBS{kind}Balance%"): lambda passed: (
+                None if passed % 5 else level(limits.alarm_ebs_balance_percent - beyond)
+            )
+            for kind in ("IO", "Byte")
+        },
         **{
             gateway(number, name): datapoint
             for number in GATEWAYS
@@ -1055,6 +1175,7 @@ _LIMITED: Final = (
     "database-free-storage",
     "database-freeable-memory",
     "database-read-latency",
+    "database-transaction-ids",
     "database-write-latency",
     "decline-rate",
     *(
@@ -1094,6 +1215,8 @@ _EDGES: Final = (
         must={
             **dict.fromkeys(_LIMITED, _SOON),
             "database-cpu-credits": Told(75),
+            "database-ebs-balance-bytes": Told(20),
+            "database-ebs-balance-operations": Told(20),
             "nothing-processed": _IN_A_QUARTER,
             "outbox-age": _IN_A_QUARTER,
             "retry-queue-backlog": _IN_A_QUARTER,

@@ -93,7 +93,7 @@ class Scenario:
         return streams
 
 
-_BEFORE = 90
+_BEFORE = 400
 """Minutes: more than any alarm looks back."""
 
 _MADE_EARLIER = ("AWS/NATGateway", "AWS/RDS")

@@ -17,7 +17,12 @@ from nested.observability.alarms import all_alarms
 from nested.observability.alerts_topic import AlertsTopic
 from nested.observability.dashboard import DASHBOARD_NAME, PaymentsDashboard
 from nested.observability.events import EventAlerts
-from nested.observability.log_metrics import CALLS_THROTTLED, LogMetrics, schema_changes
+from nested.observability.log_metrics import (
+    CALLS_OVER_QUOTA,
+    CALLS_THROTTLED,
+    LogMetrics,
+    schema_changes,
+)
 from nested.observability.monitoring import SYSTEM_HEALTH, Alarms
 from nested.observability.queries import SavedQueries
 
@@ -53,7 +58,13 @@ class ObservabilityNestedStack(NestedStack):
         topic = AlertsTopic(
             self, "AlertsTopic", key=network.application_key, email=config.alert_email
         )
-        LogMetrics(self, "LogMetrics", CALLS_THROTTLED, schema_changes(data.ledger.IDENTIFIER))
+        LogMetrics(
+            self,
+            "LogMetrics",
+            CALLS_THROTTLED,
+            CALLS_OVER_QUOTA,
+            schema_changes(data.ledger.IDENTIFIER),
+        )
         watched = all_alarms(
             config=config, network=network, data=data, compute=compute, topic=topic
         )

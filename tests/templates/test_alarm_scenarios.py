@@ -167,7 +167,7 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
     ("history-changed", "what must never happen", setting(Namespace="payments")),
     ("stream-age", "a stalled audit stream", setting(MetricName="IteratorAgeMilliseconds")),
     ("database-free-storage", "storage that does not grow", setting(Statistic="SampleCount")),
-    ("api-throttled", "a client at its quota", setting(Statistic="Average")),
+    ("api-throttled", "a client beyond its rate", setting(Statistic="Average")),
     # Windows
     (
         "nothing-processed",
@@ -195,7 +195,7 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
         setting(DatapointsToAlarm=10, EvaluationPeriods=10),
     ),
     ("retry-queue-age", "nothing takes what is on the retry queue", setting(Period=3600)),
-    ("api-throttled", "a client at its quota", setting(Period=86_400, EvaluationPeriods=8)),
+    ("api-throttled", "a client beyond its rate", setting(Period=86_400, EvaluationPeriods=8)),
     (
         "api-server-errors",
         "an idle night",
@@ -205,6 +205,31 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
         "outbox-age",
         "Multi-AZ failover",
         setting(DatapointsToAlarm=2, EvaluationPeriods=3),
+    ),
+    (
+        "audit-trail-not-fed",
+        "payments whose records stand in the minute after",
+        setting(DatapointsToAlarm=1, EvaluationPeriods=16),
+    ),
+    (
+        "audit-trail-not-fed",
+        "an audit stream that nobody reads, with a payment an hour",
+        setting(DatapointsToAlarm=3, EvaluationPeriods=5),
+    ),
+    (
+        "quota-exceeded",
+        "a client at its quota",
+        setting(DatapointsToAlarm=1, EvaluationPeriods=5, Period=60),
+    ),
+    (
+        "database-ebs-balance-bytes",
+        "everything a step beyond its limit",
+        setting(MetricName="BurstBalance"),
+    ),
+    (
+        "sweep-not-called",
+        "EventBridge may not call the sweep",
+        dimension("OutboxSweep", "RuleName"),
     ),
     # Missing data
     (
@@ -242,6 +267,11 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
         expression(">= 20", ">= 0"),
     ),
     ("nothing-processed", "a ledger outage of 35 minutes", expression("1, 0)", "0, 1)")),
+    (
+        "audit-trail-not-fed",
+        "an audit stream that nobody reads",
+        expression("FILL(batches, 0) == 0", "batches == -1"),
+    ),
     ("retry-queue-backlog", "everything a step beyond its limit", expression(" + in_flight", "")),
     ("outbox-age", "a ledger outage at night", expression("FILL(age, 301)", "age")),
     (
@@ -253,7 +283,7 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
     ("audit-trail-forged", "what must never happen", without("AlarmActions")),
     ("ledger-schema-changed", "what must never happen", without("OKActions")),
     ("outbox-age", "the sweep is not called for", without("InsufficientDataActions")),
-    ("api-throttled", "a client at its quota", setting(ActionsEnabled=False)),
+    ("api-throttled", "a client beyond its rate", setting(ActionsEnabled=False)),
     ("system-health-service", "a stalled audit stream", setting(AlarmActions=["another"])),
     # Composite alarms
     ("system-health-payments", "a ledger outage at night", rule(" OR ", " AND ")),
