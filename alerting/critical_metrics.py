@@ -131,6 +131,10 @@ CRITICAL_METRICS = (
     _line("Keys: disabled, to be deleted", "key-disabled", "key-deleted", limit=_EVENT),
     _line("CloudFormation: rollback", "stack-rollback", limit=_EVENT),
     _line("People: root, changes in the console", "root-activity", "console-changes", limit=_EVENT),
+    _line("Safeguards: changed by hand", "safeguard-changed", limit=_EVENT),
+    _line("Ledger's master secret: rotation failed", "secret-rotation-failed", limit=_EVENT),
+    _line("AWS: faults and planned changes", "aws-health", limit=_EVENT),
+    _line("AWS: cost of the month", "over-budget", of=("monthly_budget_usd",)),
     _line("Payments: decline-rate surge", "decline-rate", of=("alarm_decline_percent", _ENOUGH)),
     _line(
         "Payments: none processed while requests arrive",

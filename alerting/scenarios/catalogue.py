@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from alerting.scenarios import events
 from alerting.scenarios.scenario import Change, Course, Scenario, Told, nobody, steadily
@@ -119,6 +119,10 @@ def _audit_stopped() -> dict[Metric, Course]:
         function(AUDIT_LOGGER, "IteratorAge"): lambda passed: level(60_000 * (passed + 1), 60),
         reported(AUDIT_LOGGER, "RecordsAudited"): None,
     }
+
+
+def _call_about(service: str, name: str, /, **about: Any) -> events.Event:
+    return events.call(service, name, requestParameters=about)
 
 
 def _audit_silent() -> dict[Metric, Course]:
@@ -1033,6 +1037,71 @@ _PARTS: Final = (
             ),
             _AT_ONCE,
         ),
+    ),
+    Scenario(
+        name="somebody takes the safeguards away",
+        why=(
+            "Alarms, rules, trail, topic, bucket, mapping and firewall, with the CLI and in the "
+            "console; each call is told, and once."
+        ),
+        minutes=2 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        events=tuple(
+            (AT, events.call(service, name, requestParameters=about, **how))
+            for service, name, about in events.SAFEGUARDS
+            for how in ({}, {"sessionCredentialFromConsole": "true"})
+        ),
+        must={"safeguard-changed": Told(0, times=2 * len(events.SAFEGUARDS))},
+    ),
+    Scenario(
+        name="a deployment that changes the safeguards",
+        why="CloudFormation makes the same calls; and others have alarms and buckets, too.",
+        minutes=2 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        events=(
+            *(
+                (AT, events.by_cloudformation(service, name, requestParameters=about))
+                for service, name, about in events.SAFEGUARDS
+            ),
+            (AT, _call_about("monitoring", "DeleteAlarms", alarmNames=["another"])),
+            (AT, _call_about("events", "DisableRule", name="another")),
+            (AT, _call_about("s3", "PutBucketPolicy", bucketName="another")),
+            (AT, _call_about("sns", "SetTopicAttributes", topicArn="arn:aws:sns:::another")),
+            (AT, _call_about("wafv2", "UpdateWebACL", name="another")),
+        ),
+    ),
+    Scenario(
+        name="a master password that is not rotated",
+        why="RDS fails to rotate ours, and somebody else's secret fails, too.",
+        minutes=2 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        events=(
+            (AT, events.rotation("RotationStarted", events.MASTER_SECRET)),
+            (AT, events.rotation("RotationFailed", "arn:aws:secretsmanager:::secret:another")),
+            (AT + 1, events.rotation("RotationFailed", events.MASTER_SECRET)),
+        ),
+        must={"secret-rotation-failed": Told(1)},
+    ),
+    Scenario(
+        name="AWS's own trouble",
+        why=(
+            "A fault of Lambda is told when it opens, not when it is over; a planned change of "
+            "RDS is told; services that nobody here needs, and notices of bills, are not."
+        ),
+        minutes=3 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        events=(
+            (AT, events.health("LAMBDA", "issue", "open")),
+            (AT, events.health("GAMELIFT", "issue", "open")),
+            (AT, events.health("RDS", "accountNotification", "open")),
+            (AT + 30, events.health("RDS", "scheduledChange", "upcoming")),
+            (AT + 90, events.health("LAMBDA", "issue", "closed")),
+        ),
+        must={"aws-health": Told(0, times=2)},
     ),
     Scenario(
         name="people who may do everything",

@@ -41,7 +41,7 @@ class Told:
     Attributes:
         within: minutes from the trouble's beginning.
         stays: it is still on at the end, because a person must do something first.
-        times: how many mails of it the trouble may make.
+        times: how many mails of it the trouble may make; of an event, how many it makes.
     """
 
     within: int

@@ -1,4 +1,4 @@
-"""The observability stack: alerts topic, alarms, events, dashboard and saved queries."""
+"""The observability stack: alerts topic, alarms, events, budget, dashboard and saved queries."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from nested.data import DataOutputs
 from nested.network import NetworkOutputs
 from nested.observability.alarms import all_alarms
 from nested.observability.alerts_topic import AlertsTopic
+from nested.observability.budget import OVER_BUDGET, MonthlyBudget
 from nested.observability.dashboard import DASHBOARD_NAME, PaymentsDashboard
 from nested.observability.events import EventAlerts
 from nested.observability.log_metrics import (
@@ -81,8 +82,9 @@ class ObservabilityNestedStack(NestedStack):
             topic=topic,
         )
         SavedQueries(self, "Queries")
+        MonthlyBudget(self, "MonthlyBudget", config=config)
         self.layer = ObservabilityOutputs(
             alerts_topic=topic,
             dashboard_name=DASHBOARD_NAME,
-            alerts=(*SYSTEM_HEALTH.values(), *watched, *events.alerts),
+            alerts=(*SYSTEM_HEALTH.values(), *watched, *events.alerts, OVER_BUDGET),
         )

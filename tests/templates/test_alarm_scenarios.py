@@ -4,6 +4,7 @@ nobody else is, and everything recovers."""
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 
 from alerting.document import told_within
+from alerting.scenarios import events
 from alerting.scenarios.catalogue import SCENARIOS
 from alerting.scenarios.scenario import Scenario
 from alerting.scenarios.verdict import Row, row
 from alerting.simulation.datapoint import Metric
 from alerting.simulation.definitions import Alarm, DefinitionError, Definitions
+from alerting.simulation.event_pattern import matches
 from permissions.templates import Templates
 from tests.synthesis import Synthesized
 
@@ -308,6 +311,29 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
     ("key-disabled", "the application's key is disabled", setting(Targets=[])),
     (
         "console-changes",
+        "somebody takes the safeguards away",
+        lambda properties: properties["EventPattern"]["detail"].pop("eventName"),
+    ),
+    (
+        "safeguard-changed",
+        "a deployment that changes the safeguards",
+        detail(userIdentity={"type": ["AssumedRole"]}, sourceIPAddress=[{"exists": True}]),
+    ),
+    (
+        "safeguard-changed",
+        "somebody takes the safeguards away",
+        detail(sessionCredentialFromConsole=[{"exists": False}]),
+    ),
+    ("secret-rotation-failed", "a master password that is not rotated", setting(Targets=[])),
+    (
+        "secret-rotation-failed",
+        "a master password that is not rotated",
+        detail(additionalEventData={}),
+    ),
+    ("aws-health", "AWS's own trouble", detail(statusCode=[{"exists": True}])),
+    ("aws-health", "AWS's own trouble", detail(service=["lambda"])),
+    (
+        "console-changes",
         "people who may do everything",
         detail(userIdentity={"type": ["Root", "AssumedRole"]}),
     ),
@@ -341,6 +367,23 @@ def test_a_fault_of_an_alarm_is_found(
     except DefinitionError:
         return
     assert any(alert in fault for fault in judged.faults), judged.faults
+
+
+def test_each_safeguard_that_somebody_changes_is_told_by_itself(definitions: Definitions) -> None:
+    """Not only all of them together."""
+    (told,) = (rule for rule in definitions.rules if rule.name == "payments-safeguard-changed")
+    for service, name, about in events.SAFEGUARDS:
+        assert matches(told.pattern, events.call(service, name, requestParameters=about)), name
+        root = {"type": "Root"}
+        for_root = events.call(service, name, requestParameters=about, userIdentity=root)
+        assert not matches(told.pattern, for_root), "root-activity tells"
+
+
+def test_no_pattern_is_longer_than_eventbridge_takes(definitions: Definitions) -> None:
+    """2,048 characters (Amazon EventBridge user guide, "Amazon EventBridge quotas"), of which 200
+    are for names that AWS makes longer than they are here."""
+    for rule in definitions.rules:
+        assert len(json.dumps(rule.pattern, separators=(",", ":"))) <= 1_848, rule.name
 
 
 def test_a_scenario_without_anything_wrong_is_judged_so(definitions: Definitions) -> None:

@@ -16,6 +16,7 @@ from alerting.simulation.event_pattern import matches
 from building_blocks.alert import Alert, Severity
 from config import ConfigurationError, ProductionConfig
 from nested.observability.alarms import MetricAlarm
+from nested.observability.budget import OVER_BUDGET
 from nested.observability.events import EventAlert
 from permissions.templates import ACCOUNT
 from tests.synthesis import Synthesized
@@ -313,13 +314,13 @@ def test_an_event_that_harms_nobody_raises_none(definitions: Definitions, event:
 def test_the_list_of_alerts_is_what_is_deployed(
     synthesized: Synthesized, alerts: tuple[Alert, ...]
 ) -> None:
-    listed = {alert.full_name: alert for alert in alerts}
+    listed = {alert.full_name: alert for alert in alerts if alert is not OVER_BUDGET}
     deployed = {
         **{name: alarm["AlarmDescription"] for name, alarm in alarms(synthesized).items()},
         **{name: rule["Description"] for name, (_, rule) in rules(synthesized).items()},
     }
     assert {name: alert.description() for name, alert in listed.items()} == deployed
-    assert len(listed) == len(alerts)
+    assert len(listed) == len(alerts) - 1
 
 
 def test_every_alarm_says_how_urgent_it_is_whom_it_hurts_and_what_to_do(
@@ -604,7 +605,25 @@ def test_changes_of_the_ledgers_schema_are_counted_from_what_pgaudit_logs(
 
 def test_the_list_has_events_and_the_summary_too(alerts: tuple[Alert, ...]) -> None:
     kinds = [type(alert) for alert in alerts]
-    assert (kinds.count(EventAlert), kinds.count(Alert)) == (8, 3)
+    assert (kinds.count(EventAlert), kinds.count(Alert)) == (11, 4)
+
+
+def test_the_operators_are_told_when_the_month_costs_too_much(synthesized: Synthesized) -> None:
+    """Before it is over, with a forecast and, where there is none yet, without."""
+    (budget,) = synthesized.properties("AWS::Budgets::Budget")
+    assert budget["Budget"] == {
+        "BudgetType": "COST",
+        "TimeUnit": "MONTHLY",
+        "BudgetLimit": {"Amount": 500, "Unit": "USD"},
+    }
+    told = {}
+    for each in budget["NotificationsWithSubscribers"]:
+        notification = each["Notification"]
+        assert notification["ComparisonOperator"] == "GREATER_THAN"
+        assert notification["ThresholdType"] == "PERCENTAGE"
+        assert each["Subscribers"] == [{"SubscriptionType": "EMAIL", "Address": "ops@company.com"}]
+        told[notification["NotificationType"]] = notification["Threshold"]
+    assert told == {"FORECASTED": 100, "ACTUAL": 80}
 
 
 @pytest.mark.parametrize(
