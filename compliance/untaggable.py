@@ -1,4 +1,4 @@
-"""Resource types of this app that CloudFormation cannot tag, and the one that has its tags elsewhere.
+"""Resource types of this app that CloudFormation cannot tag, and where others have their tags.
 
 A test compares both with CloudFormation's own schemas.
 """
