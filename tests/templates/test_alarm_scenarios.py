@@ -222,7 +222,7 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
     (
         "quota-exceeded",
         "a client at its quota",
-        setting(DatapointsToAlarm=1, EvaluationPeriods=5, Period=60),
+        setting(DatapointsToAlarm=1, EvaluationPeriods=5),
     ),
     (
         "database-ebs-balance-bytes",

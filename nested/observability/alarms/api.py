@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from building_blocks.alert import Severity
@@ -92,11 +91,11 @@ def api_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[Metric
                 namespace=NAMESPACE,
                 metric_name=CALLS_OVER_QUOTA.name,
                 statistic="Sum",
-                period=Duration.minutes(5),
+                period=MINUTE,
             ),
             threshold=0,
             # One call is enough; a client that calls now and then is one alert, not many.
-            datapoints=(1, 12),
+            datapoints=(1, 60),
             no_data=harmless("Nobody called who has used up a quota."),
         ),
     ]
