@@ -78,7 +78,7 @@ def _changes(
     current = before
     for now in range(1 if is_settled else minutes):
         following = state(
-            [series.breaching(start, now) for start in range(now - length, now, alarm.period)],
+            series.breaching(range(now - length, now, alarm.period), now),
             needed=alarm.needed,
             periods=alarm.periods,
             missing=missing,
@@ -132,10 +132,12 @@ class _Series:
         self._known: dict[_Values, bool | None] = {}
         self._whole: dict[int, bool | None] = {}
 
-    def breaching(self, start: int, now: int) -> bool | None:
-        """Of the period that begins at a minute; None if there is no value."""
-        if start in self._whole:
-            return self._whole[start]
+    def breaching(self, starts: Iterable[int], now: int) -> list[bool | None]:
+        """Of the periods that begin at these minutes; None where there is no value."""
+        whole = self._whole
+        return [whole[start] if start in whole else self._judge(start, now) for start in starts]
+
+    def _judge(self, start: int, now: int) -> bool | None:
         end = start + self._alarm.period
         values = _values(
             self._alarm, (self._datapoint(there, start, end, now) for there in self._arriving)
