@@ -20,6 +20,7 @@ from ops.verify import (
     compute,
     data,
     events,
+    metrics,
     network,
     observability,
     policies,
@@ -72,13 +73,13 @@ def command(
     if by_name:
         session = boto3.Session(region_name=REGION)
         clients = Clients(session)
-        account = clients("sts").get_caller_identity()["Account"]
+        account = clients.account()
         with told.status("looking for the resources"):
             subjects = discovered(clients, prefix or "", _named(names))
     else:
         production = _production()
         clients = Clients(production.session)
-        account = clients("sts").get_caller_identity()["Account"]
+        account = clients.account()
         with told.status(f"listing the resources of {STACK}"):
             subjects = of_stack(production)
     with told.status("asking for every value") as status:
@@ -151,6 +152,7 @@ def _everywhere(clients: Clients, subjects: Subjects) -> list[Question[Finding]]
         ("R12", "dashboard", observability.dashboard),
         ("R13", "alerts topic", observability.alerts),
         ("R14", "alarms", observability.alarms),
+        ("R14", "metrics behind the alarms", metrics.behind_alarms),
         ("R15", "log groups", observability.logs),
         ("R17", "roles of the functions", roles.of_functions),
         ("R17", "policies of the functions", policies.of_functions),
@@ -219,7 +221,7 @@ def _drift(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
         _question(
             "R1",
             f"drift of {name}",
-            lambda name=name, stack_id=stack_id: stack.drift(clients, name, stack_id),  # type: ignore[misc]
+            lambda name=name, stack_id=stack_id: stack.drift(clients, name, stack_id, subjects),  # type: ignore[misc]
         )
         for name, stack_id in templates.stacks(subjects).items()
     ]
@@ -238,4 +240,5 @@ def _show(console: Console, found: Sequence[Finding]) -> None:
     console.print(
         f"{counts[Verdict.HELD]} held, {counts[Verdict.PROBLEM]} problems, "
         f"{counts[Verdict.UNSEEN]} cannot be seen here"
+        + (f", {counts[Verdict.UNANSWERED]} not answered" if counts[Verdict.UNANSWERED] else "")
     )
