@@ -7,6 +7,7 @@ version, and only while a release is under way.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,25 +27,32 @@ _AT_ONCE: Final = 500
 """Queries in one call: CloudWatch's most."""
 _QUIET: Final = "missing", "notBreaching", "ignore"
 
-_ONLY_WHEN_IT_HAPPENS: Final[Mapping[tuple[str, str], str]] = {
-    ("AWS/ApiGateway", "IntegrationLatency"): "only of calls that reach a function",
-    ("AWS/DynamoDB", "SystemErrors"): "DynamoDB reports no zero",
-    ("AWS/DynamoDB", "ThrottledRequests"): "DynamoDB reports no zero",
-    ("AWS/Events", "FailedInvocations"): "EventBridge reports no zero",
-    ("AWS/Lambda", "DeadLetterErrors"): "Lambda reports no zero",
-    ("AWS/Lambda", "DestinationDeliveryFailures"): "Lambda reports no zero",
-    ("AWS/SNS", "NumberOfNotificationsFailed"): "SNS reports it only of alerts that were sent",
-    ("AWS/SQS", "ApproximateAgeOfOldestMessage"): "SQS reports nothing of a queue at rest",
-    ("AWS/SQS", "ApproximateNumberOfMessagesNotVisible"): "SQS reports nothing of a queue at rest",
-    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): "SQS reports nothing of a queue at rest",
-    ("AWS/WAFV2", "BlockedRequests"): "WAF reports no zero",
+_NO_ZERO: Final = "it is reported only when it happens"
+_AT_REST: Final = "nothing is reported of what is not used"
+ONLY_WHEN_IT_HAPPENS: Final[Mapping[tuple[str, str], str]] = {
+    ("AWS/DynamoDB", "SystemErrors"): _NO_ZERO,
+    ("AWS/DynamoDB", "ThrottledRequests"): _NO_ZERO,
+    ("AWS/Lambda", "DeadLetterErrors"): _NO_ZERO,
+    ("AWS/Lambda", "DestinationDeliveryFailures"): _NO_ZERO,
+    ("AWS/Lambda", "Throttles"): _NO_ZERO,
+    ("AWS/WAFV2", "BlockedRequests"): _NO_ZERO,
+    ("AWS/Events", ""): _NO_ZERO,
+    ("AWS/NATGateway", ""): _AT_REST,
+    ("AWS/SNS", ""): _AT_REST,
+    ("AWS/SQS", ""): _AT_REST,
+    ("Payments", "CallsThrottled"): _NO_ZERO,
+    ("Payments", "ForeignAuditObjects"): _NO_ZERO,
+    ("Payments", "HistoryChanged"): _NO_ZERO,
+    ("Payments", "PaymentsDeclined"): _NO_ZERO,
+    ("Payments", "PaymentsGivenUp"): _NO_ZERO,
+    ("Payments", "SchemaChanges"): _NO_ZERO,
 }
-"""Metrics of AWS that a healthy system may have no datapoint of for a day, by AWS's own pages on
-them. It says of metrics what no alarm does: that of a function which nobody calls is missing, too,
-and harmless, but not after a payment."""
-_OWN: Final = "Payments"
-"""The namespace of the functions' and logs' own metrics: counts of what may never happen, whose
-names and dimensions the code's tests compare with the alarms'."""
+"""What a system that works may have no datapoint of for a day, by namespace and name, or by
+namespace; AWS's by its own pages on metrics. An alarm's treatment of missing data cannot tell it:
+that nobody has called a function is harmless, too, but not on a day with payments."""
+
+_SURE: Final = frozenset({"AWS/DynamoDB", "AWS/Lambda", "AWS/WAFV2"})
+"""Where any payment leaves other metrics with the same dimensions."""
 
 Item = Mapping[str, Any]
 
@@ -73,9 +81,9 @@ class Metric:
     @property
     def rare(self) -> str:
         """Why it may have no data though all is well; empty if it may not."""
-        if self.namespace == _OWN:
-            return "the functions report it only when it happens"
-        return _ONLY_WHEN_IT_HAPPENS.get((self.namespace, self.name), "")
+        return ONLY_WHEN_IT_HAPPENS.get(
+            (self.namespace, self.name), ONLY_WHEN_IT_HAPPENS.get((self.namespace, ""), "")
+        )
 
     def request(self) -> dict[str, Any]:
         dimensions = [{"Name": name, "Value": value} for name, value in self.dimensions]
@@ -83,18 +91,8 @@ class Metric:
 
 
 def behind_alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
-    """R14: one finding for each metric that should have data and has none, and a summary."""
-    pages = clients("cloudwatch").get_paginator("describe_alarms")
-    alarms = [
-        each
-        for page in pages.paginate(AlarmTypes=["MetricAlarm"])
-        for each in page["MetricAlarms"]
-        if each["AlarmName"] in subjects.alarms
-    ]
-    users: dict[Metric, list[Item]] = {}
-    for alarm in alarms:
-        for metric in _read_by(alarm):
-            users.setdefault(metric, []).append(alarm)
+    """R14: what has no data is told one by one, and a summary."""
+    users = _of_alarms(clients, subjects)
     if not users:
         return
     calls = [
@@ -109,39 +107,48 @@ def behind_alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         return
     # Each function was called, long enough ago for all that it measures to have arrived.
     used = bool(calls) and all(first.get(call, now) <= now - _LATE for call in calls)
-    wrong, rare = [], []
+    wrong, waiting = [], []
     for metric in silent:
-        treatments = {alarm.get("TreatMissingData", "missing") for alarm in users[metric]}
         # What alarms when it is missing is there without any payment.
-        if not treatments.intersection(_QUIET) or (used and not metric.rare):
+        expected = used or not any(a["TreatMissingData"] in _QUIET for a in users[metric])
+        if metric.rare:
+            evidence = _dimensions_are_known(clients, subjects, metric)
+            if not evidence and used and metric.namespace in _SURE:
+                wrong.append(metric)
+            else:
+                yield _rare(metric, evidence)
+        elif expected:
             wrong.append(metric)
-        elif metric.rare:
-            rare.append(metric)
-    names = {metric: ", ".join(sorted(a["AlarmName"] for a in users[metric])) for metric in users}
+        else:
+            waiting.append(metric)
     for metric in wrong:
+        names = ", ".join(sorted(alarm["AlarmName"] for alarm in users[metric]))
         yield problem(
-            "R14", f"data of {metric}", needed="data",
-            found=f"none within a day: {names[metric]} can never go off",
+            "R14", f"data of {metric}", needed="data", found=f"none within a day: {names} cannot "
+            "tell what it watches",
             mend="compare name and dimensions with what there is: aws cloudwatch list-metrics "
-            f"--namespace {metric.namespace} --metric-name {metric.name}",
+            f"--namespace {metric.namespace}",
         )  # fmt: skip
-    yield from _rare(clients, rare)
-    waiting = [metric for metric in silent if metric not in wrong and metric not in rare]
     if waiting:
-        yield Finding(
-            requirement="R14",
-            what=f"data of {len(waiting)} metrics that payments make",
-            found="none yet: no payment has passed all functions "
-            f"{_LATE.seconds // 60} minutes ago or earlier, within a day",
-            needed="data",
-            verdict=Verdict.UNSEEN,
-            mend="`python -m ops smoke`, and verify again a quarter of an hour later",
-        )
+        yield _waiting(len(waiting))
     yield judged(
         "R14", "metrics behind the alarms that have data", needed="all but those told above",
         found=f"{len(users) - len(silent)} of {len(users)}", held=not wrong,
         mend="see those above",
     )  # fmt: skip
+
+
+def _of_alarms(clients: Clients, subjects: Subjects) -> dict[Metric, list[Item]]:
+    """The alarms that read each metric, as they are now."""
+    users: dict[Metric, list[Item]] = {}
+    pages = clients("cloudwatch").get_paginator("describe_alarms")
+    for page in pages.paginate(AlarmTypes=["MetricAlarm"]):
+        for alarm in page["MetricAlarms"]:
+            if alarm["AlarmName"] in subjects.alarms:
+                for metric in _read_by(alarm):
+                    # CloudWatch's own default.
+                    users.setdefault(metric, []).append({"TreatMissingData": "missing", **alarm})
+    return users
 
 
 def _read_by(alarm: Item) -> Iterator[Metric]:
@@ -186,25 +193,42 @@ def _first_data(
     return found
 
 
-def _rare(clients: Clients, metrics: Sequence[Metric]) -> Iterator[Finding]:
-    """Of those that are reported only when something happens, whether their dimensions are known by
-    any other metric: it shows a wrong one, too."""
-    cloudwatch = clients("cloudwatch")
-    for metric in metrics:
-        listed = cloudwatch.list_metrics(
-            Namespace=metric.namespace, Dimensions=metric.request()["Dimensions"]
-        )["Metrics"]
-        alike = sorted(
-            {m.name for m in map(Metric.of, listed) if m.dimensions == metric.dimensions}
-        )
-        yield Finding(
-            requirement="R14",
-            what=f"data of {metric}",
-            found=f"none within a day, {metric.rare}; "
-            + (f"its dimensions are those of {alike[0]}" if alike else "nor of its dimensions"),
-            needed="data, once it happens",
-            verdict=Verdict.HELD if alike else Verdict.UNSEEN,
-        )
+def _dimensions_are_known(clients: Clients, subjects: Subjects, metric: Metric) -> str:
+    """What shows that a metric without data has the right dimensions; nothing if nothing does."""
+    listed = clients("cloudwatch").list_metrics(
+        Namespace=metric.namespace, Dimensions=metric.request()["Dimensions"]
+    )["Metrics"]
+    alike = {each.name for each in map(Metric.of, listed) if each.dimensions == metric.dimensions}
+    if alike:
+        return f"its dimensions are those of {min(alike)}"
+    # Of a queue, say: its name. Physical ids may be URLs, ARNs, or of several parts.
+    names = {part for each in subjects.stack for part in re.split(r"[/:|]", each.name)}
+    if names.issuperset(value for _, value in metric.dimensions):
+        return "its dimensions name the stack's resources"
+    return ""
+
+
+def _rare(metric: Metric, evidence: str) -> Finding:
+    return Finding(
+        requirement="R14",
+        what=f"data of {metric}",
+        found=f"none within a day: {metric.rare}; "
+        + (evidence or "nor has any other with its dimensions"),
+        needed="data, once it happens",
+        verdict=Verdict.HELD if evidence else Verdict.UNSEEN,
+    )
+
+
+def _waiting(metrics: int) -> Finding:
+    return Finding(
+        requirement="R14",
+        what=f"data of {metrics} metrics that payments make",
+        found="none yet: within a day, no payment has passed all functions "
+        f"{_LATE.seconds // 60} minutes ago or earlier",
+        needed="data",
+        verdict=Verdict.UNSEEN,
+        mend="`python -m ops smoke`, and verify again a quarter of an hour later",
+    )
 
 
 def _emulated(users: Mapping[Metric, Any], silent: Sequence[Metric]) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -84,7 +84,7 @@ def drift(
         )  # fmt: skip
         return
     status = told["StackDriftStatus"]
-    false = bool(drifted) and all(each.verdict is not Verdict.PROBLEM for each in drifted)
+    false = _is_false(drifted)
     if false and status == "DRIFTED":
         status = "DRIFTED by what is no drift only"
     yield judged(
@@ -140,6 +140,15 @@ def differences(
                 verdict=Verdict.PROBLEM,
                 mend=f"{each.get('PhysicalResourceId', 'it')}: {'; '.join(mends) or put_back}",
             )
+
+
+def false_drift_only(clients: Clients, name: str, stack_id: str, subjects: Subjects) -> bool:
+    """Whether all that the last detection found in a stack is no drift."""
+    return _is_false(list(differences(clients, name, stack_id, subjects)))
+
+
+def _is_false(found: Sequence[Finding]) -> bool:
+    return bool(found) and all(each.verdict is not Verdict.PROBLEM for each in found)
 
 
 def _drifts(cloudformation: Any, stack_id: str) -> Iterator[Any]:

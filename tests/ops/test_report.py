@@ -29,7 +29,7 @@ from ops.report.live import Seen, StackState
 from ops.report.page import render
 from ops.report.picture import WIDTH, draw
 from ops.report.requirements import CONTROLS, REQUIREMENTS, Requirement
-from ops.subscriptions import Subscription
+from ops.subscriptions import State, Subscription
 from permissions.matrix import MATRIX
 from tests.synthesis import ROOT, Synthesized
 
@@ -478,7 +478,9 @@ SEEN = Seen(
     outputs={},
     names={"A": "payments-a"},
     alarms={"A": "OK"},
-    subscriptions=(Subscription(endpoint="ops@company.com", protocol="email", confirmed=True),),
+    subscriptions=(
+        Subscription(endpoint="ops@company.com", protocol="email", state=State.CONFIRMED),
+    ),
     checks=(),
     unverified="",
 )
@@ -513,7 +515,7 @@ def test_whether_there_is_a_stack_is_asked_before_templates_are_read(
         ({"alarms": {"A": "ALARM"}}, "live: the alarm payments-a is ALARM"),
         ({"alarms": {"A": "missing"}}, "live: the alarm payments-a is missing"),
         (
-            {"subscriptions": (dataclasses.replace(SEEN.subscriptions[0], confirmed=False),)},
+            {"subscriptions": (dataclasses.replace(SEEN.subscriptions[0], state=State.PENDING),)},
             "live: the alerts topic has no confirmed subscription",
         ),
         (
