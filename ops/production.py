@@ -25,10 +25,11 @@ _SHORT: Final = Config(connect_timeout=5, read_timeout=30, retries={"mode": "sta
 """Seconds; three tries are the mode's. A user waits for the answers."""
 
 _PATIENT: Final = Config(
-    connect_timeout=5, read_timeout=30, retries={"mode": "adaptive", "total_max_attempts": 8}
+    connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 8}
 )
-"""For many questions at a time, which AWS throttles: all threads of a client then slow down
-together, and ask again for about a minute."""
+"""For many questions at a time, which AWS throttles: each is then asked again for half a minute or
+a whole one, at growing, random distances. Mode `adaptive` would keep all of a client's threads
+waiting for minutes once AWS has throttled some."""
 
 _HOSTS_OF_AWS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 """The last are the dual-stack ones."""
