@@ -31,7 +31,7 @@ _MOST: Final = 100
 _WHAT: Final = "the topic took the event of the drill"
 _RIGHTS: Final = (
     "allow events:PutEvents on the event bus `default`, with the condition that events:source is "
-    f"{DRILL_SOURCE} (docs/permissions.md)"
+    f"{DRILL_SOURCE}: docs/runbooks/alerts.md#alert-drill has the statement"
 )
 _ADMIT: Final = (
     "the topic's policy and its key's must both admit events.amazonaws.com: `python -m ops verify` "

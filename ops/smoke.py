@@ -68,8 +68,9 @@ def command(
     without a key, posted, posted once more, and the status; then the ledger, the history and the
     audit trail are read, as far as your credentials may ("not seen" where they may not).
 
-    Latencies are as seen from here, with a new connection for each call. Exit code 1: something
-    was not as it should be.
+    Latencies are as seen from here, with a new connection for each call. A quarter of an hour
+    later, `verify` tells whether the metrics behind the alarms have seen the payments. Exit code
+    1: something was not as it should be.
     """
     production = Production.find()
     if dry_run:

@@ -65,8 +65,12 @@ def command(
     throttles and when alarms go off. With --prefix or --names it looks at any resources, made by
     hand or by another stack; then the report is the list of what is to be done to them.
 
-    It only reads. Exit code 0: all of it held; 1: something did not, or could not be asked; 2: it
-    could not take place (no such stack, no credentials).
+    Whether the metrics behind the alarms have data is seen once payments were made, such as by
+    `smoke`, a quarter of an hour ago or earlier. What CloudFormation takes for drift and is none is
+    told as such.
+
+    It only reads. Exit code 0: all of it held; 1: something did not, or was not answered: ask
+    again; 2: it could not take place (no such stack, no credentials).
     """
     told = terminal.told()
     by_name = prefix is not None or bool(names)
