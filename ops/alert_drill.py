@@ -23,10 +23,16 @@ from ops.checks import Check, Verdict
 from ops.event_drill import EventDrill
 from ops.failure import OpsError
 from ops.production import Production
-from ops.subscriptions import CONFIRM, SUBSCRIBE, State, Subscription
+from ops.subscriptions import State, Subscription
 
 _BOTH: Final = ["MetricAlarm", "CompositeAlarm"]
 _POLL_SECONDS: Final = 2.0
+_STATES: Final = {
+    State.CONFIRMED: "confirmed",
+    State.PENDING: "pending: nothing is sent there",
+    State.ENDED: "ended: somebody unsubscribed it, and no alarm arrives there",
+    None: "none: no alarm arrives there",
+}
 _STRANGER: Final = (
     "whoever is there reads what alarms say: aws sns unsubscribe --subscription-arn {arn}; or, if "
     "it belongs there, put it into nested/observability and deploy"
@@ -156,15 +162,7 @@ class Drill:
             )
         for protocol, endpoint in wanted:
             yield self._wanted(
-                endpoint,
-                protocol,
-                subscriptions.best(
-                    [
-                        each
-                        for each in found
-                        if (each.protocol, each.endpoint) == (protocol, endpoint)
-                    ]
-                ),
+                subscriptions.best(found, protocol, endpoint), protocol=protocol, endpoint=endpoint
             )
         for each in found:
             # What has ended is nobody any more, though SNS lists it for some days.
@@ -177,24 +175,17 @@ class Drill:
                 )
         yield from subscriptions.safe(found, self.topic)
 
-    def _wanted(self, endpoint: str, protocol: str, found: Subscription | None) -> Check:
-        values = {"topic": self.topic, "protocol": protocol, "endpoint": endpoint}
-        subscribe = f"{SUBSCRIBE}. {CONFIRM}".format(**values)
-        state = "none: no alarm arrives there"
-        if found:
-            state = {
-                State.CONFIRMED: "confirmed",
-                State.PENDING: "pending: nothing is sent there",
-                State.ENDED: "ended: somebody unsubscribed it, and no alarm arrives there",
-            }[found.state]
+    def _wanted(self, found: Subscription | None, *, protocol: str, endpoint: str) -> Check:
         held = found is not None and found.confirmed
-        waits = found is not None and found.state is State.PENDING
-        mend = f"{CONFIRM.format(**values)}. To have it mailed anew: " if waits else ""
         return Check(
             what=f"subscription of {endpoint}",
-            found=state,
+            found=_STATES[found.state if found else None],
             verdict=Verdict.HELD if held else Verdict.PROBLEM,
-            mend="" if held else mend + (SUBSCRIBE.format(**values) if waits else subscribe),
+            mend=""
+            if held
+            else subscriptions.how_to_confirm(
+                found, topic=self.topic, protocol=protocol, endpoint=endpoint
+            ),
         )
 
     def actions(self) -> Check:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from building_blocks.alert import DRILL_SOURCE
 from ops import dlq_queues
@@ -92,7 +92,12 @@ class EventDrill:
         ]
         deadline = time.monotonic() + wait
         while True:
-            if found := self._set_aside(queue) or self._counted():
+            try:
+                found = self._set_aside(queue) or self._counted()
+            except (BotoCoreError, ClientError) as error:
+                # What else the drill has found is not to be lost with it.
+                return Check(what=_WHAT, found=explain(error), verdict=Verdict.UNANSWERED)
+            if found:
                 return found
             if time.monotonic() > deadline:
                 break

@@ -30,35 +30,35 @@ class Subscription:
     Attributes:
         arn: no ARN where SNS gives none before somebody has confirmed.
         needs_sign_in: whether only a signed-in user can end it; without, the link in each of its
-            mails does, and mail scanners follow links.
+            mails does, and mail scanners follow links. None where SNS does not tell.
     """
 
     endpoint: str
     protocol: str
     state: State
     arn: str = ""
-    needs_sign_in: bool = False
+    needs_sign_in: bool | None = None
 
     @property
     def confirmed(self) -> bool:
         return self.state is State.CONFIRMED
 
     @property
-    def can_be_lost(self) -> bool:
-        """Whether anybody who gets one of its mails can end it. Only mail carries the link."""
-        return self.confirmed and self.protocol.startswith("email") and not self.needs_sign_in
+    def has_link(self) -> bool:
+        """Whether it has to be told if a sign-in is needed: only mail has a link that ends it."""
+        return self.confirmed and self.protocol.startswith("email")
 
 
 _GONE: Final = frozenset({"NotFound", "NotFoundException"})
 
-SUBSCRIBE: Final = (
+_SUBSCRIBE: Final = (
     "aws sns subscribe --topic-arn {topic} --protocol {protocol} --notification-endpoint {endpoint}"
 )
 _ALONE: Final = (
     "one mailbox loses alerts while it is full, filtered or unread: put a second subscription, "
     "such as a pager's, into nested/observability and deploy"
 )
-CONFIRM: Final = (
+_CONFIRM: Final = (
     'AWS mails "AWS Notification - Subscription Confirmation" there. Do not follow its link, whose '
     "subscription anybody can end: aws sns confirm-subscription --authenticate-on-unsubscribe true "
     "--topic-arn {topic} --token TOKEN, which stands in the link between Token= and &"
@@ -66,25 +66,27 @@ CONFIRM: Final = (
 """How to confirm a subscription so that it takes a sign-in to end it."""
 
 
-def anew(each: Subscription, topic: str) -> str:
+def _anew(each: Subscription, topic: str) -> str:
     """How to end a subscription that anybody can end, and make one that needs a sign-in."""
-    values = {"topic": topic, "protocol": each.protocol, "endpoint": each.endpoint}
-    return (
-        f"aws sns unsubscribe --subscription-arn {each.arn}; {SUBSCRIBE.format(**values)}. "
-        + CONFIRM.format(topic=topic)
-    )
+    end = f"aws sns unsubscribe --subscription-arn {each.arn}"
+    again = how_to_confirm(None, topic=topic, protocol=each.protocol, endpoint=each.endpoint)
+    return f"{end}; {again}"
 
 
 def safe(those: Sequence[Subscription], topic: str) -> Iterator[Check]:
     """Whether the alerts that arrive today arrive tomorrow too."""
     confirmed = [each for each in those if each.confirmed]
-    weak = [each for each in confirmed if each.can_be_lost]
+    weak = [each for each in confirmed if each.has_link and each.needs_sign_in is False]
+    untold = [each for each in confirmed if each.has_link and each.needs_sign_in is None]
+    held = Verdict.UNSEEN if untold else Verdict.HELD
     yield Check(
         what="subscriptions that anybody can end, by the link in each mail",
-        found=", ".join(sorted({each.endpoint for each in weak})) or "none",
+        found=", ".join(sorted({each.endpoint for each in weak}))
+        or "".join(f"SNS does not tell of {each.endpoint}" for each in untold[:1])
+        or "none",
         needed="none",
-        verdict=Verdict.PROBLEM if weak else Verdict.HELD,
-        mend="; ".join(anew(each, topic) for each in weak),
+        verdict=Verdict.PROBLEM if weak else held,
+        mend="; ".join(_anew(each, topic) for each in weak),
     )
     endpoints = sorted({each.endpoint for each in confirmed})
     if endpoints:
@@ -99,12 +101,24 @@ def safe(those: Sequence[Subscription], topic: str) -> Iterator[Check]:
         )
 
 
-def best(those: Sequence[Subscription]) -> Subscription | None:
+def best(those: Sequence[Subscription], protocol: str, endpoint: str) -> Subscription | None:
     """Of those of one endpoint, the one that gets most: confirmed before pending before ended."""
     order = list(State)
-    return min(
-        those, key=lambda each: (order.index(each.state), not each.needs_sign_in), default=None
-    )
+    same = [each for each in those if (each.protocol, each.endpoint) == (protocol, endpoint)]
+    return min(same, key=lambda each: order.index(each.state), default=None)
+
+
+def how_to_confirm(found: Subscription | None, *, topic: str, protocol: str, endpoint: str) -> str:
+    """How somebody gets the alerts who does not.
+
+    Args:
+        found: what SNS has, if anything.
+    """
+    subscribe = _SUBSCRIBE.format(topic=topic, protocol=protocol, endpoint=endpoint)
+    confirm = _CONFIRM.format(topic=topic)
+    if found and found.state is State.PENDING:
+        return f"{confirm}. To have it mailed anew: {subscribe}"
+    return f"{subscribe}. {confirm}"
 
 
 def of_topic(sns: Any, topic: str) -> Iterator[Subscription]:
@@ -114,15 +128,16 @@ def of_topic(sns: Any, topic: str) -> Iterator[Subscription]:
         arn = each["SubscriptionArn"]
         # Before somebody has confirmed, and after it has ended, a word stands for the ARN.
         state = State.ENDED if arn == "Deleted" else State.PENDING
-        attributes: dict[str, str] = {}
+        signed = None
         if arn.startswith("arn:"):
             state, attributes = _asked(sns, arn)
+            signed = attributes.get("ConfirmationWasAuthenticated")
         yield Subscription(
             endpoint=each["Endpoint"],
             protocol=each["Protocol"],
             state=state,
             arn=arn,
-            needs_sign_in=attributes.get("ConfirmationWasAuthenticated") == "true",
+            needs_sign_in=None if signed is None else signed == "true",
         )
 
 

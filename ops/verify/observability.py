@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from ops.checks import Verdict
 from ops.failure import code
 from ops.questions import Clients
-from ops.subscriptions import CONFIRM, SUBSCRIBE, State, best, of_topic, safe
+from ops.subscriptions import State, best, how_to_confirm, of_topic, safe
 from ops.verify.data import encrypted
 from ops.verify.findings import Finding, judged, problem
 from ops.verify.policies import NOBODY, opened
@@ -87,20 +87,16 @@ def alerts(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     sns = clients("sns")
     attributes = sns.get_topic_attributes(TopicArn=subjects.topic)["Attributes"]
     listed = list(of_topic(sns, subjects.topic))
-    found = best([each for each in listed if (each.protocol, each.endpoint) == _OPERATORS])
+    found = best(listed, *_OPERATORS)
     declared = properties(clients, subjects, "AWS::SNS::Subscription").values()
     known = {_OPERATORS, *((each["Protocol"], each["Endpoint"]) for each in declared)}
     strangers = {
         (each.protocol, each.endpoint) for each in listed if each.state is not State.ENDED
     } - known
-    values = {"topic": subjects.topic, "protocol": "email", "endpoint": _MAIL}
-    confirm, subscribe = CONFIRM.format(**values), SUBSCRIBE.format(**values)
-    waits = found is not None and found.state is State.PENDING
     yield judged(
         "R13", f"subscription of {_MAIL}", found=found.state if found else "none",
         needed="confirmed", held=found is not None and found.confirmed,
-        mend=f"{confirm}. To have it mailed anew: {subscribe}" if waits
-        else f"{subscribe}. {confirm}",
+        mend=how_to_confirm(found, topic=subjects.topic, protocol="email", endpoint=_MAIL),
     )  # fmt: skip
     for each in safe(listed, subjects.topic):
         yield Finding(requirement="R13", **vars(each))

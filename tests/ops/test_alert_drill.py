@@ -202,7 +202,7 @@ OPERATORS, STRANGER = "ops@company.com", "stranger@example.com"
 
 
 def mail(
-    endpoint: str, state: State = State.CONFIRMED, *, needs_sign_in: bool = True
+    endpoint: str, state: State = State.CONFIRMED, *, needs_sign_in: bool | None = True
 ) -> Subscription:
     return Subscription(
         endpoint=endpoint,
@@ -213,6 +213,7 @@ def mail(
     )
 
 
+LINKS = "subscriptions that anybody can end, by the link in each mail"
 ALONE = ("confirmed subscribers of the alerts", "ops@company.com alone", "second subscription")
 
 
@@ -241,10 +242,15 @@ ALONE = ("confirmed subscribers of the alerts", "ops@company.com alone", "second
             id="one of three is confirmed",
         ),
         pytest.param(
+            [mail(OPERATORS, needs_sign_in=None)],
+            [(LINKS, f"SNS does not tell of {OPERATORS}", ""), ALONE],
+            id="whether it ends without a sign-in is not told",
+        ),
+        pytest.param(
             [mail(OPERATORS, needs_sign_in=False)],
             [
                 (
-                    "subscriptions that anybody can end, by the link in each mail",
+                    LINKS,
                     OPERATORS,
                     "aws sns unsubscribe --subscription-arn arn:sns:1; aws sns subscribe",
                 ),
@@ -278,7 +284,9 @@ def test_those_of_the_templates_and_nobody_else_are_told(
     found = [each for each in prepared(alarm("a")).subscriptions() if each.verdict != "held"]
     for check, (subject, state, mend) in zip(found, told, strict=True):
         known_only = subject == STRANGER and state.startswith("confirmed")
-        assert (check.verdict == "not seen") == (known_only or subject == ALONE[0])
+        assert (check.verdict == "not seen") == (
+            known_only or subject == ALONE[0] or "does not tell" in state
+        )
         assert check.what.removeprefix("subscription of ") == subject
         assert state in check.found
         assert mend in check.mend
@@ -405,6 +413,13 @@ def test_without_a_word_in_time_the_mail_must_tell(aws: Aws) -> None:
     assert f"the mail that quotes {EVENT}" in told.mend
 
 
+def test_without_aws_the_rest_of_the_drill_is_told_all_the_same(aws: Aws) -> None:
+    holds(aws)
+    aws.refuses("cloudwatch", "get_metric_statistics", "Throttling")
+    told = event_drill(aws).word(0)
+    assert (told.verdict, told.found[:11]) == ("not answered", "AWS is busy")
+
+
 def test_who_may_not_read_the_queue_is_told_by_the_metrics(aws: Aws) -> None:
     aws.refuses("sqs", "receive_message", "AccessDenied")
     counts(aws, 1, 0)
@@ -448,9 +463,10 @@ def test_an_event_that_eventbridge_refuses_is_a_problem(aws: Aws) -> None:
 @pytest.mark.parametrize(
     ("arn", "attributes", "state", "needs_sign_in"),
     [
-        ("PendingConfirmation", None, State.PENDING, False),
-        ("Deleted", None, State.ENDED, False),
-        (f"{TOPIC}:1", {"PendingConfirmation": "true"}, State.PENDING, False),
+        ("PendingConfirmation", None, State.PENDING, None),
+        ("Deleted", None, State.ENDED, None),
+        (f"{TOPIC}:1", {"PendingConfirmation": "true"}, State.PENDING, None),
+        (f"{TOPIC}:1", {"PendingConfirmation": "false"}, State.CONFIRMED, None),
         (
             f"{TOPIC}:1",
             {"PendingConfirmation": "false", "ConfirmationWasAuthenticated": "false"},
@@ -463,11 +479,11 @@ def test_an_event_that_eventbridge_refuses_is_a_problem(aws: Aws) -> None:
             State.CONFIRMED,
             True,
         ),
-        (f"{TOPIC}:1", "NotFound", State.ENDED, False),
+        (f"{TOPIC}:1", "NotFound", State.ENDED, None),
     ],
 )
 def test_a_subscription_is_told_for_what_it_is(
-    aws: Aws, arn: str, attributes: Any, state: State, needs_sign_in: bool
+    aws: Aws, arn: str, attributes: Any, state: State, needs_sign_in: bool | None
 ) -> None:
     listed = {"SubscriptionArn": arn, "Protocol": "email", "Endpoint": OPERATORS}
     aws.answers("sns", "list_subscriptions_by_topic", {"Subscriptions": [listed]})
@@ -481,9 +497,9 @@ def test_a_subscription_is_told_for_what_it_is(
 
 def test_only_mail_has_a_link_that_ends_it() -> None:
     queue = Subscription(endpoint="arn:q", protocol="sqs", state=State.CONFIRMED)
-    assert not queue.can_be_lost
-    assert mail(OPERATORS, needs_sign_in=False).can_be_lost
-    assert not mail(OPERATORS, State.PENDING, needs_sign_in=False).can_be_lost
+    assert not queue.has_link
+    assert mail(OPERATORS).has_link
+    assert not mail(OPERATORS, State.PENDING).has_link
 
 
 # -- what boto3's errors mean ------------------------------------------------------------
