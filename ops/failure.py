@@ -102,5 +102,5 @@ def _of_service(error: ClientError) -> str:
     if is_denied(error):
         return f"these credentials may not do it: {error}"
     if is_busy(error):
-        return f"AWS is busy, and did not answer however often it was asked: {error}"
+        return f"AWS could not answer now, ask again in a minute: {error}"
     return str(error)

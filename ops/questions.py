@@ -116,7 +116,7 @@ def _unanswered(check: CheckT, error: Exception, *, emulated: bool) -> CheckT:
         text = f"cannot be seen here: the embedded environment has no {error.operation_name}"
         return replace(check, found=text, verdict=Verdict.UNSEEN, mend="")
     if is_busy(error):
-        text, mend = explain(error), "ask again in a minute; it says nothing of production"
+        text, mend = explain(error), "ask again in a minute: that AWS is busy says nothing of it"
         return replace(check, found=text, verdict=Verdict.UNANSWERED, mend=mend)
     if isinstance(error, BotoCoreError | ClientError | OpsError):
         return replace(check, found=explain(error))

@@ -23,7 +23,7 @@ from ops import checks, terminal
 from ops.audit_records import AuditRecords
 from ops.checks import Check, Verdict
 from ops.confirmation import confirm
-from ops.failure import OpsError, explain, is_denied
+from ops.failure import OpsError, explain, is_busy, is_denied
 from ops.ledger import Ledger
 from ops.payment_history import PaymentHistory
 from ops.payments_api import Answer, PaymentsApi
@@ -317,7 +317,8 @@ def _seen(what: str, needed: int, count: Callable[[], int]) -> Check:
         if isinstance(error, ClientError) and is_denied(error):
             found = f"not for these credentials ({error.operation_name})"
             return Check(what=what, found=found, verdict=Verdict.UNSEEN)
-        return Check(what=what, found=explain(error), verdict=Verdict.PROBLEM, mend=mend)
+        verdict = Verdict.UNANSWERED if is_busy(error) else Verdict.PROBLEM
+        return Check(what=what, found=explain(error), verdict=verdict, mend=mend)
     held = right == needed
     return Check(
         what=what,

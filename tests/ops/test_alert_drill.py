@@ -417,7 +417,7 @@ def test_without_aws_the_rest_of_the_drill_is_told_all_the_same(aws: Aws) -> Non
     holds(aws)
     aws.refuses("cloudwatch", "get_metric_statistics", "Throttling")
     told = event_drill(aws).word(0)
-    assert (told.verdict, told.found[:11]) == ("not answered", "AWS is busy")
+    assert (told.verdict, told.found[:24]) == ("not answered", "AWS could not answer now")
 
 
 def test_who_may_not_read_the_queue_is_told_by_the_metrics(aws: Aws) -> None:
@@ -518,8 +518,8 @@ def service(code: str) -> ClientError:
         (service("ExpiredToken"), "the AWS credentials have expired: sign in anew"),
         (service("InvalidClientTokenId"), "AWS does not know these credentials"),
         (service("AccessDenied"), "these credentials may not do it"),
-        (service("Throttling"), "AWS is busy, and did not answer however often it was asked"),
-        (service("TooManyRequestsException"), "AWS is busy"),
+        (service("Throttling"), "AWS could not answer now, ask again in a minute: An error"),
+        (service("TooManyRequestsException"), "AWS could not answer now"),
         (service("ValidationError"), "An error occurred (ValidationError)"),
     ],
 )

@@ -132,10 +132,10 @@ HELD = Check(what="a", found="b", verdict=Verdict.HELD)
 @pytest.mark.parametrize(
     ("error", "verdict", "found"),
     [
-        (refused("Throttling"), Verdict.UNANSWERED, "AWS is busy"),
-        (refused("TooManyRequestsException", 429), Verdict.UNANSWERED, "AWS is busy"),
-        (refused("RequestLimitExceeded", 503), Verdict.UNANSWERED, "AWS is busy"),
-        (refused("InternalFailure", 500), Verdict.UNANSWERED, "AWS is busy"),
+        (refused("Throttling"), Verdict.UNANSWERED, "AWS could not answer now"),
+        (refused("TooManyRequestsException", 429), Verdict.UNANSWERED, "AWS could not answer now"),
+        (refused("RequestLimitExceeded", 503), Verdict.UNANSWERED, "AWS could not answer now"),
+        (refused("InternalFailure", 500), Verdict.UNANSWERED, "AWS could not answer now"),
         (EndpointConnectionError(endpoint_url="https://x"), Verdict.UNANSWERED, "no connection"),
         (refused("AccessDenied", 403), Verdict.PROBLEM, "these credentials may not do it"),
         (refused("ValidationError"), Verdict.PROBLEM, "An error occurred (ValidationError)"),
@@ -161,7 +161,7 @@ def test_one_question_that_fails_is_told_and_keeps_no_other_from_being_answered(
 
 
 def test_what_is_not_answered_is_no_problem_and_does_not_pass() -> None:
-    told = Check(what="a", found="AWS is busy", verdict=Verdict.UNANSWERED)
+    told = Check(what="a", found="AWS could not answer now", verdict=Verdict.UNANSWERED)
     assert checks.has_problems([HELD, told])
     assert checks.as_document([told])["checks"][0]["verdict"] == "not answered"
 

@@ -96,8 +96,8 @@ def refused(code: str) -> ClientError:
 @pytest.mark.parametrize(
     ("error", "found", "verdict"),
     [
-        (EndpointConnectionError(endpoint_url="https://x"), "no connection", "problem"),
-        (refused("ThrottlingException"), "An error occurred (ThrottlingException)", "problem"),
+        (EndpointConnectionError(endpoint_url="https://x"), "no connection", "not answered"),
+        (refused("ThrottlingException"), "AWS could not answer now, ask again", "not answered"),
         (refused("ExpiredToken"), "the AWS credentials have expired", "problem"),
         (OpsError("f: the ledger did not answer"), "f: the ledger did not answer", "problem"),
         (refused("AccessDenied"), "not for these credentials (Query)", "not seen"),
