@@ -56,7 +56,7 @@ local: setup ## Deploy PaymentsProd on this machine, send a payment through it, 
 test: check ## Pass the checks, and the tests of all kinds but the long ones
 	@$(PYTEST) tests/e2e tests/integration $(UNIT) $(ARGS)
 
-acceptance: setup ## Pass the long tests: all drills and faults, many clients, a browser
+acceptance: setup .build/runtimes/.ready ## Pass the long tests: all drills and faults, Lambda's Python, a browser
 	@$(PYTEST) tests/acceptance $(ARGS)
 
 check: setup ## Check format, lint and types
@@ -95,8 +95,8 @@ docs: setup ## Write the pages of docs/ that are made from code
 dashboard: setup ## Draw the CloudWatch dashboard, with sample data, to docs/dashboard.png
 	@python -m ops dashboard $(ARGS)
 
-lock: .venv/.ready ## Write the hashes of what ships in the functions (needs the network)
-	@for file in lambda_code/*/requirements.in; do \
+lock: .venv/.ready ## Write the hashes of what ships in the functions, and of their tests (needs the network)
+	@for file in lambda_code/*/requirements.in tests/functions/requirements.in; do \
 		uv pip compile --quiet --generate-hashes --only-binary :all: --no-annotate \
 			--python-version 3.14 --python-platform aarch64-manylinux_2_28 \
 			--custom-compile-command "make lock" --output-file "$${file%.in}.txt" "$$file" || exit 1; \
@@ -171,4 +171,9 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 .build/.ready: .venv/.ready node_modules/.ready building_blocks/bundle.py $(LOCKS)
 	@echo "Fetching the functions' dependencies for Lambda ..."
 	@python -m building_blocks.bundle
+	@touch $@
+
+.build/runtimes/.ready: .build/.ready tests/functions/requirements.txt tests/runtimes.py
+	@echo "Fetching what the functions' tests need on other Pythons ..."
+	@python -m tests.runtimes
 	@touch $@

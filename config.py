@@ -104,7 +104,9 @@ def _checked(default: Any, rule: _Rule) -> Any:
 class ProductionConfig:
     """Everything about production that may be decided without changing code."""
 
-    # Placement
+    # Placement. The zones, their order and the network hold for as long as the stack does: another
+    # value replaces subnets, which EC2 refuses (same addresses), or the network, which the database
+    # cannot follow into. `plan` and `deploy` refuse it.
     region: str = _checked("us-east-1", _one_of("us-east-1"))
     availability_zones: tuple[str, ...] = _checked(
         ("us-east-1a", "us-east-1b", "us-east-1c"),
@@ -148,7 +150,8 @@ class ProductionConfig:
         40_000, _between(10, 2_000_000_000, "requests in five minutes")
     )
 
-    # The ledger's database (R4)
+    # The ledger's database (R4). Another class fails over, at once; storage never shrinks, and may
+    # have grown by itself. `plan` tells by the live values.
     database_instance_type: str = _checked(
         "t3.medium",
         _matches(r"[a-z][a-z0-9]+\.[a-z0-9]+", "an instance type without db., such as t3.medium"),
@@ -190,14 +193,19 @@ class ProductionConfig:
     alarm_cpu_percent: int = _checked(80, _PERCENT)
     # Every processor at once holds half of them: more is not ours, or leaks.
     alarm_connections_percent: int = _checked(80, _PERCENT)
-    # Below. RDS lets storage grow when a tenth is left, and at most once in six hours.
-    alarm_free_storage_gib: int = _checked(10, _between(1, 1_000, "GiB"))
+    # Below. RDS lets storage grow when a tenth has been left for five minutes, and at most once in
+    # six hours: half of that tenth says that it did not.
+    alarm_free_storage_gib: int = _checked(5, _between(1, 1_000, "GiB"))
     # Below. A sixteenth of a db.t3.medium; then PostgreSQL swaps.
     alarm_freeable_memory_mib: int = _checked(256, _between(1, 100_000, "MiB"))
     # Below. A db.t3.medium saves up 576, and earns 24 an hour: this is spent within minutes.
     alarm_cpu_credits: int = _checked(10, _between(1, 576, "CPU credits"))
     # gp3 answers in single-digit milliseconds.
     alarm_storage_latency_milliseconds: int = _checked(50, _between(1, 10_000, "milliseconds"))
+    # Of each operation. The SDK tries a call three times, so that a few are one call's.
+    alarm_table_errors: int = _checked(10, _between(1, 1_000_000, "errors a minute"))
+    # AWS asks to look into it above 0.01 % of the packets.
+    alarm_nat_drops_per_million: int = _checked(100, _between(1, 1_000_000, "per million"))
     # The internet's background noise is a few a minute; this is somebody at work.
     alarm_blocked_requests: int = _checked(500, _between(1, 10_000_000, "requests a minute"))
     # Only limits and currencies are refused: a client in order has hardly any.

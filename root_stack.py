@@ -10,7 +10,14 @@ from constructs import Construct, IConstruct
 
 from building_blocks.dependencies import depend_only_on
 from config import ProductionConfig
-from foundation import ApplicationKey, PermissionsBoundary, TerminationProtection
+from foundation import (
+    ApplicationKey,
+    MonitoringRole,
+    PermissionsBoundary,
+    ReleaseTest,
+    SharedLogGroups,
+    TerminationProtection,
+)
 from nested.compute import ComputeNestedStack
 from nested.data import DataNestedStack, ProductionSeal
 from nested.network import NetworkNestedStack
@@ -41,14 +48,28 @@ class PaymentsProd(Stack):
         iam.PermissionsBoundary.of(self).apply(PermissionsBoundary(self, "PermissionsBoundary"))
         application_key = ApplicationKey(self, "ApplicationKey")
         lifted = TerminationProtection(self, "TerminationProtection", key=application_key)
+        shared_log_groups = SharedLogGroups(
+            self, "SharedLogGroups", key=application_key, tags=config.tags
+        )
+        monitoring_role = MonitoringRole(self, "MonitoringRole")
+        release_test = ReleaseTest(self, "ReleaseTest", key=application_key)
+        for early in (shared_log_groups, monitoring_role, release_test):
+            early.node.add_dependency(lifted.resource)
         network = _layer(
             NetworkNestedStack(
                 self, "NetworkNestedStack", config=config, application_key=application_key
             ),
-            lifted.resource,
+            *shared_log_groups.resources,
+            monitoring_role.policy,
         )
         data = _layer(
-            DataNestedStack(self, "DataNestedStack", config=config, network=network.layer)
+            DataNestedStack(
+                self,
+                "DataNestedStack",
+                config=config,
+                network=network.layer,
+                monitoring_role=monitoring_role,
+            )
         )
         compute = _layer(
             ComputeNestedStack(
@@ -57,6 +78,7 @@ class PaymentsProd(Stack):
                 config=config,
                 network=network.layer,
                 data=data.layer,
+                release_test=release_test,
             )
         )
         observability = _layer(

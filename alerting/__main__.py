@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from pathlib import Path
 
 from command_line import ending
 
@@ -14,9 +15,13 @@ if __name__ == "__main__":
 from aws_cdk import App
 
 from alerting.document import PROJECT, written
+from alerting.scenarios.catalogue import SCENARIOS
+from alerting.scenarios.verdict import row
+from alerting.simulation.definitions import Definitions
 from app import build
 from command_line import files
 from nested.observability import ObservabilityNestedStack
+from permissions.templates import Templates
 
 
 def write() -> None:
@@ -25,7 +30,12 @@ def write() -> None:
         stack = build(App(outdir=folder, analytics_reporting=False, context=context))
         layer = stack.node.find_child("ObservabilityNestedStack")
         assert isinstance(layer, ObservabilityNestedStack)
-        for path, text in written(layer.layer.alerts).items():
+        app = stack.node.root
+        assert isinstance(app, App)
+        app.synth()
+        definitions = Definitions.of(Templates.of(Path(folder)))
+        rows = [row(definitions, scenario) for scenario in SCENARIOS]
+        for path, text in written(layer.layer.alerts, rows).items():
             files.write(path, text)
 
 

@@ -54,7 +54,7 @@ CRITICAL_METRICS = (
     _line(
         "Retry queue: depth",
         "retry-queue-backlog",
-        limit="a message in every minute of ten: a queue that works is emptied between them",
+        limit="a message in ten minutes of fifteen: a queue that works is emptied between them",
     ),
     _line(
         "Dead-letter queues: not empty",
@@ -74,7 +74,7 @@ CRITICAL_METRICS = (
     _line(
         "Table: system errors",
         "table-system-errors",
-        limit="any: the SDK's retries hide what passes by itself",
+        of=("alarm_table_errors",),
     ),
     _line("Database: CPU, or no report at all", "database-cpu", of=("alarm_cpu_percent",)),
     _line("Database: connections", "database-connections", of=("alarm_connections_percent",)),
@@ -94,6 +94,7 @@ CRITICAL_METRICS = (
     _line(
         "Database: failover, failure, maintenance",
         "database-failover",
+        "database-failed",
         "database-maintenance",
         limit=_EVENT,
     ),
@@ -105,7 +106,7 @@ CRITICAL_METRICS = (
     _line(
         "NAT gateways: dropped packets",
         "nat-packets-dropped",
-        limit="any, in three minutes of five",
+        of=("alarm_nat_drops_per_million",),
     ),
     _line("WAF: block surge", "waf-blocked-requests", of=("alarm_blocked_requests",)),
     _line("Alerts: delivery failures", "alerts-not-delivered"),
@@ -124,5 +125,5 @@ CRITICAL_METRICS = (
     _line("Ledger: schema, users or rights changed", "ledger-schema-changed"),
     _line("History: changed or removed", "history-changed"),
     _line("Audit trail: forged objects", "audit-trail-forged"),
-    _line("All critical alarms together", "system-health", limit="any critical alarm is on"),
+    _line("All critical alarms of an area", "system-health", limit="any of them is on"),
 )

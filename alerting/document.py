@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from alerting.critical_metrics import CRITICAL_METRICS, CriticalMetric
+from alerting.scenarios.verdict import Row
 from building_blocks.alert import Alert
 from config import ProductionConfig
 from nested.observability.alarms import MetricAlarm
@@ -21,20 +22,25 @@ INDEX: Final = PROJECT / "docs" / "runbooks" / "README.md"
 _ByName = Mapping[str, Sequence[Alert]]
 """Those that differ in what they watch only, such as the function, have one name."""
 
-_TREATMENTS: Final = {"NOT_BREACHING": "harmless", "BREACHING": "alarming"}
+_TREATMENTS: Final = {"NOT_BREACHING": "harmless", "BREACHING": "alarming", "MISSING": "told"}
 
 
-def written(alerts: Sequence[Alert]) -> dict[Path, str]:
+def written(alerts: Sequence[Alert], rows: Iterable[Row]) -> dict[Path, str]:
     """Each file as it should be.
 
     Args:
         alerts: all that the operators are told of (``ObservabilityOutputs.alerts``).
+        rows: what the alarms make of each scenario.
     """
     by_name: dict[str, list[Alert]] = {}
     for alert in alerts:
         by_name.setdefault(alert.name, []).append(alert)
     tables = {
-        PAGE: {"critical metrics": _metrics(by_name), "saved queries": _queries()},
+        PAGE: {
+            "critical metrics": _metrics(by_name),
+            "scenarios": _scenarios(rows),
+            "saved queries": _queries(),
+        },
         INDEX: {"alerts": _index(by_name)},
     }
     return {
@@ -113,6 +119,23 @@ def _no_data(alert: Alert) -> str:
     if not isinstance(alert, MetricAlarm):
         return "–"
     return f"{_TREATMENTS[alert.no_data.treatment.name]}. {alert.no_data.reason}"
+
+
+def _scenarios(rows: Iterable[Row]) -> str:
+    return _table(
+        ("scenario", "what is right, and why", "told, after minutes"),
+        ((row.scenario.name, row.scenario.why, told_within(row)) for row in rows),
+    )
+
+
+def told_within(row: Row) -> str:
+    """The alerts of a scenario, soonest first, each with the minutes until its mail."""
+    found = sorted(row.minutes.items(), key=lambda told: (told[1], told[0]))
+    return ", ".join(f"{name} {_from_to(*minutes)}" for name, minutes in found) or "nobody"
+
+
+def _from_to(least: int, most: int) -> str:
+    return f"{least}" if least == most else f"{least}–{most}"
 
 
 def _index(alerts: _ByName) -> str:

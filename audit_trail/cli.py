@@ -84,6 +84,8 @@ def verify(
 def _exit_code(report: Report) -> int:
     if report.finding:
         return BROKEN
+    if report.to_restore:
+        return CANNOT_TELL
     # Between two objects that name each other, there may be none.
     return INTACT if report.objects or report.followed_by else CANNOT_TELL
 
@@ -97,13 +99,26 @@ def _show(result: str, outcome: dict[str, Any]) -> None:
         console.print(f"[red]Broken:[/] {finding['fault']}: {escape(finding['key'])}")
         console.print(f"  {escape(finding['detail'])}")
         console.print(f"  {outcome['objects']} objects before it are good.")
+    elif to_restore := outcome.get("to_restore"):
+        console.print(
+            f"[yellow]Cannot tell:[/] {len(to_restore)} objects are in Glacier, and S3 keeps no "
+            "SHA-256 of them. Restore them first (aws s3api restore-object), and verify again:"
+        )
+        for key in to_restore[:_SHOWN]:
+            console.print(f"  {escape(key)}")
+        if len(to_restore) > _SHOWN:
+            console.print(f"  and {len(to_restore) - _SHOWN} more: --json names all.")
     elif result == "unknown":
         console.print("[yellow]Cannot tell:[/] there is no object.")
     else:
         how = f"[red]Intact except {len(forged)} forged:[/]" if forged else "[green]Intact:[/]"
         console.print(
             f"{how} {outcome['objects']} objects, {outcome['records']} records"
-            + (f", {outcome['archived']} objects archived" if outcome["archived"] else "")
+            + (
+                f", {outcome['archived']} of them in Glacier, judged by the SHA-256 that S3 keeps"
+                if outcome["archived"]
+                else ""
+            )
         )
         _show_end(console, outcome)
     for one in forged[:_SHOWN]:

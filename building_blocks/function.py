@@ -111,6 +111,13 @@ class PythonFunction(Construct):
             timeout=Duration.seconds(timeout_seconds),
             reserved_concurrent_executions=reserved_concurrency,
             environment={
+                # resolv.conf(5). glibc's own limits, two tries of 5 s, would take a third of the
+                # function's time when a name cannot be resolved.
+                "RES_OPTIONS": "timeout:1 attempts:2",
+                # For any client of AWS that does not say it itself: botocore's own defaults change
+                # with the runtime's release.
+                "AWS_RETRY_MODE": "standard",
+                "AWS_MAX_ATTEMPTS": "2",
                 "POWERTOOLS_SERVICE_NAME": name,
                 "POWERTOOLS_LOG_LEVEL": "INFO",
                 **environment,
@@ -200,7 +207,8 @@ def _interface_statements(function_arn: str) -> list[iam.PolicyStatement]:
 
 
 def _asset(code: FunctionCode) -> lambda_.AssetCode:
-    """The package under the hash of its content: the archive's own depends on the compressor."""
+    """The package under the hash of what is packed: a new key for the same bytes would publish a
+    version that Lambda has already, which it refuses."""
     archive = code.archive()
     return lambda_.Code.from_asset(str(archive), asset_hash=archive.parent.name)
 

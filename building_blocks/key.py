@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from building_blocks.resource_policies import deny_foreign_accounts, deny_plain_http
+from building_blocks.resource_policies import deny_plain_http
 
 _USE = (
     "kms:Decrypt",
@@ -108,11 +108,9 @@ class CustomerManagedKey(kms.Key):
                     },
                 )
             )
-        statements += [
-            *service_statements,
-            deny_plain_http(["kms:*"], ["*"]),
-            deny_foreign_accounts(["kms:*"], ["*"]),
-        ]
+        # No statement admits another account, and none denies it: a denial beats a grant, and RDS
+        # opens its volumes under grants, perhaps by principals that are not of this account.
+        statements += [*service_statements, deny_plain_http(["kms:*"], ["*"])]
         super().__init__(
             scope,
             construct_id,

@@ -74,6 +74,16 @@ class Assembly:
         found: Mapping[str, str] = self._properties.get("tags", {})
         return found
 
+    def package(self, key: str) -> Path | None:
+        """The file that is uploaded, as it is, under an object key; None if there is none."""
+        for manifest in self.folder.glob("*.assets.json"):
+            for file in json.loads(manifest.read_text(encoding="utf-8"))["files"].values():
+                keys = {each["objectKey"] for each in file["destinations"].values()}
+                source = file["source"]
+                if key in keys and source.get("packaging") == "file":
+                    return self.folder / str(source["path"])
+        return None
+
     def template_url(self, account: str) -> str:
         """Where `publish` puts the root's template."""
         address = self._properties["stackTemplateAssetObjectUrl"].removeprefix("s3://")

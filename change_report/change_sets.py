@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final
 
 from change_report.failure import ReportError
@@ -27,8 +28,31 @@ _NO_CHANGES: Final = (
     "The submitted information didn't contain changes",
     "No updates are to be performed",
 )
-# What only follows from something else that changes.
-_REFERENCES: Final = frozenset({"ParameterReference", "ResourceAttribute", "ResourceReference"})
+
+
+class Recreation(StrEnum):
+    """Whether a change of what a detail is about replaces the resource."""
+
+    NEVER = "Never"
+    CONDITIONALLY = "Conditionally"
+    ALWAYS = "Always"
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One reason why a resource is listed.
+
+    Attributes:
+        name: of the property; None for tags, policies and the like, which replace nothing.
+        recreation: what follows if it changes.
+        certain: whether it does. CloudFormation lists what refers to a resource that changes, or to
+            an output of another nested stack, before it knows the new value; a change of the same
+            property's text is then as uncertain (its `Evaluation` is `Dynamic`).
+    """
+
+    name: str | None
+    recreation: Recreation
+    certain: bool
 
 
 @dataclass(frozen=True)
@@ -38,14 +62,13 @@ class ChangeSet:
     Attributes:
         with_children: whether CloudFormation looked into the nested stacks.
         changes: to the stack's own resources; updates of nested stacks are left out.
-        without_references: of what changes also, or only, because of something that it refers to,
-            by logical id: what would happen without that; None if nothing.
+        details: of what is modified, by logical id.
         children: the nested stacks' change sets by logical id.
     """
 
     with_children: bool
     changes: Sequence[Change] = ()
-    without_references: Mapping[str, Action | None] = field(default_factory=dict)
+    details: Mapping[str, Sequence[Detail]] = field(default_factory=dict)
     children: Mapping[str, ChangeSet] = field(default_factory=dict)
 
 
@@ -127,10 +150,12 @@ def read(cloudformation: Any, stack: str, name: str, place: str) -> ChangeSet:
         if change["ResourceType"] == NESTED_STACK and change.get("ChangeSetId")
     }
     changes = [_change(change, place) for change in found if not _is_no_change(change)]
-    without_references = {
-        change["LogicalResourceId"]: _directly(change) for change in found if _refers(change)
+    details = {
+        change["LogicalResourceId"]: [_detail(each) for each in change.get("Details", ())]
+        for change in found
+        if change["Action"] == "Modify"
     }
-    return ChangeSet(with_children, changes, without_references, children)
+    return ChangeSet(with_children, changes, details, children)
 
 
 def _settled(cloudformation: Any, stack: str, name: str) -> dict[str, Any]:
@@ -200,20 +225,14 @@ def _is_no_change(change: Mapping[str, Any]) -> bool:
     return change["ResourceType"] == NESTED_STACK and change.get("Replacement") != "True"
 
 
-def _refers(change: Mapping[str, Any]) -> bool:
-    sources = {detail.get("ChangeSource") for detail in change.get("Details", ())}
-    return change["Action"] in ("Modify", "Dynamic") and not sources.isdisjoint(_REFERENCES)
-
-
-def _directly(change: Mapping[str, Any]) -> Action | None:
-    """What the details amount to that are about the resource itself."""
-    recreations = {
-        detail["Target"].get("RequiresRecreation", "Never")
-        for detail in change["Details"]
-        if detail.get("ChangeSource") not in _REFERENCES
-    }
-    if not recreations:
-        return None
-    if "Always" in recreations:
-        return Action.REPLACED
-    return Action.MAY_BE_REPLACED if "Conditionally" in recreations else Action.CHANGED
+def _detail(detail: Mapping[str, Any]) -> Detail:
+    target = detail["Target"]
+    name = target.get("Name") if target["Attribute"] == "Properties" else None
+    static = detail.get("Evaluation", "Static") == "Static"
+    # A stack's tags have no source.
+    direct = detail.get("ChangeSource", "DirectModification") == "DirectModification"
+    return Detail(
+        name=name,
+        recreation=Recreation(target.get("RequiresRecreation", "Never")),
+        certain=name is None or (static and direct),
+    )

@@ -23,7 +23,7 @@ from change_report import presentation, settings
 from change_report.assembly import STACK, Assembly, synthesize
 from change_report.assembly_option import AssemblyOption
 from change_report.failure import ReportError, unreachable
-from change_report.marks import objections
+from change_report.marks import impossible, objections
 from change_report.model import Report
 from change_report.review import Deployed, look, review
 from command_line import console, ending
@@ -70,19 +70,20 @@ def plan(
     """Show what a deployment would add, change, replace and remove, in all stacks.
 
     Changes nothing: templates and packages are uploaded, and the change set that is read is
-    deleted again. Exit code 0: no objection; 1: a stateful resource would be replaced or removed
-    without being named, or the report failed.
+    deleted again. Marks what interrupts the database by its live values, and warns of what would
+    fail. Exit code 0: no objection; 1: a stateful resource would be replaced or removed without
+    being named, AWS would refuse the change (the network replaced, less storage), or the report
+    failed.
     """
     with _assembly(assembly, context) as wanted:
         report = _report(wanted, look(wanted))
     if as_json:
-        typer.echo(json.dumps(presentation.as_document(report, allow_replacement or ())))
-        refused = objections(report, allow_replacement or ())
+        document = presentation.as_document(report, allow_replacement or ())
+        typer.echo(json.dumps(document))
+        refused = bool(document["refused"])
     else:
         presentation.show(console.out(), report)
-        refused = objections(report, allow_replacement or ())
-        if refused:
-            presentation.show_objections(console.out(), refused)
+        refused = _refused(report, allow_replacement)
     raise typer.Exit(1 if refused else 0)
 
 
@@ -95,15 +96,14 @@ def deploy(
 ) -> None:
     """Show what would change, ask, and deploy exactly that.
 
-    Refuses when a stateful resource would be replaced or removed, unless it is named.
+    Refuses when a stateful resource would be replaced or removed, unless it is named; and what
+    AWS would not do, such as replacing the network, whatever is named.
     """
     with _assembly(assembly, context) as wanted:
         before = look(wanted)
         report = _report(wanted, before)
         presentation.show(console.out(), report)
-        refused = objections(report, allow_replacement or ())
-        if refused:
-            presentation.show_objections(console.out(), refused)
+        if _refused(report, allow_replacement):
             raise typer.Exit(1)
         if report.changes and not yes:
             _ask(wanted)
@@ -155,6 +155,16 @@ def _assembly(folder: Path | None, context: list[str] | None) -> Iterator[Assemb
 def _report(assembly: Assembly, now: Deployed) -> Report:
     with told.status("asking CloudFormation what would change"):
         return review(assembly, now)
+
+
+def _refused(report: Report, allowed: list[str] | None) -> bool:
+    """Whether the deployment is refused, and if so, say why."""
+    refused, remarks = objections(report, allowed or ()), impossible(report)
+    if refused:
+        presentation.show_objections(console.out(), refused)
+    if remarks:
+        presentation.show_impossible(console.out(), remarks)
+    return bool(refused or remarks)
 
 
 def _ask(assembly: Assembly) -> None:

@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import Any
 
 from change_report.model import Action, Change, Source
-from change_report.recreation import Recreation, recreation
+from change_report.recreation import Path, Properties, Recreation, recreation
 from change_report.templates import NESTED_STACK, StackTemplate
 
 # Resource attributes that a deployment acts upon; `Metadata` and `DependsOn` change nothing.
@@ -23,6 +23,14 @@ _KEEPING = ("Retain", "RetainExceptOnCreate", "Snapshot")
 _SUBSTITUTION = re.compile(r"\$\{([^!}][^}]*)\}")
 # Attributes that name a resource, and so stay as long as it does.
 _IDENTITY = re.compile(r"(^|\.)(\w*Arn|\w*Id|\w*Name)$")
+# Of other attributes, or against that rule: the properties that their values follow.
+_FOLLOWS: Mapping[tuple[str, str], frozenset[str]] = {
+    ("AWS::DynamoDB::Table", "StreamArn"): frozenset({"StreamSpecification"}),
+    ("AWS::EC2::VPC", "DefaultSecurityGroup"): frozenset(),
+    ("AWS::RDS::DBInstance", "Endpoint.Address"): frozenset(),
+    ("AWS::RDS::DBInstance", "Endpoint.Port"): frozenset({"Port"}),
+    ("AWS::RDS::DBInstance", "MasterUserSecret.SecretArn"): frozenset({"ManageMasterUserPassword"}),
+}
 
 
 class Certainty(IntEnum):
@@ -31,6 +39,15 @@ class Certainty(IntEnum):
     NO = 0
     POSSIBLE = 1
     YES = 2
+
+
+def action_of(replacement: Certainty) -> Action:
+    """What happens to a resource that changes, by how sure it is that it is replaced."""
+    return {
+        Certainty.NO: Action.CHANGED,
+        Certainty.POSSIBLE: Action.MAY_BE_REPLACED,
+        Certainty.YES: Action.REPLACED,
+    }[replacement]
 
 
 class Comparison:
@@ -84,6 +101,53 @@ class Comparison:
         if logical_id not in self._known:
             self._known[logical_id] = self._compare(logical_id)
         return self._known[logical_id]
+
+    def hear(self, change: Change) -> None:
+        """Take CloudFormation's word for a change, before anything was asked."""
+        self._known[change.logical_id] = change
+
+    def property(self, logical_id: str, name: str) -> Certainty:
+        """Whether the value of a property changes of a resource that stays in the template."""
+        old, new = self.properties(logical_id)
+        return self._value(old.get(name), new.get(name))
+
+    def properties(self, logical_id: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """A resource's properties, as deployed and as wanted."""
+        old, new = (
+            tree.resources.get(logical_id, {}).get("Properties", {})
+            for tree in (self._deployed, self._wanted)
+        )
+        return old, new
+
+    def deployed_types(self) -> Mapping[str, str]:
+        """The types of the deployed template's resources, by logical id."""
+        return {name: resource["Type"] for name, resource in self._deployed.resources.items()}
+
+    def physical_id(self, logical_id: str) -> str | None:
+        """What a deployed resource is called in the account, where CloudFormation told."""
+        return self._deployed.physical_ids.get(logical_id)
+
+    def replaced_for(self, logical_id: str, name: str) -> Certainty:
+        """Whether the change of a property replaces the resource, by its type's schema.
+
+        CloudFormation says that it depends: of a condition, or of what it does not know. What it
+        knows of and the templates do not tell stays possible.
+        """
+        changes = self.property(logical_id, name)
+        if changes is Certainty.NO:
+            return Certainty.POSSIBLE
+        try:
+            rules = recreation(self._wanted.resources[logical_id]["Type"])
+        except LookupError:
+            return Certainty.POSSIBLE
+        return self._replacement(rules.about(name), *self.properties(logical_id))
+
+    def at(self, stack: str) -> Comparison:
+        """The stack of the tree at a place, as in Change."""
+        found = self
+        for logical_id in stack.removeprefix(self.name).split("/")[1:]:
+            found = found.children[logical_id]
+        return found
 
     def output(self, name: str) -> Certainty:
         """Whether an output's value changes."""
@@ -139,12 +203,7 @@ class Comparison:
             rules = recreation(resource_type)
         except LookupError:
             return Action.MAY_BE_REPLACED
-        found = self._replacement(rules, old, new)
-        return {
-            Certainty.NO: Action.CHANGED,
-            Certainty.POSSIBLE: Action.MAY_BE_REPLACED,
-            Certainty.YES: Action.REPLACED,
-        }[found]
+        return action_of(self._replacement(rules, old, new))
 
     def _replacement(
         self, rules: Recreation, old: Mapping[str, Any], new: Mapping[str, Any]
@@ -156,7 +215,7 @@ class Comparison:
             certainties.append(min(found, Certainty.POSSIBLE) if "*" in path else found)
         for path in rules.sometimes:
             found = self._value(_at(old, path), _at(new, path))
-            certainties.append(min(found, Certainty.POSSIBLE))
+            certainties.append(_if_so(rules, path, old, new, found))
         return max(certainties)
 
     def _handed_to(self, child: str) -> Callable[[str], Certainty]:
@@ -178,27 +237,46 @@ class Comparison:
 
     def _reference(self, name: str, attribute: str | None) -> Certainty:
         if name not in self._wanted.resources:
-            declared = name in self._wanted.body.get("Parameters", {})
-            return self._parameter(name) if declared else Certainty.NO
+            before, after = (
+                tree.body.get("Parameters", {}).get(name) for tree in (self._deployed, self._wanted)
+            )
+            if after is None:
+                return Certainty.NO
+            # Another default changes it if no value is handed over.
+            declared = Certainty.POSSIBLE if before != after else Certainty.NO
+            return max(self._parameter(name), declared)
         if name in self.children and attribute is not None:
             return self.children[name].output(attribute.removeprefix("Outputs."))
         change = self.change(name)
         if change is None:
             return Certainty.NO
         if change.action is Action.CHANGED:
-            return _changed_in_place(change.resource_type, attribute)
+            return _changed_in_place(change, attribute)
         if change.action is Action.MAY_BE_REPLACED:
             return Certainty.POSSIBLE
         return Certainty.YES
 
 
-def _changed_in_place(resource_type: str, attribute: str | None) -> Certainty:
+def _changed_in_place(change: Change, attribute: str | None) -> Certainty:
     """Whether a value of a resource changes that stays, but with other properties."""
-    if resource_type.startswith(("Custom::", "AWS::CloudFormation::CustomResource")):
+    if change.resource_type.startswith(("Custom::", "AWS::CloudFormation::CustomResource")):
         return Certainty.POSSIBLE  # its function decides
-    if attribute is None or _IDENTITY.search(attribute):
+    if attribute is None:
         return Certainty.NO
-    return Certainty.POSSIBLE
+    followed = _FOLLOWS.get((change.resource_type, attribute))
+    if followed is not None:
+        return Certainty.NO if followed.isdisjoint(change.properties) else Certainty.POSSIBLE
+    return Certainty.NO if _IDENTITY.search(attribute) else Certainty.POSSIBLE
+
+
+def _if_so(
+    rules: Recreation, path: Path, old: Properties, new: Properties, changes: Certainty
+) -> Certainty:
+    """Whether the change of a property replaces that does so under a condition only."""
+    condition = rules.conditions.get(path)
+    if condition is None:
+        return min(changes, Certainty.POSSIBLE)
+    return changes if condition(old, new) else Certainty.NO
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Any:

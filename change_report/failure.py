@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from botocore.exceptions import ClientError
+
 
 def unreachable(error: Exception) -> str:
     """What it means that a service of AWS could not be reached."""
@@ -9,6 +11,12 @@ def unreachable(error: Exception) -> str:
         f"no connection ({error}): is the network up? With AWS_ENDPOINT_URL set, is "
         "`make local` running?"
     )
+
+
+def denied(error: ClientError) -> str:
+    """Why a call was of no use, and what would be: a right is missing, as a rule."""
+    response = error.response["Error"]
+    return f"{error.operation_name} failed ({response['Code']}: {response['Message']})"
 
 
 class ReportError(Exception):

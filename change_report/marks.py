@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from change_report.model import ENDING, Change, Report
+from change_report.model import ENDING, Action, Change, Remark, Report, Weight
 
 # What a replacement or removal takes away that no deployment brings back.
 STATEFUL: Final[Mapping[str, str]] = {
@@ -22,6 +22,21 @@ STATEFUL: Final[Mapping[str, str]] = {
     "AWS::SNS::Topic": "the topic's subscriptions, which recipients must confirm again",
     "AWS::SQS::Queue": "the queue's messages",
     "AWS::SecretsManager::Secret": "the secret",
+}
+
+# What they stand in, and likewise.
+_NETWORK: Final[Mapping[str, str]] = {
+    "AWS::EC2::Subnet": "the subnet that the database and the functions stand in",
+    "AWS::EC2::VPC": "the network that the database and the functions stand in",
+}
+
+# Of the network, no replacement ever succeeds: to name it is of no use.
+_IRREPLACEABLE: Final[Mapping[str, str]] = {
+    "AWS::EC2::Subnet": "EC2 makes no second subnet with the same addresses, and the database "
+    "cannot leave the one that it stands in. Keep availability_zones and vpc_cidr as they were "
+    "deployed (config.py)",
+    "AWS::EC2::VPC": "the database cannot follow into another network. Keep vpc_cidr as it was "
+    "deployed (config.py)",
 }
 
 # Types that are about nothing but who may do what.
@@ -55,6 +70,7 @@ _SECURITY_PROPERTIES: Final[Mapping[str, frozenset[str]]] = {
     "AWS::EC2::VPCEndpoint": frozenset({"PolicyDocument", "SecurityGroupIds"}),
     "AWS::Lambda::Function": frozenset({"KmsKeyArn", "Role", "VpcConfig"}),
     "AWS::Logs::LogGroup": frozenset({"DataProtectionPolicy", "KmsKeyId"}),
+    "Custom::SharedLogGroup": frozenset({"KmsKeyId"}),
     "AWS::RDS::DBInstance": frozenset(
         {
             "DeletionProtection",
@@ -106,16 +122,41 @@ def is_security(change: Change) -> bool:
 
 def loss(change: Change) -> str | None:
     """What would be gone, in words, when a change ends a stateful resource; else None."""
-    return STATEFUL.get(change.resource_type) if change.action in ENDING else None
+    if change.action not in ENDING:
+        return None
+    return {**STATEFUL, **_NETWORK}.get(change.resource_type)
 
 
 def objections(report: Report, allowed: Collection[str] = ()) -> list[Change]:
-    """The stateful resources that would be replaced or removed without having been named.
+    """The stateful resources that would be replaced or removed without having been named, and those
+    whose replacement cannot succeed.
 
     :param allowed: logical ids.
     """
     return [
         change
         for change in report.changes
-        if loss(change) is not None and change.logical_id not in allowed
+        if loss(change) is not None
+        and (change.logical_id not in allowed or impossibility(change) is not None)
     ]
+
+
+def impossibility(change: Change) -> str | None:
+    """Why a replacement cannot succeed, and what to do; None if it can."""
+    if change.action is not Action.REPLACED:
+        return None
+    return _IRREPLACEABLE.get(change.resource_type)
+
+
+def impossible(report: Report) -> list[Remark]:
+    """What AWS would refuse by the values that are live."""
+    return [remark for remark in report.remarks if remark.weight is Weight.IMPOSSIBLE]
+
+
+def remarked(report: Report, change: Change, weight: Weight) -> bool:
+    """Whether there is such a remark on a change."""
+    return any(
+        (remark.stack, remark.logical_id, remark.weight)
+        == (change.stack, change.logical_id, weight)
+        for remark in report.remarks
+    )

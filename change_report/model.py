@@ -49,6 +49,34 @@ class Change:
     kept: bool = False
 
 
+class Weight(StrEnum):
+    """What a remark means for the deployment, the gravest first."""
+
+    IMPOSSIBLE = "impossible"
+    """AWS would refuse it, and the deployment fail."""
+    FAILS = "would fail"
+    """As far as templates and packages tell, so will this."""
+    INTERRUPTS = "interrupts"
+    """It works, and what depends on the resource waits or slows down meanwhile."""
+    UNSEEN = "not seen"
+    """What would have to be known was not to be had."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remark:
+    """What a list of changes does not show by itself.
+
+    Attributes:
+        stack: as of a Change.
+        text: what happens and what to do, a sentence or two.
+    """
+
+    stack: str
+    logical_id: str
+    weight: Weight
+    text: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """Everything that a deployment would do.
@@ -57,12 +85,14 @@ class Report:
         first: whether there is nothing deployed yet.
         unconfirmed: changes that CloudFormation lists only because it cannot know a value yet,
             while nothing that this value is made of changes.
+        remarks: on changes, in the light of what is live.
     """
 
     stack: str
     first: bool = False
     changes: Sequence[Change] = ()
     unconfirmed: Sequence[Change] = field(default=())
+    remarks: Sequence[Remark] = field(default=())
 
     def by_templates(self) -> bool:
         """Whether CloudFormation could not tell all of it."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
+from typing import Any, Final
 
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
 REGION = "us-east-1"
 
 Path = tuple[str, ...]
+Properties = Mapping[str, Any]
+Condition = Callable[[Properties, Properties], bool]
+"""Whether a change replaces the resource: of all its properties before and after."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,20 @@ class Recreation:
     Attributes:
         always: a change of these replaces the resource (`createOnlyProperties`).
         sometimes: a change of these may replace it (`conditionalCreateOnlyProperties`).
+        conditions: of these, when it does, as far as that is known.
     """
 
     always: frozenset[Path] = frozenset()
     sometimes: frozenset[Path] = frozenset()
+    conditions: Mapping[Path, Condition] = field(default_factory=dict)
+
+    def about(self, name: str) -> Recreation:
+        """What is about one property, or parts of it."""
+        always, sometimes = (
+            frozenset(path for path in paths if path[0] == name)
+            for paths in (self.always, self.sometimes)
+        )
+        return Recreation(always, sometimes, self.conditions)
 
 
 @cache
@@ -41,8 +55,58 @@ def recreation(resource_type: str) -> Recreation:
     return Recreation(
         _paths(schema.get("createOnlyProperties", ())),
         _paths(schema.get("conditionalCreateOnlyProperties", ())),
+        {(name,): condition for name, condition in _CONDITIONS.get(resource_type, {}).items()},
     )
 
 
 def _paths(pointers: Sequence[str]) -> frozenset[Path]:
     return frozenset(tuple(pointer.split("/")[2:]) for pointer in pointers)
+
+
+# -- when a change of a conditional property replaces ------------------------------------
+#
+# The schemas do not tell. What is not listed here is taken for a possible replacement.
+
+
+def _never(_before: Properties, _after: Properties) -> bool:
+    return False
+
+
+def _always(_before: Properties, _after: Properties) -> bool:
+    return True
+
+
+def _if_given(name: str) -> Condition:
+    """To take it away changes nothing: what was restored stays."""
+    return lambda _before, after: bool(after.get(name))
+
+
+def _to_another_zone(_before: Properties, after: Properties) -> bool:
+    return bool(after.get("AvailabilityZone")) or after.get("MultiAZ") not in (True, "true")
+
+
+# RDS: ImmutabilityHelper of aws-cloudformation/aws-cloudformation-resource-providers-rds, less the
+# engines that are not ours. EC2: template reference, AWS::EC2::VPC.
+_CONDITIONS: Final[Mapping[str, Mapping[str, Condition]]] = {
+    "AWS::EC2::VPC": {
+        "InstanceTenancy": lambda _, after: after.get("InstanceTenancy") != "default"
+    },
+    "AWS::RDS::DBInstance": {
+        "AutoMinorVersionUpgrade": _never,
+        "AvailabilityZone": _to_another_zone,
+        "BackupRetentionPeriod": _never,
+        "DBClusterSnapshotIdentifier": _if_given("DBClusterSnapshotIdentifier"),
+        "DBParameterGroupName": _never,
+        "DBSnapshotIdentifier": _if_given("DBSnapshotIdentifier"),
+        "Engine": _always,
+        "MultiAZ": _never,
+        "PerformanceInsightsKMSKeyId": lambda before, _: bool(
+            before.get("PerformanceInsightsKMSKeyId")
+        ),
+        "PreferredMaintenanceWindow": _never,
+        "RestoreTime": _if_given("RestoreTime"),
+        "SourceDBInstanceAutomatedBackupsArn": _if_given("SourceDBInstanceAutomatedBackupsArn"),
+        "SourceDbiResourceId": _if_given("SourceDbiResourceId"),
+        "UseLatestRestorableTime": _if_given("UseLatestRestorableTime"),
+    },
+}

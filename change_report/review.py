@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
 
-from change_report import change_sets
+from change_report import change_sets, database, versions
 from change_report.assembly import Assembly
-from change_report.change_sets import ChangeSet
-from change_report.comparison import Comparison
+from change_report.change_sets import ChangeSet, Detail, Recreation
+from change_report.comparison import Certainty, Comparison, action_of
 from change_report.failure import ReportError
-from change_report.model import Action, Change, Report, in_order
+from change_report.model import Action, Change, Report, Weight, in_order
 from change_report.states import NOTHING_THERE, UPDATABLE, way_out
 from change_report.templates import StackTemplate, deployed
 
@@ -72,19 +72,36 @@ def review(assembly: Assembly, now: Deployed) -> Report:
     with change_sets.proposed(cloudformation, assembly.stack, **request) as name:
         change_set = change_sets.read(cloudformation, assembly.stack, name, assembly.stack)
     comparison = Comparison(assembly.stack, deployed(cloudformation, assembly.stack), wanted)
-    return combine(change_set, comparison, list(wanted.paths(assembly.stack)))
+    report = combine(change_set, comparison, list(wanted.paths(assembly.stack)))
+    remarks = [
+        *database.remarks(
+            report.changes, comparison, boto3.client("rds", region_name=assembly.region)
+        ),
+        *versions.remarks(
+            report.changes,
+            comparison,
+            boto3.client("lambda", region_name=assembly.region),
+            assembly.package,
+        ),
+    ]
+    return replace(
+        report, remarks=sorted(remarks, key=lambda each: list(Weight).index(each.weight))
+    )
 
 
 def combine(change_set: ChangeSet, comparison: Comparison, stacks: list[str]) -> Report:
     """One report of what CloudFormation says and what the templates say.
 
-    CloudFormation does not know yet what the outputs of a nested stack will be, and lists what
-    refers to them as changed, or replaced. Whether there is a change behind such a reference is
-    asked of the templates; if there is none, the change is set aside as unconfirmed. What
+    CloudFormation does not know yet what the outputs of a nested stack will be, nor what becomes
+    of the attributes of a resource that it changes in place, and lists what refers to them as
+    changed, or replaced. Whether there is a change behind such a reference is asked of the
+    templates; if there is none, the change is set aside as unconfirmed. Where it says that a
+    replacement depends, the resource type's own conditions decide (recreation.py). What
     CloudFormation does not tell about nested stacks is taken from the templates altogether.
 
     :param stacks: places in the order of the report.
     """
+    _hear(change_set, comparison)
     changes: list[Change] = []
     unconfirmed: list[Change] = []
     for change, confirmed in _told(change_set, comparison):
@@ -106,17 +123,54 @@ def _told(change_set: ChangeSet, comparison: Comparison) -> Iterator[tuple[Chang
             yield from ((change, True) for change in child.changes())
 
 
+def _hear(change_set: ChangeSet, comparison: Comparison) -> None:
+    """Let the templates' comparison know what CloudFormation is sure to replace: what refers to
+    that changes with it, in other nested stacks too."""
+    for change in change_set.changes:
+        if change.action is Action.REPLACED and _is_certain(change_set.details[change.logical_id]):
+            comparison.hear(change)
+    for logical_id, child in change_set.children.items():
+        if logical_id in comparison.children:
+            _hear(child, comparison.children[logical_id])
+
+
+def _is_certain(details: Sequence[Detail]) -> bool:
+    """Whether a replacement follows from what is known, or from what no detail tells."""
+    replacing = [detail for detail in details if detail.recreation is Recreation.ALWAYS]
+    return not replacing or any(detail.certain for detail in replacing)
+
+
 def _judged(change: Change, change_set: ChangeSet, comparison: Comparison) -> tuple[Change, bool]:
     """The change as far as it is certain, and whether anything is."""
-    if change.logical_id not in change_set.without_references:
+    details = change_set.details.get(change.logical_id)
+    if details is None or (change.action is Action.REPLACED and _is_certain(details)):
         return change, True
-    directly = change_set.without_references[change.logical_id]
-    by_templates = comparison.change(change.logical_id)
-    actions = {directly, by_templates.action if by_templates else None} - {None}
-    if not actions:
+    if not details:
+        return comparison.change(change.logical_id) or change, True
+    actions = {detail: _following(detail, change.logical_id, comparison) for detail in details}
+    confirmed = {detail.name for detail, action in actions.items() if action is not None}
+    open_ = {detail.name for detail in details} - confirmed
+    gravest = [action for action in Action if action in actions.values()]
+    if not gravest:
         return change, False
-    (gravest, *_) = [action for action in Action if action in actions]
-    return replace(change, action=gravest), True
+    properties = tuple(name for name in change.properties if name not in open_)
+    return replace(change, action=gravest[0], properties=properties), True
+
+
+def _following(detail: Detail, logical_id: str, comparison: Comparison) -> Action | None:
+    """What happens for one of the reasons; None if nothing does."""
+    if detail.name is None:
+        return Action.CHANGED
+    changes = Certainty.YES if detail.certain else comparison.property(logical_id, detail.name)
+    if changes is Certainty.NO:
+        return None
+    match detail.recreation:
+        case Recreation.NEVER:
+            return Action.CHANGED
+        case Recreation.ALWAYS:
+            return action_of(changes)
+        case Recreation.CONDITIONALLY:
+            return action_of(comparison.replaced_for(logical_id, detail.name))
 
 
 def _client(assembly: Assembly) -> Any:

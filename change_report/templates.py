@@ -21,10 +21,12 @@ class StackTemplate:
 
     Attributes:
         children: the nested stacks' templates by logical id.
+        physical_ids: what the resources are called in the account, of a deployed stack.
     """
 
     body: Document = field(default_factory=dict)
     children: Mapping[str, StackTemplate] = field(default_factory=dict)
+    physical_ids: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def resources(self) -> Mapping[str, Document]:
@@ -69,12 +71,18 @@ def deployed(cloudformation: Any, stack: str) -> StackTemplate:
     found = cloudformation.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
     body = json.loads(found) if isinstance(found, str) else found
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
-    children = {
-        resource["LogicalResourceId"]: deployed(cloudformation, resource["PhysicalResourceId"])
+    standing = [
+        resource
         for page in pages
         for resource in page["StackResourceSummaries"]
+        if resource.get("PhysicalResourceId") and resource["ResourceStatus"] != "DELETE_COMPLETE"
+    ]
+    children = {
+        resource["LogicalResourceId"]: deployed(cloudformation, resource["PhysicalResourceId"])
+        for resource in standing
         if resource["ResourceType"] == NESTED_STACK
-        and resource.get("PhysicalResourceId")
-        and resource["ResourceStatus"] != "DELETE_COMPLETE"
     }
-    return StackTemplate(body, children)
+    physical_ids = {
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in standing
+    }
+    return StackTemplate(body, children, physical_ids)

@@ -38,6 +38,11 @@ _DEFAULT_GROUP_FUNCTION = f"{_NETWORK}/DefaultSecurityGroup/Provider/Function/Re
 _DEFAULT_GROUP_POLICY = f"{_NETWORK}/DefaultSecurityGroup/Provider/Role/Policy/Resource"
 _PROTECTION = "PaymentsProd/TerminationProtection/Provider"
 _PROTECTION_FUNCTION = f"{_PROTECTION}/Function/Resource"
+_SHARED_LOGS = "PaymentsProd/SharedLogGroups/Provider"
+_SHARED_LOGS_FUNCTION = f"{_SHARED_LOGS}/Function/Resource"
+_LOG_GROUP = "arn:aws:logs:us-east-1:<AWS::AccountId>:log-group"
+_RELEASE_TEST = "PaymentsProd/ReleaseTest"
+_RELEASE_TEST_FUNCTION = f"{_RELEASE_TEST}/Function/Resource"
 _METHODS = [
     f"{_COMPUTE}/Api/RestApi/Default/{method}/Resource"
     for method in ("validate/POST", "process/POST", "status/GET")
@@ -96,7 +101,25 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         "deployment begins or is undone.",
     ),
     *_accept(
-        [_DEFAULT_GROUP_FUNCTION, _PROTECTION_FUNCTION],
+        _SHARED_LOGS_FUNCTION,
+        ["NIST.800.53.R5-LambdaInsideVPC", "PCI.DSS.321-LambdaInsideVPC"],
+        "It calls CloudWatch Logs' API before there is a VPC, and reads no line of a log. It runs "
+        "during deployments only.",
+    ),
+    *_accept(
+        _RELEASE_TEST_FUNCTION,
+        ["NIST.800.53.R5-LambdaInsideVPC", "PCI.DSS.321-LambdaInsideVPC"],
+        "It calls the APIs of Lambda and CodeDeploy, and reaches no data but what the payment "
+        "functions answer to it. It runs during releases only.",
+    ),
+    *_accept(
+        _RELEASE_TEST_FUNCTION,
+        ["NIST.800.53.R5-LambdaDLQ", "Serverless-LambdaDLQ"],
+        "CodeDeploy alone invokes it, and waits for its word: without one the release is taken "
+        "back. The queues come in a later layer.",
+    ),
+    *_accept(
+        [_DEFAULT_GROUP_FUNCTION, _PROTECTION_FUNCTION, _SHARED_LOGS_FUNCTION],
         ["NIST.800.53.R5-LambdaDLQ", "Serverless-LambdaDLQ"],
         "CloudFormation alone invokes it, and waits for its answer: a failed invocation fails "
         "the deployment, visibly. The queues come in a later layer.",
@@ -120,6 +143,65 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         f"{_PROTECTION}/Role/Policy/Resource",
         "AwsSolutions-IAM5[Resource::*]",
         "X-Ray's actions know no resource. What changes something is limited to this stack.",
+    ),
+    *_accept(
+        f"{_SHARED_LOGS}/Role/Policy/Resource",
+        "AwsSolutions-IAM5[Resource::*]",
+        "logs:DescribeLogGroups is granted for all groups or for none, and X-Ray's actions know no "
+        "resource. What changes something is limited to the two groups.",
+    ),
+    *_accept(
+        [f"{_SHARED_LOGS}/Role/Policy/Resource", "PaymentsProd/MonitoringRole/Policy/Resource"],
+        f"AwsSolutions-IAM5[Resource::{_LOG_GROUP}:RDSOSMetrics:*]",
+        "It is the one group: CloudWatch Logs writes its ARN with and without the part for its "
+        "streams. A declared group's own ARN has the same end, which the rule does not see.",
+    ),
+    *_accept(
+        f"{_SHARED_LOGS}/Role/Policy/Resource",
+        f"AwsSolutions-IAM5[Resource::{_LOG_GROUP}:/aws/apigateway/welcome:*]",
+        "It is the one group: CloudWatch Logs writes its ARN with and without the part for its "
+        "streams. A declared group's own ARN has the same end, which the rule does not see.",
+    ),
+    *_accept(
+        f"{_RELEASE_TEST}/Role/Policy/Resource",
+        "AwsSolutions-IAM5[Resource::*]",
+        "X-Ray's actions know no resource. What it may call and tell is limited to this app's "
+        "released functions and deployment groups.",
+    ),
+    *_accept(
+        f"{_RELEASE_TEST}/Role/Policy/Resource",
+        [
+            "AwsSolutions-IAM5[Resource::arn:aws:lambda:us-east-1:<AWS::AccountId>:function:"
+            f"{function}:*]"
+            for function in ("payment-validator", "payment-processor", "audit-logger")
+        ],
+        "It calls the versions of the one function. Lambda numbers them as they are published, so "
+        "nobody knows the number before.",
+    ),
+    *_accept(
+        f"{_RELEASE_TEST}/Role/Policy/Resource",
+        [
+            f"AwsSolutions-IAM5[Resource::arn:aws:codedeploy:us-east-1:<AWS::AccountId>:{names}]"
+            for names in (
+                "application:<AWS::StackName>-*",
+                "deploymentgroup:<AWS::StackName>-*/*",
+            )
+        ],
+        "CloudFormation names the application and its groups, beginning with this stack's name, "
+        "and after the function, which must be there first.",
+    ),
+    *_accept(
+        f"{_COMPUTE}/Releases/Role/Policy/Resource",
+        [
+            f"AwsSolutions-IAM5[Resource::<{function}.Arn>:*]"
+            for function in (
+                "AuditLoggerFunctionD8E1A3C2",
+                "PaymentProcessorFunction7A94854B",
+                "PaymentValidatorFunction162D9BBA",
+            )
+        ],
+        "CodeDeploy asks for the provisioned concurrency of the alias or of the version behind it, "
+        "whose number nobody knows before. It only reads, of the one function.",
     ),
     *_accept(
         _DEFAULT_GROUP_POLICY,
@@ -277,6 +359,7 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
     *_accept(
         [
             f"{_PROTECTION}/TriedOnce/Resource",
+            f"{_SHARED_LOGS}/TriedOnce/Resource",
             f"{_NETWORK}/DefaultSecurityGroup/Provider/TriedOnce/Resource",
             f"{_DATA}/LedgerSchema/Provider/TriedOnce/Resource",
             f"{_DATA}/ProductionSeal/Provider/TriedOnce/Resource",
@@ -287,8 +370,9 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
     ),
     *_accept(
         [
-            f"{_COMPUTE}/Releases/{function}Errors/Resource"
+            f"{_COMPUTE}/Releases/{function}{kind}/Resource"
             for function in ("PaymentValidator", "PaymentProcessor")
+            for kind in ("Errors", "FailedCalls")
         ],
         "NIST.800.53.R5-CloudWatchAlarmAction",
         "CodeDeploy reads this alarm while it releases the version, and acts on it: it takes the "

@@ -7,11 +7,12 @@ template, and they know neither the app's denials nor its boundary nor its tags.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from compliance.templates import Resource, denies, documents, of_type, statements
+from compliance.templates import Resource, Statement, denies, documents, of_type, statements
 from compliance.untaggable import UNTAGGABLE_TYPES
 
 Resources = Sequence[Resource]
@@ -111,19 +112,25 @@ _POLICY_TYPES = {
 }
 
 
-# Of each type, actions of which every one has to be refused to strangers and over plain HTTP.
-_REFUSED = {
-    "AWS::KMS::Key": ("kms:Decrypt", "kms:PutKeyPolicy"),
-    "AWS::S3::Bucket": ("s3:GetObject", "s3:PutObject", "s3:PutBucketPolicy"),
-    "AWS::SQS::Queue": ("sqs:ReceiveMessage", "sqs:SendMessage"),
-    "AWS::SNS::Topic": ("sns:Publish",),
-}
-
 # How the conditions begin.
-_REFUSALS = (
-    '"Bool": {"aws:SecureTransport": "false"',
-    '"StringNotEqualsIfExists": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}',
-)
+_PLAIN_HTTP = '"Bool": {"aws:SecureTransport": "false"'
+_STRANGERS = '"StringNotEqualsIfExists": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}'
+
+# Of each type, by condition, actions of which every one has to be refused. Strangers to keys, and
+# to publishing, are held off by that nobody admits them: there, a denial may hit AWS's services.
+_REFUSED: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "AWS::KMS::Key": {_PLAIN_HTTP: ("kms:Decrypt", "kms:PutKeyPolicy")},
+    "AWS::S3::Bucket": dict.fromkeys(
+        (_PLAIN_HTTP, _STRANGERS), ("s3:GetObject", "s3:PutObject", "s3:PutBucketPolicy")
+    ),
+    "AWS::SQS::Queue": dict.fromkeys(
+        (_PLAIN_HTTP, _STRANGERS), ("sqs:ReceiveMessage", "sqs:SendMessage")
+    ),
+    "AWS::SNS::Topic": {
+        _PLAIN_HTTP: ("sns:Publish",),
+        _STRANGERS: ("sns:Subscribe", "sns:SetTopicAttributes"),
+    },
+}
 
 
 def _resources_that_admit_strangers(resources: Resources) -> Iterator[Resource]:
@@ -137,16 +144,34 @@ def _resources_that_admit_strangers(resources: Resources) -> Iterator[Resource]:
                 if policy.template == resource.template
                 and resource.refers_to(policy.properties[target])
             ]
-        refusals = [
-            json.dumps(statement.conditions)
-            for document in held
-            for statement in statements(document)
-            if statement.effect == "Deny"
-            and statement.is_for_everybody
-            and all(statement.covers(action) for action in _REFUSED[resource.type])
-        ]
-        if not all(any(words in refusal for refusal in refusals) for words in _REFUSALS):
+        written = [statement for document in held for statement in statements(document)]
+        if any(map(_admits_strangers, written)) or not all(
+            any(_refuses(statement, condition, actions) for statement in written)
+            for condition, actions in _REFUSED[resource.type].items()
+        ):
             yield resource
+
+
+def _admits_strangers(statement: Statement) -> bool:
+    """Whether it allows something to others than AWS's services and this account."""
+    if statement.effect != "Allow":
+        return False
+    if not isinstance(statement.principal, dict):
+        return True
+    return any(
+        kind != "Service" and '{"Ref": "AWS::AccountId"}' not in json.dumps(who)
+        for kind, principals in statement.principal.items()
+        for who in (principals if isinstance(principals, list) else [principals])
+    )
+
+
+def _refuses(statement: Statement, condition: str, actions: Sequence[str]) -> bool:
+    return (
+        statement.effect == "Deny"
+        and statement.is_for_everybody
+        and condition in json.dumps(statement.conditions)
+        and all(statement.covers(action) for action in actions)
+    )
 
 
 _EVERYWHERE = ("0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "::/0")
@@ -184,6 +209,7 @@ def _is_everywhere(rule: Mapping[str, Any]) -> bool:
 _KEYS = {
     "AWS::DynamoDB::Table": lambda p: p.get("SSESpecification", {}).get("KMSMasterKeyId"),
     "AWS::Logs::LogGroup": lambda p: p.get("KmsKeyId"),
+    "Custom::SharedLogGroup": lambda p: p.get("KmsKeyId"),
     "AWS::RDS::DBInstance": lambda p: p.get("StorageEncrypted") and p.get("KmsKeyId"),
     "AWS::S3::Bucket": lambda p: p.get("BucketEncryption"),
     "AWS::SNS::Topic": lambda p: p.get("KmsMasterKeyId"),
@@ -204,7 +230,7 @@ def _keys_without_rotation(resources: Resources) -> Iterator[Resource]:
 
 
 def _logs_without_retention(resources: Resources) -> Iterator[Resource]:
-    for group in of_type(resources, "AWS::Logs::LogGroup"):
+    for group in of_type(resources, "AWS::Logs::LogGroup", "Custom::SharedLogGroup"):
         if group.properties.get("RetentionInDays") != LOG_RETENTION_DAYS:
             yield group
 
@@ -250,6 +276,20 @@ def _roles_without_boundary(resources: Resources) -> Iterator[Resource]:
             yield role
 
 
+def _alarms_that_fill_their_whole_window(resources: Resources) -> Iterator[Resource]:
+    """Metrics are late, so that the newest datapoint of such an alarm is always the filler's: it
+    can be stuck in OK, or in ALARM (Amazon CloudWatch user guide, "Using math expressions with
+    CloudWatch metrics", FILL)."""
+    for alarm in of_type(resources, "AWS::CloudWatch::Alarm"):
+        periods = alarm.properties["EvaluationPeriods"]
+        fills = any(
+            re.search(r"\bFILL\s*\(", query.get("Expression", ""))
+            for query in alarm.properties.get("Metrics", [])
+        )
+        if fills and alarm.properties.get("DatapointsToAlarm", periods) >= periods:
+            yield alarm
+
+
 def _policies_of_other_kinds(resources: Resources) -> Iterator[Resource]:
     for role in of_type(resources, "AWS::IAM::Role"):
         if role.properties.get("ManagedPolicyArns") or role.properties.get("Policies"):
@@ -275,8 +315,9 @@ RULES = (
     ),
     Rule(
         "StrangersAdmitted",
-        "The resource's policy does not deny plain HTTP, or does not deny foreign accounts.",
-        "Add deny_plain_http and deny_foreign_accounts (building_blocks/resource_policies.py).",
+        "The resource's policy admits foreign accounts, or does not deny them or plain HTTP.",
+        "Admit this account and services only; add deny_plain_http and, but for keys, "
+        "deny_foreign_accounts (building_blocks/resource_policies.py).",
         _resources_that_admit_strangers,
     ),
     Rule(
@@ -326,6 +367,12 @@ RULES = (
         "The role is not under the app's permissions boundary (R17).",
         "Make it with ServiceRole (building_blocks/role.py), below PaymentsProd.",
         _roles_without_boundary,
+    ),
+    Rule(
+        "FillsItsWholeWindow",
+        "The alarm needs every one of its datapoints, and makes up those that have not arrived.",
+        "Let DatapointsToAlarm be less than EvaluationPeriods, or leave FILL out.",
+        _alarms_that_fill_their_whole_window,
     ),
     Rule(
         "SharedPolicy",

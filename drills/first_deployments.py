@@ -90,6 +90,18 @@ def _failing_first(fault: str) -> Callable[[Site], Iterator[Step]]:
             held=not left,
             seen=", ".join(left) or f"{len(before)} kinds of resources: nothing is left",
         )
+        groups = site.client("logs").describe_log_groups()["logGroups"]
+        shared = {
+            group["logGroupName"]: group.get("kmsKeyId", "no key")
+            for group in groups
+            if group["logGroupName"] in inventory.OF_THE_ACCOUNT
+        }
+        yield Step(
+            name="look at the account's log groups",
+            expected="left as others use them, without the key that is gone",
+            held=shared == dict.fromkeys(inventory.OF_THE_ACCOUNT, "no key"),
+            seen=str(shared),
+        )
         record = cloudformation.describe_stacks(StackName=root)["Stacks"][0]
         yield Step(
             name="look at the record",

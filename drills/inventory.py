@@ -12,8 +12,13 @@ Inventory = dict[str, frozenset[str]]
 """Names or ids, by kind."""
 
 
+OF_THE_ACCOUNT = frozenset({"/aws/apigateway/welcome", "RDSOSMetrics"})
+"""Log groups that PaymentsProd adopts or makes, and leaves."""
+
+
 def take(site: Site) -> Inventory:
-    """Everything of every kind, but for PaymentsProd's own, empty record of a failure."""
+    """Everything of every kind, but for PaymentsProd's own, empty record of a failure, and for the
+    account's log groups."""
     return {kind: frozenset(read(site)) for kind, read in _KINDS.items()}
 
 
@@ -52,6 +57,11 @@ def _keys(site: Site) -> set[str]:
     return {key["KeyId"] for key in described if key["KeyState"] != "PendingDeletion"}
 
 
+def _log_groups(site: Site) -> set[str]:
+    names = _listed("logs", "describe_log_groups", "logGroups", "logGroupName")(site)
+    return names - OF_THE_ACCOUNT
+
+
 def _gateways(site: Site) -> set[str]:
     found = site.client("ec2").describe_nat_gateways()["NatGateways"]
     return {gateway["NatGatewayId"] for gateway in found if gateway["State"] != "deleted"}
@@ -87,7 +97,7 @@ _KINDS: dict[str, Reader] = {
     "subscription": _listed("sns", "list_subscriptions", "Subscriptions", "SubscriptionArn"),
     "key": _keys,
     "key alias": _listed("kms", "list_aliases", "Aliases", "AliasName"),
-    "log group": _listed("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    "log group": _log_groups,
     "role": _listed("iam", "list_roles", "Roles", "RoleName"),
     "policy": _listed("iam", "list_policies", "Policies", "PolicyName", Scope="Local"),
     "VPC": _listed("ec2", "describe_vpcs", "Vpcs", "VpcId"),

@@ -543,6 +543,31 @@ def add_message_move_tasks() -> None:
     }
 
 
+def let_log_groups_change_their_key() -> None:
+    """Answer AssociateKmsKey and DisassociateKmsKey; the emulator knows the key of a creation only.
+
+    IAM decides on both before this is reached.
+    """
+    from ministack.core.responses import error_response_json, json_response
+    from ministack.services import cloudwatch_logs as logs
+
+    by_itself = logs.handle_request
+
+    async def handle(
+        method: str, path: str, headers: Mapping[str, str], body: bytes, query: Any
+    ) -> Any:
+        action = headers.get("x-amz-target", "").rpartition(".")[2]
+        if action not in ("AssociateKmsKey", "DisassociateKmsKey"):
+            return await by_itself(method, path, headers, body, query)
+        asked = json.loads(body)
+        if (name := asked["logGroupName"]) not in logs._log_groups:
+            return error_response_json("ResourceNotFoundException", f"There is no {name}.", 400)
+        logs._log_groups[name]["kmsKeyId"] = asked.get("kmsKeyId")
+        return json_response({})
+
+    logs.handle_request = handle
+
+
 def complete_restores_of_tables() -> None:
     """Honour `SSESpecificationOverride`, and tell that a table's backups begin with the table."""
     from ministack.services import dynamodb

@@ -37,6 +37,9 @@ SUBNET: Final = "subnet"
 FLOW_LOG: Final = "flow log"
 API_LOG: Final = "API's execution log"
 DATABASE_METRICS: Final = "database's metrics log"
+WELCOME_LOG: Final = "API Gateway's welcome log"
+DEPLOYMENTS: Final = "CodeDeploy's application"
+DEPLOYMENT_GROUP: Final = "deployment group"
 BOUNDARY: Final = "permissions boundary"
 SWEEP: Final = "sweep rule"
 ALERTING_RULE: Final = "rule on a disabled key"
@@ -56,6 +59,8 @@ FUNCTIONS: Final = (
     "payments-production-seal",
     "payments-default-security-group",
     "payments-termination-protection",
+    "payments-shared-log-groups",
+    "payments-release-test",
 )
 
 SEAL: Final = "payments-production-seal"
@@ -89,6 +94,11 @@ def group_of(log: str) -> str:
     return f"{log} (group)"
 
 
+def bare(log: str) -> str:
+    """The log group, by an ARN without the part for its streams."""
+    return f"{log} (group alone)"
+
+
 def function(name: str) -> str:
     return f"function {name}"
 
@@ -96,6 +106,11 @@ def function(name: str) -> str:
 def live(name: str) -> str:
     """What a function is called by."""
     return f"live alias of {name}"
+
+
+def version(name: str) -> str:
+    """What a release has published of a function."""
+    return f"version of {name}"
 
 
 def role_of(name: str) -> str:
@@ -195,12 +210,22 @@ def arns(templates: Templates, roles: dict[str, str]) -> dict[str, str]:
     found[EVENT_BUS] = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
     for name in RELEASED:
         found[live(name)] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}:live"
+        found[version(name)] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}:7"
     for item in templates.resources("AWS::Lambda::Function"):
         name = item.properties["FunctionName"]
         group = templates.resolved(item.properties["LoggingConfig"]["LogGroup"], item.stack)
         found[function(name)] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
         found[group_of(log_of(name))] = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:*"
-    found[group_of(DATABASE_METRICS)] = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:RDSOSMetrics:*"
+    for log, name in ((DATABASE_METRICS, "RDSOSMetrics"), (WELCOME_LOG, "/aws/apigateway/welcome")):
+        found[bare(log)] = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}"
+        found[group_of(log)] = f"{found[bare(log)]}:*"
+    releases = "PaymentsProd-ComputeNestedStack-0A1B2C-Releases"
+    application = f"{releases}Application-3D4E5F"
+    found[DEPLOYMENTS] = f"arn:aws:codedeploy:{REGION}:{ACCOUNT}:application:{application}"
+    found[DEPLOYMENT_GROUP] = (
+        f"arn:aws:codedeploy:{REGION}:{ACCOUNT}:deploymentgroup:{application}/"
+        f"{releases}PaymentProcessor-6G7H8I"
+    )
     for name, arn in roles.items():
         found[role_of(name)] = arn
     for group in [name for name in found if name.endswith(" (group)")]:

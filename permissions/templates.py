@@ -35,6 +35,7 @@ _PSEUDO: Final = {
 }
 
 _NAMES: Final = {
+    "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::DynamoDB::Table": "TableName",
     "AWS::Lambda::Alias": "FunctionName",
     "AWS::Lambda::Function": "FunctionName",
@@ -60,9 +61,11 @@ _VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         "Arn": _arn("dynamodb", "table/{}"),
         "StreamArn": _arn("dynamodb", "table/{}/stream/2026-01-01T00:00:00.000"),
     },
+    "AWS::EC2::NatGateway": {"Ref": "nat-{}"},
     "AWS::EC2::SecurityGroup": {"GroupId": "sg-{}"},
     "AWS::EC2::VPC": {"Ref": "vpc-{}", "DefaultSecurityGroup": "sg-default-of-{}"},
     "AWS::EC2::VPCEndpoint": {"Ref": "vpce-{}"},
+    "AWS::CodeDeploy::Application": {"Ref": "{}"},
     "AWS::Events::Rule": {"Ref": "{}", "Arn": _arn("events", "rule/{}")},
     "AWS::IAM::ManagedPolicy": {
         "Ref": f"arn:aws:iam::{ACCOUNT}:policy/{{}}",
@@ -72,6 +75,7 @@ _VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "AWS::KMS::Key": {"Ref": "{}", "KeyId": "{}", "Arn": _arn("kms", "key/{}")},
     "AWS::Lambda::Alias": {"Ref": _arn("lambda", "function:{}:live")},
     "AWS::Lambda::Function": {"Ref": "{}", "Arn": _arn("lambda", "function:{}")},
+    "AWS::Lambda::Version": {"Ref": _arn("lambda", "function:{}:1"), "Version": "1"},
     "AWS::Logs::LogGroup": {"Ref": "{}", "Arn": _arn("logs", "log-group:{}:*")},
     "AWS::RDS::DBInstance": {
         "Ref": "{}",
@@ -80,7 +84,7 @@ _VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         "MasterUserSecret.SecretArn": _arn("secretsmanager", "secret:rds!db-{}-AbCdEf"),
     },
     "AWS::S3::Bucket": {"Ref": "{lower}", "Arn": "arn:aws:s3:::{lower}"},
-    "AWS::SNS::Topic": {"Ref": _arn("sns", "{}"), "TopicArn": _arn("sns", "{}")},
+    "AWS::SNS::Topic": {"Ref": _arn("sns", "{}"), "TopicArn": _arn("sns", "{}"), "TopicName": "{}"},
     "AWS::SQS::Queue": {
         "Ref": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{{}}",
         "Arn": _arn("sqs", "{}"),

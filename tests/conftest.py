@@ -4,6 +4,7 @@ the end of a session."""
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,6 +29,7 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    _tell_scenarios(terminalreporter)
     if not tally.schedules:
         return
     terminalreporter.section("money")
@@ -38,3 +40,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     )
     for note in tally.notes:
         terminalreporter.write_line(note)
+
+
+def _tell_scenarios(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests/templates/test_alarm_scenarios.py has recorded, of whichever worker."""
+    told: list[Any] = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, value in report.user_properties
+        if name == "scenario"
+    ]
+    if told:
+        terminalreporter.section("alarms: who is told, after how many minutes")
+    for scenario, alerts in told:
+        terminalreporter.write_line(f"{scenario}: {alerts}")

@@ -17,6 +17,7 @@ from tests.environment import PROJECT, Environment, serving
 from tests.set_up import SetUpError
 
 DEPLOY_SECONDS = 600
+MONITORED_BEFORE = "RDSOSMetrics"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ def _cdk(environment: Environment, *arguments: str) -> str:
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
     with serving(tmp_path_factory.mktemp("production")) as environment:
         _cdk(environment, "bootstrap", f"aws://{aws.ACCOUNT}/{aws.REGION}")
+        # As an account has it in which another database was monitored before.
+        logs = environment.client("logs")
+        logs.create_log_group(logGroupName=MONITORED_BEFORE, tags={"Owner": "reporting"})
+        logs.put_retention_policy(logGroupName=MONITORED_BEFORE, retentionInDays=30)
         _cdk(environment, "deploy", "PaymentsProd", "--require-approval", "never")
         deployment = Deployment.find(environment.endpoint, environment.ca_file)
         yield Production(environment, deployment)

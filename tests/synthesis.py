@@ -96,15 +96,18 @@ def project_context(**overrides: Any) -> dict[str, Any]:
     return context | {"aws:cdk:enable-path-metadata": True} | overrides
 
 
-def _synthesize(folder: Path) -> str:
+def synthesize(
+    folder: Path, checkout: Path = ROOT, python: str = sys.executable, **variables: str
+) -> str:
     """Run the app into a folder; what it has to say if it fails."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "app.py")],
-        cwd=ROOT,
+        [python, str(checkout / "app.py")],
+        cwd=checkout,
         env={
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath]),
             "CDK_OUTDIR": str(folder),
             "CDK_CONTEXT_JSON": json.dumps(project_context()),
+            **variables,
         },
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -135,11 +138,11 @@ class Synthesis:
         Raises:
             SetUpError: the app does not synthesize.
         """
-        return Synthesized.read(made_once(self._folder, _synthesize))
+        return Synthesized.read(made_once(self._folder, synthesize))
 
     def _attempt(self) -> None:
         with contextlib.suppress(SetUpError):
-            made_once(self._folder, _synthesize)
+            made_once(self._folder, synthesize)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ _TOGETHER = (
     "tests/templates/",
     "tests/acceptance/test_drills",
     "tests/acceptance/test_money",
+    "tests/acceptance/test_runtimes",
     "tests/acceptance/",
 )
 

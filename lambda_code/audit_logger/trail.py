@@ -54,6 +54,8 @@ MATURE = timedelta(days=1)
 CHECK_SECONDS = 3.0
 # Nothing that a writer has stored is longer: an invocation's event has at most 6 MB.
 LARGEST = 16 * 1024 * 1024
+# A record twice in the trail does less harm than one that never gets there.
+_NOT_SEARCHED = "not all of the trail was searched for records stored before"
 
 Record = Mapping[str, Any]
 
@@ -66,15 +68,16 @@ class AppendError(Exception):
 
 @dataclass(frozen=True)
 class _Stored:
-    """An object of the trail, and the identities of the records in it.
+    """An object of the trail.
 
     Attributes:
         stored: when S3 got it.
+        records: the identities of the records in it; None as long as its content was not read.
     """
 
     link: Link
     stored: datetime
-    records: frozenset[bytes] = frozenset()
+    records: frozenset[bytes] | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -173,7 +176,9 @@ class AuditTrail:
             status = _status(error)
             if status == 412:
                 self._catch_up(link.key)
-            elif status != 409:  # 409: both at the same moment, and neither may have won
+                # If the first try's answer was lost, the second one meets the first one's object.
+                return link if any(stored.link == link for stored in self._end) else None
+            if status != 409:  # 409: both at the same moment, and neither may have won
                 raise
             return None
         self._go_on(_Stored(link, self._clock(), frozenset(map(identity, records))))
@@ -182,22 +187,28 @@ class AuditTrail:
     def _stored_since(self, since: datetime, has_time: Callable[[], bool]) -> set[bytes]:
         """The records in all objects that were stored after a moment.
 
-        No record is in an object that was stored before it was created.
+        No record is in an object that was stored before it was created. So only the content of
+        young objects is asked for: that of old ones is in Glacier, and their metadata are enough.
         """
         while self._end and self._end[0].at >= since:
             previous = self._end[0].link.metadata["previous-key"]
             if not previous:
                 break
-            # A record twice in the trail does less harm than one that never gets there.
             if not has_time():
-                logger.warning("not all of the trail was searched for records stored before")
+                logger.warning(_NOT_SEARCHED)
                 break
-            found = self._read(previous)
+            found = self._head(previous)
             if found is None or not (found.is_sound and self._end[0].link.follows(found.link)):
                 self._tell(previous, "it is not what the object after it says")
                 break
             self._end.appendleft(found)
-        return {record for stored in self._end for record in stored.records}
+        for index, stored in enumerate(self._end):
+            if stored.records is None and stored.at >= since:
+                if not has_time():
+                    logger.warning(_NOT_SEARCHED)
+                    break
+                self._end[index] = self._with_records(stored)
+        return {record for stored in self._end for record in stored.records or ()}
 
     def _find_end(self, has_time: Callable[[], bool]) -> None:
         """Read the last object, if there is one."""
@@ -218,7 +229,7 @@ class AuditTrail:
                 break  # what comes later is met when the trail is followed
         deadline = time.monotonic() + CHECK_SECONDS
         for key in self._candidates(keys):
-            if self._leads_back(key, deadline) and (found := self._read(key)):
+            if found := self._leading_back(key, deadline):
                 self._end, self._detour = deque([found]), 0
                 return True
             if time.monotonic() > deadline:
@@ -238,32 +249,32 @@ class AuditTrail:
         yield from keys[:1]
         yield from (key for key in reversed(keys) if key not in self._foreign)
 
-    def _leads_back(self, key: str, deadline: float) -> bool:
-        """Whether the chain leads from an object back to what is known or, for want of that, as far
+    def _leading_back(self, key: str, deadline: float) -> _Stored | None:
+        """The object, if the chain leads from it back to what is known or, for want of that, as far
         as it is followed. If it does not, all of that piece is foreign."""
         walked: list[str] = []
-        found = self._head(key)
+        first = found = self._head(key)
         while found:
             link = found.link
             if self._end and link == self._end[-1].link:
-                return True
+                return first
             walked.append(link.key)
             if link.key in self._foreign or not found.is_sound:
                 break
             if len(walked) > LINKS and (
                 found.stored < self._clock() - MATURE or time.monotonic() > deadline
             ):
-                return True
+                return first
             name = link.metadata["previous-key"]
             if not name and self._is_next(link, None):
-                return True
+                return first
             # A predecessor's key is less than its successor's: this ends.
             found = self._head(name) if name < link.key else None
             if found and not self._is_next(link, found.link):
                 break
         for one in walked:
             self._tell(one, "it does not lead back into the trail")
-        return False
+        return None
 
     def _is_next(self, link: Link, previous: Link | None) -> bool:
         """Whether a sound link is the one with which the trail goes on, and no earlier one is."""
@@ -293,7 +304,7 @@ class AuditTrail:
 
     def _step(self, key: str) -> None:
         """Go on to the next object, if that is what stands where it belongs, or past it."""
-        found = self._read(key)
+        found = self._head(key)
         if not found:
             return
         if found.is_sound and found.link.follows(self._end[-1].link if self._end else None):
@@ -340,24 +351,24 @@ class AuditTrail:
             raise
         return self._found(key, found)
 
-    def _read(self, key: str) -> _Stored | None:
+    def _with_records(self, stored: _Stored) -> _Stored:
+        """The object with the records in it, of which it has none where they cannot be read."""
+        key, none = stored.link.key, replace(stored, records=frozenset())
         try:
             found = self._client.get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
-            if error.response["Error"]["Code"] == "InvalidObjectState":
-                return self._head(key)  # in Glacier: too old for any record that can come again
-            if _status(error) == 404:
-                return None
+            # Somebody has put it into Glacier at once: the bucket's own rule takes 90 days.
+            if error.response["Error"]["Code"] == "InvalidObjectState" or _status(error) == 404:
+                return none
             raise
-        stored = self._found(key, found)
-        if stored.is_sound and found.get("ContentLength", 0) <= LARGEST:
+        if found.get("ContentLength", 0) <= LARGEST:
             body = found["Body"].read()
             if hashlib.sha256(body).hexdigest() == stored.link.metadata.get("content-sha256"):
                 with suppress(ValueError, zlib.error):
                     return replace(stored, records=identities(body))
             # Whoever did this is the verifier's business; what comes after must still be recorded.
             self._tell(key, "its content is not that of an audit record")
-        return stored
+        return none
 
     def _found(self, key: str, found: Mapping[str, Any]) -> _Stored:
         return _Stored(Link(key, found["Metadata"]), found.get("LastModified") or self._clock())

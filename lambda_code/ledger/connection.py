@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from pg8000.native import Connection  # type: ignore[import-untyped]
+from pg8000.native import Connection, DatabaseError  # type: ignore[import-untyped]
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,16 @@ class LedgerAddress:
         )
 
 
+# Addresses that the ledger's name has, each of which gets the time limit to itself: an instance's
+# endpoint is an alias of the one address that its primary has (RDS user guide, "Multi-AZ DB
+# instance deployments": the record is changed in a failover), and has no IPv6 address unless its
+# network type is DUAL.
+ADDRESSES = 1
 # Answers that opening a connection waits for, besides the resolver's: TCP's, the one to SSLRequest,
 # TLS's handshake, the request for the password, and what follows the password.
-OPENING_WAITS = 5
-# Seconds for the resolver, which no socket's time limit covers: the template sets RES_OPTIONS
-# (resolv.conf(5)) to two tries of a second.
+OPENING_WAITS = ADDRESSES + 4
+# Seconds for the resolver, which no socket's time limit covers: every function's RES_OPTIONS
+# (resolv.conf(5)) are two tries of a second.
 RESOLVER_SECONDS = 2.0
 
 
@@ -59,21 +64,35 @@ def connect(
             the user has for good, and which the user itself may change (PostgreSQL, ALTER ROLE).
 
     Raises:
+        pg8000.native.DatabaseError: the server has refused it.
         OSError, pg8000.exceptions.Error: it cannot be opened.
     """
-    connection = Connection(
-        user,
-        host=address.host,
-        port=address.port,
-        database=address.database,
-        password=password,
-        ssl_context=ssl.create_default_context(cafile=str(_ca_file())),
-        timeout=opening_timeout or timeout,
-        application_name=os.environ.get("POWERTOOLS_SERVICE_NAME"),
-        startup_params=dict(settings),
-    )
+    try:
+        connection = Connection(
+            user,
+            host=address.host,
+            port=address.port,
+            database=address.database,
+            password=password,
+            ssl_context=ssl.create_default_context(cafile=str(_ca_file())),
+            timeout=opening_timeout or timeout,
+            application_name=os.environ.get("POWERTOOLS_SERVICE_NAME"),
+            startup_params=dict(settings),
+        )
+    except Exception as error:
+        if refused := refusal(error):
+            raise refused from None
+        raise
     connection._usock.settimeout(timeout)  # pg8000 has no other way to change it
     return connection
+
+
+def refusal(error: BaseException | None) -> DatabaseError | None:
+    """What the server said before a connection failed: the driver closes what is refused, and where
+    the server has closed it already, that error stands over the server's."""
+    while error is not None and not isinstance(error, DatabaseError):
+        error = error.__context__
+    return error
 
 
 def _ca_file() -> Path:

@@ -181,9 +181,15 @@ def told_entry(
 
 
 def _entry(found: dict[str, Any]) -> Entry:
+    """What we know of it: the schema of a later release may tell more."""
     return Entry(
         entry_id=found["entry_id"],
         posted_at=found["posted_at"],
         postings=found["postings"],
-        undelivered=[OutboxEvent(**event) for event in found["undelivered"]],
+        undelivered=[
+            OutboxEvent(
+                event["event_id"], event["transaction_id"], event["timestamp"], event["event"]
+            )
+            for event in found["undelivered"]
+        ],
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
-from pg8000.native import Connection, DatabaseError, InterfaceError, PreparedStatement  # type: ignore[import-untyped]
+from pg8000.native import Connection, DatabaseError, PreparedStatement  # type: ignore[import-untyped]
+
+from ledger.connection import refusal
 
 
 class LedgerError(Exception):
@@ -36,14 +38,17 @@ _BUSY = frozenset({"40", "55"})
 _STATEMENT_TIME_LIMIT = "57014"
 
 
-# Seconds. A kept connection that fails within this time was ended by the server (57P01, a reset);
-# one that takes longer leads nowhere, and so may the next one: there is no second try.
-RETRY_WITHIN = 1.0
+# Seconds. What fails within this time on a kept connection is tried once more, on a new one: it was
+# ended by the server (57P01, a reset), or one of payment-processor's answers did not come (3 s).
+RETRY_WITHIN = 3.2
 # A connection that took longer to open is kept for the next statement, but starts none.
-OPENED_WITHIN = 5.0
+OPENED_WITHIN = 2.0
 # A connection unused for longer is not trusted: what lies between may have forgotten it without
 # telling (network load balancers and NAT do after 350 s), which would cost a time limit to notice.
 IDLE_LIMIT = 300.0
+# The server ends what sleeps for longer than that: a frozen sandbox cannot, and has others wait for
+# its connection. Before what lies between forgets it, so that its end is told.
+IDLE_SESSION_TIMEOUT = "330s"
 # Answers that a statement waits for on a new connection: to its preparation, and to itself.
 STATEMENT_WAITS = 2
 
@@ -52,17 +57,23 @@ class LedgerSession:
     """Runs statements, each its own transaction, prepared once a connection (one round trip)."""
 
     def __init__(
-        self, connect: Callable[[], Connection], clock: Callable[[], float] = monotonic
+        self,
+        connect: Callable[[], Connection],
+        clock: Callable[[], float] = monotonic,
+        wall_clock: Callable[[], float] = time,
     ) -> None:
         """Nothing is opened yet.
 
         Args:
             connect: opens a connection; what it raises counts as LedgerUnavailableError.
+            clock: for what happens within a call.
+            wall_clock: for what lies between two: in a frozen sandbox, `clock` stands still.
         """
         self._connect = connect
         self._clock = clock
+        self._wall_clock = wall_clock
         self._connection: Connection | None = None
-        self._used = 0.0
+        self._used = self._used_at = 0.0
         self._statements: dict[str, PreparedStatement] = {}
 
     def run(self, sql: str, **parameters: Any) -> list[list[Any]]:
@@ -74,9 +85,9 @@ class LedgerSession:
         Raises:
             LedgerUnavailableError (LedgerBusyError among them), LedgerRefusedError.
         """
-        started = self._clock()
-        if started - self._used > IDLE_LIMIT:
+        if not self._is_fresh():
             self.close()
+        started = self._clock()
         kept = self._connection is not None
         try:
             return self._run(sql, parameters)
@@ -90,8 +101,14 @@ class LedgerSession:
         connection, self._connection = self._connection, None
         self._statements.clear()
         if connection is not None:
-            with suppress(OSError, InterfaceError):
+            with suppress(Exception):  # it is gone, whatever becomes of it
                 connection.close()
+
+    def _is_fresh(self) -> bool:
+        """Whether the connection was used a short time ago, by both clocks. A wall clock that was
+        set back tells nothing."""
+        idle = self._clock() - self._used, self._wall_clock() - self._used_at
+        return min(idle) >= 0 and max(idle) <= IDLE_LIMIT
 
     def _run(self, sql: str, parameters: dict[str, Any]) -> list[list[Any]]:
         connection = self._connection or self._open()
@@ -111,7 +128,7 @@ class LedgerSession:
             # The protocol may have been left half-way: no answer on this connection is ours.
             self.close()
             raise LedgerUnavailableError(str(error)) from error
-        self._used = self._clock()
+        self._touch()
         return rows or []
 
     def _open(self) -> Connection:
@@ -119,21 +136,16 @@ class LedgerSession:
         try:
             self._connection = self._connect()
         except Exception as error:
-            refusal = _refusal(error)
-            reason = _told(refusal) if refusal else error
+            refused = refusal(error)
+            reason = _told(refused) if refused else error
             raise LedgerUnavailableError(f"no connection: {reason}") from error
-        self._used = self._clock()
+        self._touch()
         if self._used - started > OPENED_WITHIN:
             raise LedgerUnavailableError("it took too long to connect; the next statement may run")
         return self._connection
 
-
-def _refusal(error: BaseException | None) -> DatabaseError | None:
-    """What the server said before the connection failed: the driver closes what is refused, and
-    where the server has closed it already, that error stands over the server's."""
-    while error is not None and not isinstance(error, DatabaseError):
-        error = error.__context__
-    return error
+    def _touch(self) -> None:
+        self._used, self._used_at = self._clock(), self._wall_clock()
 
 
 def _told(error: DatabaseError) -> str:

@@ -16,7 +16,13 @@ from aws_lambda_powertools.logging import Logger
 from pg8000.native import Connection  # type: ignore[import-untyped]
 
 from ledger.connection import OPENING_WAITS, RESOLVER_SECONDS, LedgerAddress, connect
-from ledger.session import LedgerRefusedError, LedgerSession, LedgerUnavailableError, longest_call
+from ledger.session import (
+    IDLE_SESSION_TIMEOUT,
+    LedgerRefusedError,
+    LedgerSession,
+    LedgerUnavailableError,
+    longest_call,
+)
 from ledger.token import sign_in_token
 from ledger_reader.reading import answer
 from ledger_reader.requests import InvalidRequestError, address, check
@@ -30,11 +36,12 @@ SESSION: Final = {
     "statement_timeout": "10s",
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "5s",
+    "idle_session_timeout": IDLE_SESSION_TIMEOUT,
 }
-"""What the server is told at each sign-in; migration 0005 has the same for good, which the
-database's user could change."""
+"""What the server is told at each sign-in; migrations 0005 and 0009 have the same for good, which
+the database's user could change."""
 
-OPENING_SILENCE: Final = 1.8
+OPENING_SILENCE: Final = 1.2
 """Seconds, for each answer while a connection is opened."""
 
 LONGEST: Final = longest_call(

@@ -32,7 +32,9 @@ RESERVE = 30.0
 PATIENCE, PAUSE = 90.0, 5.0
 # SQLSTATEs of a server that starts, stops or is full, and of a password that was just rotated.
 PASSING = frozenset({"57P01", "57P02", "57P03", "53300", "28P01"})
-SHORT = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
+SHORT = Config(
+    connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2}
+)
 
 logger = Logger()
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from http import HTTPStatus
+from time import time
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
@@ -17,7 +18,7 @@ from pg8000.native import Connection  # type: ignore[import-untyped]
 
 from ledger.connection import LedgerAddress, connect
 from ledger.posting import Ledger
-from ledger.session import LedgerSession
+from ledger.session import LedgerSession, LedgerUnavailableError
 from ledger.token import sign_in_token
 from payment_processor import budget
 from payment_processor.logic import Processor
@@ -27,7 +28,7 @@ from payment_processor.retry_queue import RetryQueue
 from payment_processor.status import OUTAGE, StatusReporter
 from payments import metrics
 from payments.api import ProxyResponse, respond, serve
-from payments.clients import client, impatient_client, session
+from payments.clients import impatient_client, session
 from payments.contract import read_request
 from payments.history import History
 from payments.problems import Problem
@@ -51,28 +52,54 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
         )
     if event.get("task") == "sweep-outbox":
         logger.set_correlation_id(context.aws_request_id)
-        measure(_ledger())
-        swept = sweep(_ledger(), _history(), has(budget.DELIVERY))
-        logger.info("outbox swept", extra={"delivered": swept})
-        if has(budget.LEDGER)():
-            check_balance(_ledger())
-        return {"delivered": swept}
-    return serve(event, logger, lambda: _route(event, has(budget.DELIVERY)))
+        try:
+            return _sweep(has)
+        except LedgerUnavailableError:
+            # The next sweep comes in a minute, and this one has nothing to set aside. While none
+            # reports the outbox's age, an alarm tells it.
+            logger.exception("outbox not swept: the ledger is not available")
+            return {"delivered": 0}
+    unawaited = _unawaited(event, context)
+    return serve(event, logger, lambda: _route(event, lambda seconds: has(seconds + unawaited)))
 
 
-def _route(event: dict[str, Any], may_deliver: Callable[[], bool]) -> ProxyResponse:
+def _unawaited(event: dict[str, Any], context: Any) -> float:
+    """The seconds at the end of the function's time in which nobody waits for its answer any more.
+
+    API Gateway waits from when it got the request: before the sandbox was started.
+    """
+    got = (event.get("requestContext") or {}).get("requestTimeEpoch")  # ms since 1970
+    age = time() - got / 1000 if isinstance(got, int) else budget.COLD_START
+    if not -1 <= age < budget.GATEWAY:  # one of the two clocks is wrong
+        age = budget.COLD_START
+    awaited = budget.GATEWAY - max(age, 0.0)
+    return max(0.0, float(context.get_remaining_time_in_millis()) / 1000 - awaited)
+
+
+def _sweep(has: Callable[[float], Callable[[], bool]]) -> dict[str, Any]:
+    measure(_ledger())
+    swept = sweep(_ledger(), _history(), has(budget.DELIVERY))
+    logger.info("outbox swept", extra={"delivered": swept})
+    if has(budget.LEDGER)():
+        check_balance(_ledger())
+    return {"delivered": swept}
+
+
+def _route(event: dict[str, Any], has: Callable[[float], Callable[[], bool]]) -> ProxyResponse:
     route = (event.get("httpMethod"), event.get("resource"))
     if route == ("POST", "/process"):
-        return _process(event, may_deliver)
+        return _process(event, has)
     if route == ("GET", "/status"):
         return _status()
     raise Problem(HTTPStatus.NOT_FOUND, "no_such_resource", "There is nothing at this address.")
 
 
-def _process(event: dict[str, Any], may_deliver: Callable[[], bool]) -> ProxyResponse:
+def _process(event: dict[str, Any], has: Callable[[float], Callable[[], bool]]) -> ProxyResponse:
     transaction_id = read_request(event, "process_request")["transaction_id"]
     logger.append_keys(transaction_id=transaction_id)
-    entry = _processor().process(transaction_id, _enqueue, may_deliver)
+    entry = _processor().process(
+        transaction_id, _enqueue, has(budget.DELIVERY), has(budget.POSTING)
+    )
     if entry is None:
         logger.warning("payment queued")
         metrics.count("PaymentsQueued")
@@ -102,27 +129,22 @@ def _status() -> ProxyResponse:
     return respond(HTTPStatus.SERVICE_UNAVAILABLE if down else HTTPStatus.OK, report)
 
 
-# What follows is made once a sandbox, when it is first needed.
+# What follows is made once a sandbox.
 
 
 @cache
 def _processor() -> Processor:
-    return Processor(_history(), _ledger(), _impatient_history())
+    return Processor(_history(), _ledger())
 
 
 @cache
 def _history() -> History:
-    return History(client("dynamodb"), os.environ["TRANSACTIONS_TABLE"])
-
-
-@cache
-def _impatient_history() -> History:
     return History(impatient_client("dynamodb"), os.environ["TRANSACTIONS_TABLE"])
 
 
 @cache
 def _retry_queue() -> RetryQueue:
-    return RetryQueue(client("sqs"), os.environ["RETRY_QUEUE_URL"])
+    return RetryQueue(impatient_client("sqs"), os.environ["RETRY_QUEUE_URL"])
 
 
 @cache
@@ -132,13 +154,11 @@ def _ledger() -> Ledger:
 
 @cache
 def _status_reporter() -> StatusReporter:
-    history = _impatient_history()
-    queue = RetryQueue(impatient_client("sqs"), os.environ["RETRY_QUEUE_URL"])
     return StatusReporter(
         {
             "ledger": _ledger().probe,
-            "transactions_table": history.probe,
-            "retry_queue": queue.probe,
+            "transactions_table": _history().probe,
+            "retry_queue": _retry_queue().probe,
         }
     )
 
@@ -154,3 +174,8 @@ def _connect_to_ledger() -> Connection:
         opening_timeout=budget.LEDGER_OPENING_SILENCE,
         settings=budget.LEDGER_SESSION,
     )
+
+
+if "TRANSACTIONS_TABLE" in os.environ:
+    # While the sandbox starts, with more of a processor, and not in a client's first call.
+    _processor(), _retry_queue()

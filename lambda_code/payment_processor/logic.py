@@ -39,11 +39,6 @@ class PaymentHistory(EventStore, Protocol):
     """What is needed of payments.history.History."""
 
     def find(self, transaction_id: str) -> Payment | None: ...
-
-
-class Acceptances(Protocol):
-    """What is needed of payments.history.History, with a client that does not wait long."""
-
     def record_acceptance(self, transaction_id: str, accepted_at: str) -> None: ...
 
 
@@ -58,12 +53,10 @@ class Processor:
         self,
         history: PaymentHistory,
         ledger: PaymentLedger,
-        acceptances: Acceptances,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._history = history
         self._ledger = ledger
-        self._acceptances = acceptances
         self._clock = clock
 
     def process(
@@ -71,6 +64,7 @@ class Processor:
         transaction_id: str,
         enqueue: Callable[[str], None],
         may_deliver: Callable[[], bool] = _always,
+        may_post: Callable[[], bool] = _always,
     ) -> Entry | None:
         """Post on a client's demand; return the entry, or None if the payment was queued.
 
@@ -80,6 +74,8 @@ class Processor:
         Args:
             enqueue: puts a transaction on the retry queue; what it raises passes through.
             may_deliver: asked after posting: is there time to tell the history?
+            may_post: asked before: is there time to ask the ledger, and to queue the payment if
+                that fails? If not, it is queued unasked.
 
         Raises:
             Problem: 404 unknown, 409 declined or expired, 503 expired and the ledger cannot tell
@@ -90,6 +86,8 @@ class Processor:
         if payment.posting:
             return _posted(payment.posting)
         try:
+            if not may_post():
+                raise LedgerUnavailableError("there is no time left to ask it")
             entry = self._post(payment)
         except LedgerUnavailableError as error:
             logger.exception("the ledger did not post")
@@ -101,7 +99,7 @@ class Processor:
                         "service_unavailable",
                         "The approval has expired, and whether it was posted cannot be seen now.",
                     ) from error
-                self._acceptances.record_acceptance(transaction_id, to_rfc3339(moment))
+                self._history.record_acceptance(transaction_id, to_rfc3339(moment))
             enqueue(transaction_id)
             return None
         return self._told(entry, may_deliver)

@@ -8,7 +8,6 @@ from time import time
 from typing import Any, Protocol
 
 from aws_lambda_powertools.logging import Logger
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ledger.posting import Backlog, OutboxEvent
 from ledger.session import LedgerError
@@ -48,19 +47,17 @@ class EventStore(Protocol):
 def deliver(events: Iterable[OutboxEvent], outbox: Outbox, store: EventStore) -> int:
     """Put events into the history, then mark them delivered; return how many were put.
 
-    It never raises for want of the table or the ledger: what is not marked is swept later, and a
-    second delivery adds nothing.
+    It never raises: what cannot be delivered holds up nothing behind it, what is not marked is
+    swept later, and a second delivery adds nothing.
     """
     delivered = []
     for event in events:
         try:
-            is_new = store.record_event(event.transaction_id, event.timestamp, event.event)
-        except (BotoCoreError, ClientError):
+            if store.record_event(event.transaction_id, event.timestamp, event.event):
+                _count(event.event)
+            delivered.append(event.event_id)
+        except Exception:
             logger.exception("event not delivered", extra={"transaction_id": event.transaction_id})
-            continue
-        delivered.append(event.event_id)
-        if is_new:
-            _count(event.event)
     if delivered:
         try:
             outbox.mark_delivered(delivered)
@@ -71,7 +68,7 @@ def deliver(events: Iterable[OutboxEvent], outbox: Outbox, store: EventStore) ->
 
 def _count(event: Mapping[str, Any]) -> None:
     """The history takes each event once, whoever delivers it: there it is counted."""
-    if event["state"] == POSTED:
+    if event.get("state") == POSTED:
         metrics.count("PaymentsProcessed")
         metrics.amount("AmountProcessed", event["amount"], event["currency"])
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from random import uniform
 from typing import Any, Final, Protocol
 
@@ -77,14 +78,24 @@ def process_batch(
         receives = int(record["attributes"]["ApproximateReceiveCount"])
         wait = wait_seconds(receives)
         logger.set_correlation_id(_correlation_id(record))
-        with logger.append_context_keys(message_id=record["messageId"], receives=receives):
+        keys = {"message_id": record["messageId"], "receives": receives}
+        transaction_id = _transaction_id(record["body"])
+        if transaction_id:
+            keys["transaction_id"] = transaction_id
+        with logger.append_context_keys(**keys):
             try:
+                if not transaction_id:
+                    raise InvalidMessageError("the body names no transaction")  # nor is it repeated
                 # Once the ledger is away, every further try would cost its time limit, and
                 # together more than the function has.
-                if reachable and has_time():
-                    _process(record, process)
+                if not reachable:
+                    logger.warning("queued payment not tried: the ledger is not available")
+                elif not has_time():
+                    logger.warning("queued payment not tried: no time is left")
+                else:
+                    process(transaction_id)
+                    logger.info("queued payment posted")
                     continue
-                logger.warning("queued payment not tried")
             except LedgerBusyError:
                 # Somebody holds what this payment needs; others go on.
                 logger.exception("queued payment not posted: the ledger is busy with it")
@@ -107,21 +118,13 @@ def process_batch(
     return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
 
 
-def _process(record: Message, process: Callable[[str], object]) -> None:
-    transaction_id = _transaction_id(record["body"])
-    with logger.append_context_keys(transaction_id=transaction_id):
-        process(transaction_id)
-        logger.info("queued payment posted")
-
-
-def _transaction_id(body: str) -> str:
-    try:
+def _transaction_id(body: str) -> str | None:
+    """The transaction that a message names, if it is one of ours."""
+    with suppress(ValueError, TypeError, LookupError, RecursionError):
         transaction_id = json.loads(body)["transaction_id"]
         if _TRANSACTION_ID.fullmatch(transaction_id):
             return str(transaction_id)
-    except (ValueError, TypeError, LookupError, RecursionError):
-        pass
-    raise InvalidMessageError("the body names no transaction")  # and is not repeated
+    return None
 
 
 def _correlation_id(record: Message) -> str:

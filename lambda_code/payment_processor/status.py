@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
@@ -25,20 +25,24 @@ class StatusReporter:
         self,
         probes: Mapping[str, Callable[[], object]],
         clock: Callable[[], float] = monotonic,
+        wall_clock: Callable[[], float] = time,
     ) -> None:
         """Nothing is probed yet.
 
         Args:
             probes: for each component what raises when it is down, within its own time limit.
+            clock: for what happens within a call.
+            wall_clock: for what lies between two: in a frozen sandbox, `clock` stands still.
         """
         self._probes = probes
         self._clock = clock
+        self._wall_clock = wall_clock
         self._report: dict[str, Any] = {}
-        self._expires = float("-inf")
+        self._reported = self._reported_at = 0.0
 
     def report(self) -> dict[str, Any]:
         """The state, as schemas/status_response.json."""
-        if self._clock() >= self._expires:
+        if not (self._report and self._is_fresh()):
             components = {name: self._check(name, probe) for name, probe in self._probes.items()}
             up = {name for name, component in components.items() if component["status"] == "up"}
             self._report = {
@@ -46,8 +50,14 @@ class StatusReporter:
                 "components": components,
                 "checked_at": to_rfc3339(now()),
             }
-            self._expires = self._clock() + CACHE_SECONDS
+            self._reported, self._reported_at = self._clock(), self._wall_clock()
         return self._report
+
+    def _is_fresh(self) -> bool:
+        """Whether the report is a short time old, by both clocks. A wall clock that was set back
+        tells nothing."""
+        age = self._clock() - self._reported, self._wall_clock() - self._reported_at
+        return min(age) >= 0 and max(age) < CACHE_SECONDS
 
     def _check(self, name: str, probe: Callable[[], object]) -> dict[str, Any]:
         started = self._clock()

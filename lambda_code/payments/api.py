@@ -25,6 +25,13 @@ def serve(
     The gateway's own request id is the correlation id: clients' headers are not trusted with it.
     """
     logger.set_correlation_id((event.get("requestContext") or {}).get("requestId"))
+    response = _answer(logger, endpoint)
+    if response["statusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _count_failure()
+    return response
+
+
+def _answer(logger: Logger, endpoint: Callable[[], ProxyResponse]) -> ProxyResponse:
     try:
         return endpoint()
     except Problem as problem:
@@ -32,7 +39,6 @@ def serve(
         return _problem(problem)
     except (BotoCoreError, ClientError):
         logger.exception("an AWS service could not be used")
-        _count_failure()
         return _problem(
             Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -42,7 +48,6 @@ def serve(
         )
     except Exception:
         logger.exception("unexpected error")
-        _count_failure()
         return _problem(
             Problem(
                 HTTPStatus.INTERNAL_SERVER_ERROR,

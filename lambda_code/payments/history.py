@@ -7,9 +7,10 @@ payment has a fixed place too, 1. Attribute `state` tells which: approved, decli
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -24,6 +25,8 @@ POSTED = "posted"
 class PaymentRequest:
     """Item 0: what was asked for, and what was decided.
 
+    What has a default is not needed to process the payment: another release's item may lack it.
+
     Attributes:
         amount: minor units.
         fingerprint: of the request as it was sent (identifiers.fingerprint).
@@ -35,13 +38,13 @@ class PaymentRequest:
     merchant_id: str
     amount: int
     currency: str
-    payment_method_token: str
-    reference: str
-    idempotency_key: str
+    payment_method_token: str = ""
+    reference: str = ""
+    idempotency_key: str = ""
     fingerprint: str
     state: str
-    reasons: list[str]
-    decided_at: str
+    reasons: list[str] = field(default_factory=list)
+    decided_at: str = ""
     expires_at: str
 
 
@@ -83,7 +86,8 @@ class History:
         self._table = table
 
     def record_request(self, request: PaymentRequest) -> PaymentRequest:
-        """Store the request, unless the transaction has one; return the one that is stored."""
+        """Store the request, unless the transaction has one; return the one that is stored: this
+        very object, if it is new."""
         if self._add(request.transaction_id, REQUEST_TIMESTAMP, asdict(request)):
             return request
         stored = self.find_request(request.transaction_id)
@@ -92,18 +96,24 @@ class History:
         return stored
 
     def find_request(self, transaction_id: str) -> PaymentRequest | None:
-        """The transaction's request and decision."""
+        """The transaction's request and decision.
+
+        Raises:
+            LookupError: its item lacks what a payment needs.
+        """
         answer = self._client.get_item(
             TableName=self._table,
             Key=_item({"transaction_id": transaction_id, "timestamp": REQUEST_TIMESTAMP}),
             ConsistentRead=True,
         )
-        return (
-            PaymentRequest(**_known(PaymentRequest, answer["Item"])) if "Item" in answer else None
-        )
+        return _read(PaymentRequest, answer["Item"]) if "Item" in answer else None
 
     def find(self, transaction_id: str) -> Payment | None:
-        """All of a payment's history, as it is now."""
+        """All of a payment's history, as it is now.
+
+        Raises:
+            LookupError: one of its items lacks what it needs.
+        """
         answer = self._client.query(
             TableName=self._table,
             KeyConditionExpression="transaction_id = :transaction_id",
@@ -113,24 +123,26 @@ class History:
         items = {_value(item["timestamp"]): item for item in answer["Items"]}
         if REQUEST_TIMESTAMP not in items:
             return None
-        posted = (item for item in items.values() if _value(item["state"]) == POSTED)
+        request = items[REQUEST_TIMESTAMP]
+        posted = (item for item in items.values() if item.get("state") == _attribute(POSTED))
         posting = next(posted, None)
         return Payment(
-            PaymentRequest(**_known(PaymentRequest, items[REQUEST_TIMESTAMP])),
+            _read(PaymentRequest, request),
             accepted=ACCEPTANCE_TIMESTAMP in items,
-            posting=Posting(**_known(Posting, posting)) if posting else None,
+            # It is posted on the request's terms, should it not name them itself.
+            posting=_read(Posting, {**request, **posting}) if posting else None,
         )
 
     def record_event(self, transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> bool:
         """Add a later state; delivered again, with the same timestamp, it adds nothing.
 
-        Returns whether it was added.
+        Returns whether it was added, by this delivery: that is told by its attribute `delivery`.
 
         Args:
             timestamp: microseconds since 1970, the same in every delivery of the event.
             event: the item's other attributes, `state` among them.
         """
-        return self._add(transaction_id, timestamp, event)
+        return self._add(transaction_id, timestamp, {**event, "delivery": os.urandom(8).hex()})
 
     def record_acceptance(self, transaction_id: str, accepted_at: str) -> None:
         """Record that the payment is on its way to the retry queue; once is enough.
@@ -156,28 +168,43 @@ class History:
                 raise
 
     def _add(self, transaction_id: str, timestamp: int, attributes: Mapping[str, Any]) -> bool:
-        """Whether the item is new."""
+        """Whether the item is new.
+
+        Where the first try's answer was lost, the second one meets the first one's item.
+        """
         keys = {"transaction_id": transaction_id, "timestamp": timestamp}
+        item = _item({**attributes, **keys})
         try:
             self._client.put_item(
                 TableName=self._table,
-                Item=_item({**attributes, **keys}),
+                Item=item,
                 ConditionExpression="attribute_not_exists(transaction_id)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
             if error.response["Error"]["Code"] != _CONDITION_FAILED:
                 raise
-            return False
+            return error.response.get("Item") == item
         return True
 
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
-def _known(kind: type[Any], item: Mapping[str, Any]) -> dict[str, Any]:
-    """The item's attributes that we know: another release may write more."""
-    names = {field.name for field in fields(kind)}
-    return {name: _value(attribute) for name, attribute in item.items() if name in names}
+_Kind = TypeVar("_Kind", PaymentRequest, Posting)
+
+
+def _read(kind: type[_Kind], item: Mapping[str, Any]) -> _Kind:
+    """What we know of an item: another release may write more, or less."""
+    known = {each.name: each for each in fields(kind)}
+    lacking = {
+        name
+        for name, each in known.items()
+        if name not in item and each.default is MISSING and each.default_factory is MISSING
+    }
+    if lacking:
+        raise LookupError(f"an item lacks {', '.join(sorted(lacking))}")
+    return kind(**{name: _value(item[name]) for name in known.keys() & item.keys()})
 
 
 def _item(attributes: Mapping[str, Any]) -> dict[str, Any]:

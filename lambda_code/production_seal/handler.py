@@ -24,7 +24,9 @@ from production_seal.seal import seal, unseal
 
 # Seconds kept back to tell CloudFormation (its protocol's tries), and for a last call to end.
 RESERVE = 60.0
-SHORT = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "max_attempts": 3})
+SHORT = Config(
+    connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4}
+)
 
 logger = Logger()
 

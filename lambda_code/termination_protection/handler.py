@@ -17,7 +17,9 @@ from botocore.config import Config
 
 from custom_resource.protocol import answer
 
-SHORT = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
+SHORT = Config(
+    connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2}
+)
 
 logger = Logger()
 

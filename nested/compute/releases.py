@@ -15,18 +15,23 @@ from building_blocks.alert import Alert, Severity
 from building_blocks.dependencies import depend_only_on
 from building_blocks.function import LIVE, PythonFunction
 from building_blocks.role import ServiceRole
+from foundation import ReleaseTest
 
 # CodeDeploy user guide, "Predefined deployment configurations for an AWS Lambda compute platform"
 _CANARY = "CodeDeployDefault.LambdaCanary10Percent5Minutes"
 _AT_ONCE = "CodeDeployDefault.LambdaAllAtOnce"
 
+# In a minute. The way back is a canary of the former version, under its own alarms: a single
+# failure of it, as any version has one, would end in UPDATE_ROLLBACK_FAILED.
+_TOLERATED_FAILURES = 1
+
 
 class Releases(Construct):
     """CodeDeploy, which moves each alias to its new version during CloudFormation's update.
 
-    A canary serves every tenth call for five minutes. If it fails, CodeDeploy takes it back and
-    the update fails, and with it the whole unit. CloudFormation itself makes an alias, so a first
-    creation knows nothing of this.
+    A new version is tried before clients reach it; then, as a canary, it serves every tenth call
+    for five minutes. If it fails either, CodeDeploy takes it back and the update fails, and with it
+    the whole unit. CloudFormation itself makes an alias, so a first creation knows nothing of this.
     """
 
     def __init__(
@@ -36,14 +41,16 @@ class Releases(Construct):
         *,
         by_canary: Sequence[PythonFunction],
         at_once: Sequence[PythonFunction],
+        before_clients: ReleaseTest,
     ) -> None:
+        """:param before_clients: tries the new versions before any call is given to them."""
         super().__init__(scope, construct_id)
         self._application = codedeploy.CfnApplication(
             self, "Application", compute_platform="Lambda"
         )
-        self._role = _role(self, [*by_canary, *at_once])
+        self._role = _role(self, [*by_canary, *at_once], before_clients.function)
         for function in by_canary:
-            self._shift(function, _CANARY, [_new_versions_errors(self, function)])
+            self._shift(function, _CANARY, _new_versions_failures(self, function))
         for function in at_once:
             self._shift(function, _AT_ONCE, [])
 
@@ -87,14 +94,19 @@ class Releases(Construct):
         assert isinstance(alias, lambda_.CfnAlias)
         alias.cfn_options.update_policy = CfnUpdatePolicy(
             code_deploy_lambda_alias_update=CfnCodeDeployLambdaAliasUpdate(
-                application_name=self._application.ref, deployment_group_name=group.ref
+                application_name=self._application.ref,
+                deployment_group_name=group.ref,
+                # The name itself: CDK hands no other stack's reference on to an update policy.
+                before_allow_traffic_hook=ReleaseTest.NAME,
             )
         )
 
 
-def _role(scope: Construct, functions: Sequence[PythonFunction]) -> ServiceRole:
-    """What ``AWSCodeDeployRoleForLambda`` allows, less what is not used here: hooks, messages,
-    and revisions in S3 (CloudFormation hands them over itself)."""
+def _role(
+    scope: Construct, functions: Sequence[PythonFunction], hook: lambda_.IFunction
+) -> ServiceRole:
+    """What ``AWSCodeDeployRoleForLambda`` allows, less what is not used here: messages, and
+    revisions in S3 (CloudFormation hands them over itself)."""
     arns = [function.function.function_arn for function in functions]
     return ServiceRole(
         scope,
@@ -112,7 +124,13 @@ def _role(scope: Construct, functions: Sequence[PythonFunction]) -> ServiceRole:
             iam.PolicyStatement(
                 sid="WaitForProvisionedConcurrency",
                 actions=["lambda:GetProvisionedConcurrencyConfig"],
-                resources=[f"{arn}:{LIVE}" for arn in arns],
+                # Lambda asks for the right to the alias, or to the version behind it.
+                resources=[f"{arn}:*" for arn in arns],
+            ),
+            iam.PolicyStatement(
+                sid="TryBeforeClients",
+                actions=["lambda:InvokeFunction"],
+                resources=[hook.function_arn],
             ),
             iam.PolicyStatement(
                 sid="WatchAlarms",
@@ -131,15 +149,16 @@ def _role(scope: Construct, functions: Sequence[PythonFunction]) -> ServiceRole:
     )
 
 
-def _new_versions_errors(scope: Construct, function: PythonFunction) -> cloudwatch.CfnAlarm:
-    """Fires at the first failure of the version that is being released, as the alias serves it.
+def _new_versions_failures(scope: Construct, function: PythonFunction) -> list[cloudwatch.CfnAlarm]:
+    """Two alarms on the version that is being released: on what Lambda counts as an error, calls
+    that raise or run out of time; and on what the function counts, calls that it answers with 5xx.
 
-    Lambda counts the calls that raise or run out of time, the function itself those that it
-    answered with 500 or 503.
+    Their names hold the version, so that each release has alarms of its own, which were never
+    anything but quiet before. Ones for all would still be in the state that the bad release left
+    when the rollback begins, and CodeDeploy starts nothing while an alarm of its group is on.
 
-    Its name holds the version, so that each release has an alarm of its own, which was never
-    anything but quiet before. One alarm for all would still be in the state that the bad release
-    left when the rollback begins, and CodeDeploy starts nothing while its alarm is on.
+    The metrics are plain: ``FILL`` makes the newest minute 0 while it has not arrived, and these
+    arrive one to three minutes late. One bad minute of the last three is enough.
     """
     name = function.function.function_name
     version = function.function.current_version.version
@@ -151,35 +170,57 @@ def _new_versions_errors(scope: Construct, function: PythonFunction) -> cloudwat
             "Resource": f"{name}:{LIVE}",
             "ExecutedVersion": version,
         },
-        statistic="Sum",
     )
-    failed = cloudwatch.Metric(
+    answered = cloudwatch.Metric(
         namespace="Payments",
         metric_name="CallsFailed",
         dimensions_map={"service": name, "version": version},
-        statistic="Sum",
     )
+    return [
+        _failures(
+            scope,
+            function,
+            kind="errors",
+            metric=raised,
+            summary="The version that is being released raises or runs out of time.",
+        ),
+        _failures(
+            scope,
+            function,
+            kind="failed-calls",
+            metric=answered,
+            summary="The version that is being released answers with 5xx.",
+        ),
+    ]
+
+
+def _failures(
+    scope: Construct,
+    function: PythonFunction,
+    *,
+    kind: str,
+    metric: cloudwatch.Metric,
+    summary: str,
+) -> cloudwatch.CfnAlarm:
+    name = function.function.function_name
+    version = function.function.current_version.version
     alarm = cloudwatch.Alarm(
         scope,
-        f"{function.node.id}Errors",
-        alarm_name=f"payments-release-{name}-{version}-errors",
+        f"{function.node.id}{''.join(word.capitalize() for word in kind.split('-'))}",
+        alarm_name=f"payments-release-{name}-{version}-{kind}",
         alarm_description=Alert(
             name="release-errors",
             subject=f"{name}-{version}",
             family="rollback",
             severity=Severity.WARNING,
-            summary="The version that is being released fails; CodeDeploy takes it back.",
+            summary=f"{summary} CodeDeploy takes it back.",
             impact="For some minutes every tenth call may fail.",
         ).description(),
-        metric=cloudwatch.MathExpression(
-            expression="FILL(raised, 0) + FILL(failed, 0)",
-            using_metrics={"raised": raised, "failed": failed},
-            label="Failures of the new version",
-            period=Duration.minutes(1),
-        ),
-        threshold=0,
+        metric=metric.with_(statistic="Sum", period=Duration.minutes(1)),
+        threshold=_TOLERATED_FAILURES,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-        evaluation_periods=1,
+        evaluation_periods=3,
+        datapoints_to_alarm=1,
         # Nobody called it, or its release is long over.
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
     )

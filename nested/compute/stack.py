@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from config import ProductionConfig
+from foundation import ReleaseTest
 from nested.compute.api import PaymentsApi
 from nested.compute.audit_logger import AuditLogger
 from nested.compute.payment_processor import PaymentProcessor
@@ -42,7 +43,9 @@ class ComputeNestedStack(NestedStack):
         config: ProductionConfig,
         network: NetworkOutputs,
         data: DataOutputs,
+        release_test: ReleaseTest,
     ) -> None:
+        """:param release_test: tries new versions before clients reach them."""
         super().__init__(
             scope,
             construct_id,
@@ -71,6 +74,7 @@ class ComputeNestedStack(NestedStack):
             # fails one of ten would hold up the whole trail, and prove nothing. What it fails to
             # write stays in the stream for half a day, and the operators are told.
             at_once=[audit_logger],
+            before_clients=release_test,
         )
         WebFirewall(
             self,

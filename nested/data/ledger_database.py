@@ -10,7 +10,6 @@ from constructs import Construct
 
 from building_blocks.key import CustomerManagedKey
 from building_blocks.logs import EncryptedLogGroup
-from building_blocks.role import ServiceRole
 from config import DATABASE_MAX_CONNECTIONS, ProductionConfig
 from nested.network import NetworkOutputs
 
@@ -37,6 +36,7 @@ class LedgerDatabase(Construct):
         *,
         config: ProductionConfig,
         network: NetworkOutputs,
+        monitoring_role: iam.IRole,
     ) -> None:
         super().__init__(scope, construct_id)
         self.key = CustomerManagedKey(
@@ -91,33 +91,6 @@ class LedgerDatabase(Construct):
             )
             for log in exported_logs
         ]
-        monitoring_log = EncryptedLogGroup(
-            self, "MonitoringLogGroup", name="RDSOSMetrics", key=network.application_key
-        )
-        monitoring_role = ServiceRole(
-            self,
-            "MonitoringRole",
-            service="monitoring.rds.amazonaws.com",
-            purpose="Lets RDS report on the operating system of the ledger's database",
-            statements=[
-                iam.PolicyStatement(
-                    sid="WriteMonitoringLog",
-                    # RDS may ask for the group again. Its retention stays ours: PutRetentionPolicy,
-                    # which AWS's own policy has here, is left out.
-                    actions=[
-                        "logs:CreateLogGroup",
-                        "logs:CreateLogStream",
-                        "logs:DescribeLogStreams",
-                        "logs:GetLogEvents",
-                        "logs:PutLogEvents",
-                    ],
-                    resources=[monitoring_log.log_group_arn],
-                )
-            ],
-        )
-        # RDS reports with the role for as long as the instance lives.
-        for kept in (monitoring_role, monitoring_role.policy):
-            kept.apply_removal_policy(survives)
         self.instance = rds.DatabaseInstance(
             self,
             "Instance",
@@ -161,7 +134,7 @@ class LedgerDatabase(Construct):
             removal_policy=survives,
         )
         # RDS would create the groups itself, to be kept for ever.
-        self.instance.node.add_dependency(*log_groups, monitoring_role.policy)
+        self.instance.node.add_dependency(*log_groups)
         resource = self.instance.node.default_child
         assert isinstance(resource, rds.CfnDBInstance)
         self.master_secret_arn = resource.attr_master_user_secret_secret_arn
@@ -174,7 +147,4 @@ class LedgerDatabase(Construct):
             "LEDGER_PORT": self.instance.db_instance_endpoint_port,
             "LEDGER_DATABASE": self.DATABASE_NAME,
             "LEDGER_USER": user,
-            # resolv.conf(5). glibc's own limits, two tries of 5 s, would take a third of the
-            # function's time when the ledger's name cannot be resolved.
-            "RES_OPTIONS": "timeout:1 attempts:2",
         }

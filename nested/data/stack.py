@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aws_cdk import NestedStack
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
@@ -51,13 +52,21 @@ class DataNestedStack(NestedStack):
         *,
         config: ProductionConfig,
         network: NetworkOutputs,
+        monitoring_role: iam.IRole,
     ) -> None:
+        """:param monitoring_role: of RDS's enhanced monitoring; known everywhere by now."""
         super().__init__(
             scope,
             construct_id,
             description="Payments production, data: ledger, history, audit trail, queues",
         )
-        ledger = LedgerDatabase(self, "LedgerDatabase", config=config, network=network)
+        ledger = LedgerDatabase(
+            self,
+            "LedgerDatabase",
+            config=config,
+            network=network,
+            monitoring_role=monitoring_role,
+        )
         queues = Queues(self, "Queues", key=network.application_key)
         schema = LedgerSchema(
             self,

@@ -47,6 +47,8 @@ class AlertsTopic(sns.Topic):
         self.add_subscription(
             subscriptions.EmailSubscription(email, dead_letter_queue=self.undelivered)
         )
+        # Not sns:Publish: nobody foreign is admitted to it, and the services that are may not say
+        # that they are services.
         self.add_to_resource_policy(
             deny_foreign_accounts(
                 [
@@ -54,7 +56,6 @@ class AlertsTopic(sns.Topic):
                     "sns:DeleteTopic",
                     "sns:GetTopicAttributes",
                     "sns:ListSubscriptionsByTopic",
-                    "sns:Publish",
                     "sns:RemovePermission",
                     "sns:SetTopicAttributes",
                     "sns:Subscribe",

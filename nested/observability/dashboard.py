@@ -66,7 +66,7 @@ class PaymentsDashboard(Construct):
         self._row(
             cloudwatch.AlarmStatusWidget(
                 title="Critical, summed up by payments-system-health",
-                alarms=[alarms.health, *alarms.by_severity[Severity.CRITICAL]],
+                alarms=[*alarms.health, *alarms.by_severity[Severity.CRITICAL]],
                 width=_HALF,
                 height=8,
             ),
@@ -92,7 +92,19 @@ class PaymentsDashboard(Construct):
                 limits="api-latency",
                 unit="milliseconds",
             ),
-            self._watch("Function error rates", "function-errors", unit="share of calls"),
+            self._graph(
+                "Function error rates",
+                *(
+                    function.metric_errors(statistic="Average", period=MINUTE, label=name)
+                    for name, function in (
+                        ("payment-validator", compute.payment_validator),
+                        ("payment-processor", compute.payment_processor),
+                        ("audit-logger", compute.audit_logger),
+                    )
+                ),
+                limits="function-errors",
+                unit="share of calls",
+            ),
             self._watch("Ledger database: CPU", "database-cpu", unit="percent", highest=100),
         )
 

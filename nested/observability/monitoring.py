@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
+from aws_cdk.aws_cloudwatch import TreatMissingData
 from cdk_monitoring_constructs import (
     AlarmFactory,
     AlarmFactoryDefaults,
@@ -19,14 +21,33 @@ from nested.observability.alarms import MetricAlarm
 from nested.observability.alarms.metric_alarm import MINUTE
 from nested.observability.alerts_topic import AlertsTopic
 
-SYSTEM_HEALTH = Alert(
-    name="system-health",
-    family="alerts",
-    severity=Severity.CRITICAL,
-    summary="At least one critical alarm is on.",
-    impact="As the critical alarms say that are on; the dashboard shows them at the top.",
-)
-"""What any critical alarm raises, once: it is off again when all of them are."""
+_AREAS: Final = {
+    "service": ("api", "functions", "network", "table"),
+    "payments": ("business", "queues"),
+    "ledger": ("database",),
+}
+"""The families of each. The alerts themselves are in none: who is not reached by an alert is not
+reached by the next one either."""
+
+
+def _health(area: str) -> Alert:
+    return Alert(
+        name="system-health",
+        subject=area,
+        family="alerts",
+        severity=Severity.CRITICAL,
+        summary=f"At least one critical alarm of the {area} is on.",
+        impact="As the critical alarms say that are on; the dashboard shows them at the top.",
+    )
+
+
+SYSTEM_HEALTH: Final = {area: _health(area) for area in _AREAS}
+"""What any critical alarm of an area raises, once: it is off again when all of them are.
+
+CloudWatch tells of a composite alarm only when it changes. One for everything would be deaf while
+any alarm stays on for days: so there is one an area, and what waits for a person's decision
+(``MetricAlarm.waits``) is in none.
+"""
 
 
 class Alarms(Construct):
@@ -51,14 +72,24 @@ class Alarms(Construct):
             global_metric_defaults=MetricFactoryDefaults(period=MINUTE),
             local_alarm_name_prefix="payments",
         )
+        self._topic = topic
         made = [(alarm, self._add(alarm)) for alarm in alarms]
-        self.health = self._factory.add_composite_alarm(
-            [added for alarm, added in made if alarm.severity is Severity.CRITICAL],
-            disambiguator="Health",
-            composite_operator=CompositeAlarmOperator.OR,
-            alarm_name_override=SYSTEM_HEALTH.full_name,
-            alarm_description_override=SYSTEM_HEALTH.description(),
-        )
+        self.health = [
+            self._factory.add_composite_alarm(
+                [
+                    added
+                    for alarm, added in made
+                    if alarm.severity is Severity.CRITICAL
+                    and alarm.family in families
+                    and not alarm.waits
+                ],
+                disambiguator=f"Health{area.capitalize()}",
+                composite_operator=CompositeAlarmOperator.OR,
+                alarm_name_override=SYSTEM_HEALTH[area].full_name,
+                alarm_description_override=SYSTEM_HEALTH[area].description(),
+            )
+            for area, families in _AREAS.items()
+        ]
         self.by_severity = {
             severity: [added.alarm for alarm, added in made if alarm.severity is severity]
             for severity in Severity
@@ -66,6 +97,7 @@ class Alarms(Construct):
 
     def _add(self, alarm: MetricAlarm) -> AlarmWithAnnotation:
         bad, of = alarm.datapoints
+        tells_no_data = alarm.no_data.treatment is TreatMissingData.MISSING
         return self._factory.add_alarm(
             alarm.metric,
             alarm_name_suffix=alarm.name,
@@ -76,6 +108,13 @@ class Alarms(Construct):
             datapoints_to_alarm=bad,
             evaluation_periods=of,
             treat_missing_data=alarm.no_data.treatment,
+            action_override=SnsAlarmActionStrategy(
+                on_alarm_topic=self._topic,
+                on_ok_topic=self._topic,
+                on_insufficient_data_topic=self._topic,
+            )
+            if tells_no_data
+            else None,
             # The library counts a datapoint with more samples than this.
             min_sample_count_to_evaluate_datapoint=alarm.minimum_samples - 1
             if alarm.minimum_samples > 1

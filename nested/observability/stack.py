@@ -73,5 +73,5 @@ class ObservabilityNestedStack(NestedStack):
         self.layer = ObservabilityOutputs(
             alerts_topic=topic,
             dashboard_name=DASHBOARD_NAME,
-            alerts=(SYSTEM_HEALTH, *watched, *events.alerts),
+            alerts=(*SYSTEM_HEALTH.values(), *watched, *events.alerts),
         )

@@ -14,7 +14,7 @@ from change_report.templates import NESTED_STACK
 from config import ProductionConfig
 from ops.checks import Check
 from ops.failure import code
-from ops.preflight.judgement import judged
+from ops.preflight.judgement import judged, unseen
 from ops.preflight.needs import Needs
 from ops.production import REGION, Resource
 from ops.questions import Clients
@@ -186,6 +186,92 @@ def api_logging_role(clients: Clients, now: Existing) -> Iterator[Check]:
         else "deploying replaces it for all APIs of this account in "
         f"{REGION}; the stack's role serves them as well",
     )
+
+
+_RDS_ROLE: Final = "AWSServiceRoleForRDS"
+
+
+def rds_role(clients: Clients) -> Iterator[Check]:
+    """RDS's service-linked role, without which an account's first database cannot be made."""
+    needed = "there: RDS acts by it"
+    if clients.emulated:
+        yield unseen(_RDS_ROLE, needed=needed, why="the embedded environment's RDS has no role")
+        return
+    try:
+        clients("iam").get_role(RoleName=_RDS_ROLE)
+        found = "there"
+    except ClientError as error:
+        if code(error) != "NoSuchEntity":
+            raise
+        found = "missing: the account never had a database"
+    yield judged(
+        _RDS_ROLE,
+        found=found,
+        needed=needed,
+        held=found == "there",
+        mend="aws iam create-service-linked-role --aws-service-name rds.amazonaws.com",
+    )
+
+
+def trail(clients: Clients) -> Iterator[Check]:
+    """A CloudTrail trail: EventBridge hears of API calls and sign-ins only while there is one."""
+    what, needed = (
+        "CloudTrail trail",
+        "one that logs changes: three of the alert rules hear of them",
+    )
+    if clients.emulated:
+        yield unseen(what, needed=needed, why="the embedded environment logs no management events")
+        return
+    cloudtrail = clients("cloudtrail")
+    trails = cloudtrail.describe_trails(includeShadowTrails=True)["trailList"]
+    logging = [each["Name"] for each in trails if _logs_changes(cloudtrail, each)]
+    others = [each["Name"] for each in trails if each["Name"] not in logging]
+    if others:
+        mend = (
+            f"aws cloudtrail start-logging --name {others[0]}; its management events must be "
+            "logged (aws cloudtrail put-event-selectors), those of global services too"
+        )
+    else:
+        mend = (
+            "aws cloudtrail create-trail --is-multi-region-trail --name management "
+            "--s3-bucket-name BUCKET; aws cloudtrail start-logging --name management"
+        )
+    found = f"none that does, but {', '.join(others)}" if others else "none"
+    yield judged(
+        what,
+        found=f"logging: {', '.join(logging)}" if logging else found,
+        needed=needed,
+        held=bool(logging),
+        mend=mend,
+    )
+
+
+def _logs_changes(cloudtrail: Any, described: Mapping[str, Any]) -> bool:
+    """Whether a trail is on, sees the global services (IAM, sign-ins), and writes what is changed.
+    An organization's belongs to another account, which alone may look into it."""
+    arn = described["TrailARN"]
+    if not described.get("IncludeGlobalServiceEvents"):
+        return False
+    if not cloudtrail.get_trail_status(Name=arn)["IsLogging"]:
+        return False
+    try:
+        selected = cloudtrail.get_event_selectors(TrailName=arn)
+    except ClientError:
+        if described.get("IsOrganizationTrail"):
+            return True
+        raise
+    return any(
+        each["IncludeManagementEvents"] and each["ReadWriteType"] != "ReadOnly"
+        for each in selected.get("EventSelectors", [])
+    ) or any(
+        _selects_changes({field["Field"]: field for field in each["FieldSelectors"]})
+        for each in selected.get("AdvancedEventSelectors", [])
+    )
+
+
+def _selects_changes(fields: Mapping[str, Mapping[str, Any]]) -> bool:
+    category, read_only = fields.get("eventCategory", {}), fields.get("readOnly", {})
+    return "Management" in category.get("Equals", []) and "true" not in read_only.get("Equals", [])
 
 
 def alert_address(needs: Needs) -> Iterator[Check]:

@@ -53,8 +53,9 @@ def command(
     """Tell in seconds whether a deployment of half an hour would fail.
 
     Looks at this machine's tools, the credentials, the account's CDK bootstrap, its quotas, the
-    names that are taken, what an earlier stack has left, and what AWS offers in the chosen zones.
-    What is needed is read from the synthesized templates. It only reads.
+    names that are taken, what an earlier stack has left, what AWS offers in the chosen zones, RDS's
+    own role, and the CloudTrail trail that alert rules need. What is needed is read from the
+    synthesized templates. It only reads.
 
     Exit code 0: nothing is in the way; 1: something is, and how to mend it; 2: it could not be
     looked at (no credentials, no connection).
@@ -63,7 +64,7 @@ def command(
         raise typer.BadParameter("-c or --app, not both: an assembly has its settings already")
     told = terminal.told()
     clients = Clients(boto3.Session(region_name=REGION))
-    found = list(tools.installed())
+    found = [*tools.installed(), tools.aws_cli(clients.emulated)]
     owner = clients.account()
     with told.status("synthesizing the app, to see what it needs"):
         needs = _needs(app, context or [])
@@ -131,6 +132,8 @@ def _questions(clients: Clients, needs: Needs, now: Existing, owner: str) -> lis
         ("left by an earlier stack", lambda: account.leftovers(clients, needs.tags)),
         ("availability zones", lambda: offers.zones(clients, needs)),
         ("database", lambda: offers.database(clients, needs)),
+        ("RDS's service-linked role", lambda: account.rds_role(clients)),
+        ("CloudTrail trail", lambda: account.trail(clients)),
         ("API Gateway's logging role", lambda: account.api_logging_role(clients, now)),
         ("alert address", lambda: account.alert_address(needs)),
     ]

@@ -33,7 +33,7 @@ def zones(clients: Clients, needs: Needs) -> Iterator[Check]:
         for name, each in sorted(described.items())
         if each["State"] == "available" and each["ZoneId"] not in _WITHOUT_LAMBDA
     ]
-    mend = f"-c availability_zones=..., three of: {', '.join(good)}"
+    mend = f"before the first deployment: -c availability_zones=..., three of: {', '.join(good)}"
     for name in needs.zones:
         zone = described.get(name, {"ZoneId": "not in this account", "State": "unknown"})
         yield judged(
@@ -86,5 +86,6 @@ def database(clients: Clients, needs: Needs) -> Iterator[Check]:
         found=f"Multi-AZ with {storage} in {', '.join(sorted(offered)) or f'no zone of {REGION}'}",
         needed=f"in {', '.join(needs.zones)}",
         held=set(needs.zones) <= offered,
-        mend="-c availability_zones=..., three of those where it is offered",
+        mend="another class, or before the first deployment: -c availability_zones=..., three of "
+        "those where it is offered",
     )

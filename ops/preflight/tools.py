@@ -12,7 +12,7 @@ from typing import Final
 
 from change_report.assembly import PROJECT
 from ops.checks import Check
-from ops.preflight.judgement import judged
+from ops.preflight.judgement import judged, unseen
 
 _OLDEST_PYTHON: Final = (3, 11)
 _SETUP: Final = "make setup"
@@ -47,22 +47,45 @@ def installed() -> Iterator[Check]:
     yield _node()
 
 
-def _node() -> Check:
-    """The one that comes with the virtual environment, or the user's."""
-    beside = PROJECT / ".venv" / "bin" / "node"
-    command = str(beside) if beside.exists() else "node"
+def aws_cli(emulated: bool) -> Check:
+    """What the runbooks' commands are: nobody should look for it in the night of an alarm."""
+    told = _told("aws", "--version")  # such as aws-cli/2.31.0 Python/3.13.7 Linux/6.1 exe/x86_64
+    found = told.partition(" ")[0].removeprefix("aws-cli/")
+    held = found.startswith("2.")
+    if emulated and not held:
+        return unseen("AWS CLI", needed=_AWS_CLI, why="no version 2; nothing here waits for it")
+    return judged(
+        "AWS CLI",
+        found=found or "not installed",
+        needed=_AWS_CLI,
+        held=held,
+        mend='install it: AWS CLI user guide, "Installing or updating to the latest version"',
+    )
+
+
+_AWS_CLI: Final = "version 2, for the runbooks"
+
+
+def _told(*command: str) -> str:
+    """What a command prints; nothing if there is no such command, or it fails."""
     try:
-        told = subprocess.run(  # noqa: S603 - asks for its version
-            [command, "--version"],
+        return subprocess.run(  # noqa: S603 - asks for its version
+            command,
             capture_output=True,
             encoding="utf-8",
             errors="replace",
             timeout=20,
             check=True,
-        )
-        found = told.stdout.strip().lstrip("v")
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
-        found = ""
+        return ""
+
+
+def _node() -> Check:
+    """The one that comes with the virtual environment, or the user's."""
+    beside = PROJECT / ".venv" / "bin" / "node"
+    command = str(beside) if beside.exists() else "node"
+    found = _told(command, "--version").lstrip("v")
     engines = PROJECT / "node_modules" / "aws-cdk" / "package.json"
     least = 18
     if engines.exists():

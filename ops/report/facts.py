@@ -137,7 +137,9 @@ class Facts:
 
     @property
     def log_groups(self) -> list[Resource]:
-        return sorted(self.built.of("Logs::LogGroup"), key=self.built.name)
+        return sorted(
+            self.built.of("Logs::LogGroup", "Custom::SharedLogGroup"), key=self.built.name
+        )
 
     @property
     def findings(self) -> list[tuple[str, str, list[str]]]:
@@ -218,7 +220,7 @@ def _problems(built: Built, evidence: Sequence[Evidence], priced: Costs) -> Iter
         - {kind(built.by_id[name]) for name in counted}
     ):
         yield f"costs: resources of type {kinds} are not counted"
-    for group in built.of("Logs::LogGroup"):
+    for group in built.of("Logs::LogGroup", "Custom::SharedLogGroup"):
         if "RetentionInDays" not in group.properties:
             yield f"R15: {built.name(group)} is kept for ever"
     for resource in built.resources:

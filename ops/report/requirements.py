@@ -299,7 +299,10 @@ REQUIREMENTS: Final = (
     Requirement(
         number="R15",
         text="CloudWatch Logs retention of 90 days, everywhere.",
-        shown=(Shown("*", ("RetentionInDays", "KmsKeyId"), "Logs::LogGroup"),),
+        shown=(
+            Shown("*", ("RetentionInDays", "KmsKeyId"), "Logs::LogGroup"),
+            Shown("*", ("RetentionInDays", "KmsKeyId"), "Custom::SharedLogGroup"),
+        ),
         controls=("10.5.1",),
         remark="90 days are the part of 10.5.1 that must be at hand. The 12 months are held by the "
         "audit bucket, for payments; if an assessor counts other logs here as audit logs (API "

@@ -198,7 +198,12 @@ def _dimensions_are_known(clients: Clients, subjects: Subjects, metric: Metric) 
     listed = clients("cloudwatch").list_metrics(
         Namespace=metric.namespace, Dimensions=metric.request()["Dimensions"]
     )["Metrics"]
-    alike = {each.name for each in map(Metric.of, listed) if each.dimensions == metric.dimensions}
+    alike = {
+        each.name
+        for each in map(Metric.of, listed)
+        # DynamoDB tells of a stream's calls by the stream's label too, but not their errors.
+        if [pair for pair in each.dimensions if pair[0] != "StreamLabel"] == [*metric.dimensions]
+    }
     if alike:
         return f"its dimensions are those of {min(alike)}"
     # Of a queue, say: its name. Physical ids may be URLs, ARNs, or of several parts.

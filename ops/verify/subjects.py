@@ -83,7 +83,7 @@ def of_stack(production: Production) -> Subjects:
             for name in names("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
             if not name.startswith(RELEASE_ALARMS)
         ],
-        log_groups=names("AWS::Logs::LogGroup"),
+        log_groups=names("AWS::Logs::LogGroup", "Custom::SharedLogGroup"),
         stack=resources,
         tags={tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])},
         missing=[

@@ -270,10 +270,13 @@ _READERS: Final[Mapping[str, Reader]] = {
             Resource=_arn("lambda", account, f"event-source-mapping:{name}")
         )["Tags"]
     ),
-    "AWS::Logs::LogGroup": lambda clients, account, _o, name: _read(
-        clients("logs").list_tags_for_resource(
-            resourceArn=_arn("logs", account, f"log-group:{name}")
-        )["tags"]
+    **dict.fromkeys(
+        ("AWS::Logs::LogGroup", "Custom::SharedLogGroup"),
+        lambda clients, account, _o, name: _read(
+            clients("logs").list_tags_for_resource(
+                resourceArn=_arn("logs", account, f"log-group:{name}")
+            )["tags"]
+        ),
     ),
     "AWS::RDS::DBInstance": lambda clients, _a, _o, name: _read(
         clients("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]["TagList"]

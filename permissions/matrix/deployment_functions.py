@@ -13,7 +13,9 @@ from permissions.resources import (
     ANYTHING,
     APPLICATION_KEY,
     AUDIT_OBJECT,
+    DATABASE_METRICS,
     DEFAULT_GROUP,
+    FLOW_LOG,
     LEDGER,
     LEDGER_GROUP,
     LEDGER_KEY,
@@ -23,8 +25,12 @@ from permissions.resources import (
     ROOT_STACK,
     SEAL,
     TABLE,
+    WELCOME_LOG,
     another,
+    bare,
     elsewhere,
+    group_of,
+    log_of,
 )
 from permissions.row import As, Rows, through
 
@@ -32,6 +38,8 @@ _SCHEMA: Final = As("payments-ledger-schema")
 _SEAL: Final = As(SEAL)
 _GROUP: Final = As("payments-default-security-group")
 _PROTECTION: Final = As("payments-termination-protection")
+_SHARED: Final = As("payments-shared-log-groups")
+_KEEPS: Final = "AssociateKmsKey CreateLogGroup DisassociateKmsKey PutRetentionPolicy TagResource"
 
 UNJUDGED: Final = frozenset(
     {
@@ -100,6 +108,28 @@ ROWS: Final[Rows] = (
     *_GROUP.lacks("sqs", "SendMessage", RETRY_QUEUE, "touches no data"),
     *_GROUP.lacks("secretsmanager", "GetSecretValue", MASTER_SECRET, "touches no data"),
     *_GROUP.lacks("kms", "Decrypt", APPLICATION_KEY, "touches no data", through("dynamodb")),
+    *writes_own_log("payments-shared-log-groups"),
+    *(
+        row
+        for log in (DATABASE_METRICS, WELCOME_LOG)
+        for row in (
+            *_SHARED.may("logs", _KEEPS, group_of(log), "adopts or makes the account's group"),
+            *_SHARED.may("logs", _KEEPS, bare(log), "as some of the actions name it"),
+            *_SHARED.lacks("logs", "DeleteLogGroup DeleteRetentionPolicy", group_of(log), "stays"),
+            *_SHARED.lacks("logs", "GetLogEvents PutLogEvents", log, "reads and writes no line"),
+            *_SHARED.never("logs", "PutRetentionPolicy", elsewhere(group_of(log)), "one region"),
+        )
+    ),
+    *(
+        row
+        for log in (FLOW_LOG, log_of("payment-processor"))
+        for row in _SHARED.lacks("logs", _KEEPS, group_of(log), "groups of the account only")
+    ),
+    *_SHARED.may("logs", "DescribeLogGroups", ANYTHING, "sees whose key a group has"),
+    *_SHARED.lacks("dynamodb", "GetItem PutItem", TABLE, "touches no data"),
+    *_SHARED.lacks("sqs", "SendMessage", RETRY_QUEUE, "touches no data"),
+    *_SHARED.lacks("secretsmanager", "GetSecretValue", MASTER_SECRET, "touches no data"),
+    *_SHARED.lacks("kms", "Decrypt", APPLICATION_KEY, "touches no data", through("dynamodb")),
     *writes_own_log("payments-termination-protection"),
     *_PROTECTION.may(
         "cloudformation",

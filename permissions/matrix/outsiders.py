@@ -20,7 +20,12 @@ from permissions.resources import (
     function,
     role_of,
 )
-from permissions.row import IF_ABSENT, As, Row, Rows, encrypted, through
+from permissions.row import FOR_AWS_RESOURCE, IF_ABSENT, As, Row, Rows, encrypted, through
+
+_OF_A_KEY: Final = (
+    "CreateGrant Decrypt DescribeKey Encrypt GenerateDataKey PutKeyPolicy ReEncryptFrom "
+    "ScheduleKeyDeletion"
+)
 
 
 def _kept_out(name: str) -> Iterator[Row]:
@@ -32,10 +37,16 @@ def _kept_out(name: str) -> Iterator[Row]:
     yield from who.never("s3", "GetObject PutObject", ACCESS_LOG, why)
     for queue in QUEUES:
         yield from who.never("sqs", "SendMessage ReceiveMessage", queue, why)
-    yield from who.never("sns", "Publish Subscribe", ALERTS, why)
+    yield from who.never("sns", "Subscribe SetTopicAttributes", ALERTS, why)
+    nobody = "nobody lets him; a denial could hit AWS's services"
+    yield from who.lacks("sns", "Publish", ALERTS, nobody)
     for key in KEYS:
-        yield from who.never("kms", "Decrypt PutKeyPolicy CreateGrant", key, why)
-        yield from who.never("kms", "Decrypt", key, why, through("s3"))
+        yield from who.lacks("kms", _OF_A_KEY, key, nobody)
+        for service in ("dynamodb", "logs", "rds", "s3", "secretsmanager", "sns", "sqs"):
+            yield from who.lacks("kms", "Decrypt GenerateDataKey", key, nobody, through(service))
+            yield from who.lacks(
+                "kms", "CreateGrant", key, nobody, through(service), FOR_AWS_RESOURCE
+            )
 
 
 _STRANGER: Final = As(OUTSIDER)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from permissions.matrix.payment_functions import writes_own_log
 from permissions.resources import (
     AUDIT_OBJECT,
+    DEPLOYMENT_GROUP,
+    DEPLOYMENTS,
     INTERFACE,
+    LEDGER_LOGIN,
     MASTER_SECRET,
     RELEASE_ALARM,
     RELEASED,
@@ -16,6 +20,7 @@ from permissions.resources import (
     function,
     live,
     role_of,
+    version,
 )
 from permissions.row import As, Given, Rows
 
@@ -25,7 +30,15 @@ _CODEDEPLOY: Final = As(CODEDEPLOY)
 
 _MOVES: Final = "moves the alias to the new version, and back"
 
-UNJUDGED: Final = frozenset({(CODEDEPLOY, "lambda:GetProvisionedConcurrencyConfig", "function")})
+_HOOK: Final = As("payments-release-test")
+
+UNJUDGED: Final = frozenset(
+    {
+        (CODEDEPLOY, "lambda:GetProvisionedConcurrencyConfig", "function"),
+        # Which AWS's own examples limit to the deployment groups.
+        (_HOOK.who, "codedeploy:PutLifecycleEventHookExecutionStatus", "deploymentgroup"),
+    }
+)
 """What the role is allowed, but the engine cannot be asked for: who, action, kind of resource."""
 
 ROWS: Final[Rows] = (
@@ -35,7 +48,15 @@ ROWS: Final[Rows] = (
         for row in (
             *_CODEDEPLOY.may("lambda", "GetAlias UpdateAlias", function(name), _MOVES),
             *_CODEDEPLOY.may("lambda", "GetAlias UpdateAlias", live(name), _MOVES),
-            *_CODEDEPLOY.lacks("lambda", "InvokeFunction", live(name), "calls none: no hooks"),
+            *_CODEDEPLOY.lacks("lambda", "InvokeFunction", live(name), "calls the hook alone"),
+            *_CODEDEPLOY.lacks("lambda", "InvokeFunction", version(name), "calls the hook alone"),
+            *_HOOK.may("lambda", "InvokeFunction", version(name), "tries it before clients do"),
+            *_HOOK.lacks(
+                "lambda",
+                "UpdateAlias PublishVersion DeleteFunction",
+                function(name),
+                "CodeDeploy's and CloudFormation's",
+            ),
             *_CODEDEPLOY.lacks(
                 "lambda",
                 "CreateAlias DeleteAlias PublishVersion DeleteFunction",
@@ -54,6 +75,26 @@ ROWS: Final[Rows] = (
             ),
         )
     ),
+    *_CODEDEPLOY.may(
+        "lambda", "InvokeFunction", function(_HOOK.who), "lets the new version be tried"
+    ),
+    *writes_own_log(_HOOK.who),
+    *_HOOK.may("codedeploy", "GetDeployment", DEPLOYMENT_GROUP, "learns what is moved where"),
+    *_HOOK.may("codedeploy", "GetApplicationRevision", DEPLOYMENTS, "learns what is moved where"),
+    *_HOOK.lacks(
+        "codedeploy", "GetApplicationRevision", another(DEPLOYMENTS), "this app's releases only"
+    ),
+    *_HOOK.lacks(
+        "codedeploy",
+        "UpdateDeploymentGroup DeleteDeploymentGroup CreateDeployment",
+        DEPLOYMENT_GROUP,
+        "starts and changes none",
+    ),
+    *_HOOK.lacks("dynamodb", "GetItem PutItem", TABLE, "touches no data"),
+    *_HOOK.lacks("s3", "GetObject", AUDIT_OBJECT, "touches no data"),
+    *_HOOK.lacks("sqs", "SendMessage", RETRY_QUEUE, "touches no data"),
+    *_HOOK.lacks("secretsmanager", "GetSecretValue", MASTER_SECRET, "touches no data"),
+    *_HOOK.lacks("rds-db", "connect", LEDGER_LOGIN, "payment-processor's login"),
     *_CODEDEPLOY.may("cloudwatch", "DescribeAlarms", RELEASE_ALARM, "watches the new version"),
     *_CODEDEPLOY.lacks(
         "cloudwatch",

@@ -12,6 +12,7 @@ from permissions.resources import (
     MASTER_SECRET,
     RETRY_QUEUE,
     TABLE,
+    bare,
     group_of,
     log_of,
 )
@@ -52,12 +53,19 @@ ROWS: Final[Rows] = (
     ),
     *_DATABASE.may(
         "logs",
-        "CreateLogGroup DescribeLogStreams",
+        "CreateLogGroup DescribeLogStreams PutRetentionPolicy",
         group_of(DATABASE_METRICS),
         "enhanced monitoring's terms",
     ),
+    *_DATABASE.may(
+        "logs",
+        "CreateLogGroup PutRetentionPolicy",
+        bare(DATABASE_METRICS),
+        "as some of the actions name it",
+    ),
+    *_DATABASE.lacks("logs", "DeleteLogGroup", group_of(DATABASE_METRICS), "logs stay"),
     *_DATABASE.lacks(
-        "logs", "DeleteLogGroup PutRetentionPolicy", group_of(DATABASE_METRICS), "logs stay"
+        "logs", "PutRetentionPolicy", group_of(log_of("payment-processor")), "no other log"
     ),
     *_DATABASE.lacks("logs", "PutLogEvents", log_of("payment-processor"), "no other log"),
     *(

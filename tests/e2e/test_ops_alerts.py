@@ -27,7 +27,7 @@ from tests.deployment import Production
 from tests.e2e.operators import ops
 from tests.environment import PROJECT
 
-HEALTH = "payments-system-health"
+HEALTH = "payments-system-health-service"
 LINKS = "subscriptions that anybody can end, by the link in each mail"
 
 

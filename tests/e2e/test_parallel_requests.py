@@ -58,7 +58,7 @@ def _process_in_parallel(
         answers = [answer.result() for answer in asked]
     statuses = Counter(answer.status if answer else None for answer in answers)
     # A client may be told to wait.
-    assert statuses.keys() <= {None, 200, 202, 429, 502, 503, 504}, statuses
+    assert statuses.keys() <= {None, 200, 202, 429, 500, 502, 503, 504}, statuses
     told = {
         answer.body["entry"]["entry_id"] for answer in answers if answer and answer.status == 200
     }

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import pytest
 
 from local import demonstration
-from tests.deployment import Production
+from tests.command_line import plan_or_deploy
+from tests.deployment import MONITORED_BEFORE, Production
 
 
 def test_what_is_deployed_can_be_described(production: Production) -> None:
@@ -28,6 +29,17 @@ def test_what_is_deployed_can_be_described(production: Production) -> None:
     assert ledger["BackupRetentionPeriod"] == 30
 
 
+@pytest.mark.parametrize("name", [MONITORED_BEFORE, "/aws/apigateway/welcome"])
+def test_a_log_group_of_the_account_is_adopted_or_made(production: Production, name: str) -> None:
+    logs = production.environment.client("logs")
+    (group,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    assert group["retentionInDays"] == 90
+    assert ":key/" in group["kmsKeyId"]
+    tags = logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*"))["tags"]
+    owner = {"Owner": "reporting"} if name == MONITORED_BEFORE else {}
+    assert tags.items() >= {"Team": "payments", **owner}.items()
+
+
 @pytest.mark.parametrize("name", ["payment-validator", "payment-processor", "audit-logger"])
 def test_functions_are_as_required(production: Production, name: str) -> None:
     configuration = production.function(name)
@@ -35,6 +47,30 @@ def test_functions_are_as_required(production: Production, name: str) -> None:
     functions = production.environment.client("lambda")
     reserved = functions.get_function_concurrency(FunctionName=name)
     assert reserved["ReservedConcurrentExecutions"] > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "refused", "remarks"),
+    [
+        (["team_tag=another", "environment_tag=another", "backup_retention_days=35"], [], []),
+        (["vpc_cidr=10.30.0.0/16"], ["AWS::EC2::Subnet", "AWS::EC2::VPC"], []),
+        (
+            ["database_instance_type=t3.large", "database_storage_gib=50"],
+            ["AWS::RDS::DBInstance"],
+            ["impossible", "interrupts"],
+        ),
+    ],
+)
+def test_a_plan_refuses_what_cannot_be_and_nothing_else(
+    production: Production, settings: list[str], refused: list[str], remarks: list[str]
+) -> None:
+    options = [option for setting in settings for option in ("-c", setting)]
+    done = plan_or_deploy(production.environment, "plan", "--json", *options)
+    report = done.document
+    types = {each["logical_id"]: each["resource_type"] for each in report["changes"]}
+    assert sorted({types[logical_id] for logical_id in report["refused"]}) == refused
+    assert sorted({each["weight"] for each in report["remarks"]}) == remarks
+    assert done.code == bool(refused)
 
 
 def test_a_deployment_changes_nothing_but_what_was_asked_for(production: Production) -> None:

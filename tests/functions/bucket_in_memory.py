@@ -7,7 +7,8 @@ import hashlib
 import io
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -32,7 +33,11 @@ class BucketInMemory:
     def __init__(self) -> None:
         self.versions: dict[str, list[dict[str, Any] | None]] = {}
         self.before_put: Callable[[], None] = lambda: None
-        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        # However coarse this machine's clock is, no two objects are of one time.
+        ticks = count()
+        self.clock: Callable[[], datetime] = lambda: (
+            datetime.now(UTC) + timedelta(microseconds=next(ticks))
+        )
         self.reads: list[str] = []
         self.heads: list[str] = []
         self.listed = 0
@@ -87,6 +92,8 @@ class BucketInMemory:
         self.heads.append(Key)
         version = self._version(Key, VersionId, "HeadObject")
         digest = hashlib.sha256(version["Content"]).digest()
+        if version.get("Unchecked"):
+            return _described(version)
         return {**_described(version), "ChecksumSHA256": base64.b64encode(digest).decode()}
 
     def _version(self, key: str, version: str, operation: str) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def call(patch: pytest.MonkeyPatch) -> Iterator[Callable[[], Functions]]:
     before = handler.stream
     patch.setenv("APPROVAL_VALIDITY_SECONDS", "900")
     queue = type("Queue", (), {"send": lambda *_: None})()
-    processor = Processor(FakeHistory(), FakeLedger(), FakeHistory())
+    processor = Processor(FakeHistory(), FakeLedger())
     patch.setattr(payment_processor.handler, "_processor", lambda: processor)
     patch.setattr(payment_processor.handler, "_retry_queue", lambda: queue)
 

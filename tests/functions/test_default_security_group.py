@@ -42,6 +42,12 @@ def describe(stub: Any, rules: dict[str, bool], token: str | None, following: st
     stub.add_response("describe_security_group_rules", answer, expected)
 
 
+def revoke(stub: Any, rule: str) -> None:
+    stub.add_response(
+        "revoke_security_group_ingress", {}, {"GroupId": GROUP, "SecurityGroupRuleIds": [rule]}
+    )
+
+
 def test_all_rules_of_all_pages_are_revoked(ec2: Any, stub: Any) -> None:
     describe(stub, {"in1": False, "out1": True}, None, "next")
     describe(stub, {"in2": False}, "next", None)
@@ -53,27 +59,70 @@ def test_all_rules_of_all_pages_are_revoked(ec2: Any, stub: Any) -> None:
     stub.add_response(
         "revoke_security_group_egress", {}, {"GroupId": GROUP, "SecurityGroupRuleIds": ["out1"]}
     )
-    strip_rules(ec2, GROUP)
+    describe(stub, {}, None, None)
+    assert strip_rules(ec2, GROUP) == []
 
 
 def test_no_rule_to_revoke_is_success(ec2: Any, stub: Any) -> None:
     describe(stub, {}, None, None)
-    strip_rules(ec2, GROUP)
+    describe(stub, {}, None, None)
+    assert strip_rules(ec2, GROUP) == []
 
 
 @pytest.fixture
-def tries(monkeypatch: pytest.MonkeyPatch, ec2: Any) -> list[str]:
-    """What EC2 refuses, one code a try; and no time passes between two."""
+def no_pause(monkeypatch: pytest.MonkeyPatch, ec2: Any) -> None:
+    """No time passes between two tries."""
+    monkeypatch.setattr(handler, "PAUSE", 0.0)
+    monkeypatch.setattr(boto3, "client", lambda _service, config: ec2)
+
+
+@pytest.fixture
+def tries(monkeypatch: pytest.MonkeyPatch, no_pause: None) -> list[str]:
+    """What EC2 refuses, one code a try."""
     codes: list[str] = []
 
-    def refuse(_ec2: Any, _group: str) -> None:
+    def refuse(_ec2: Any, _group: str) -> list[str]:
         if codes:
             raise ClientError({"Error": {"Code": codes.pop(0), "Message": "M"}}, "Revoke")
+        return []
 
-    monkeypatch.setattr(handler, "PAUSE", 0.0)
     monkeypatch.setattr(handler, "strip_rules", refuse)
-    monkeypatch.setattr(boto3, "client", lambda _service, config: ec2)
     return codes
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_group_that_still_shows_a_rule_is_looked_at_again(stub: Any) -> None:
+    """EC2 took the order, and shows the rule once more, or somebody has made another."""
+    rule = {"in1": False}
+    shown: list[dict[str, bool]] = [rule, {}]
+    for afterwards in shown:
+        describe(stub, rule, None, None)
+        revoke(stub, "in1")
+        describe(stub, afterwards, None, None)
+    handler._strip({"DefaultSecurityGroupId": GROUP})
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_group_that_keeps_a_rule_is_not_reported_empty(
+    stub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "PATIENCE", 0.0)
+    describe(stub, {"in1": False}, None, None)
+    revoke(stub, "in1")
+    describe(stub, {"in1": False}, None, None)
+    with pytest.raises(handler.RulesLeftError, match="in1"):
+        handler._strip({"DefaultSecurityGroupId": GROUP})
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_rule_that_is_gone_before_it_is_revoked_is_looked_for_again(stub: Any) -> None:
+    describe(stub, {"in1": False}, None, None)
+    stub.add_client_error(
+        "revoke_security_group_ingress", "InvalidSecurityGroupRuleId.NotFound", "gone"
+    )
+    describe(stub, {}, None, None)
+    describe(stub, {}, None, None)
+    handler._strip({"DefaultSecurityGroupId": GROUP})
 
 
 def test_a_policy_that_is_not_known_yet_is_waited_for(tries: list[str]) -> None:

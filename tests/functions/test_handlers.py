@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,9 +24,11 @@ from payment_processor import budget
 from payment_processor.logic import Processor
 from payment_processor.status import StatusReporter
 
-from ledger.session import LedgerUnavailableError
+from ledger.session import LedgerError, LedgerUnavailableError
+from payments.api import ProxyResponse, respond, serve
 from payments.contract import validator
 from payments.moments import now, to_rfc3339
+from payments.problems import Problem
 from tests.functions.conftest import Logs, Metrics
 from tests.functions.lambda_context import CONTEXT
 from tests.functions.test_contract import REQUEST as BODY
@@ -74,7 +80,7 @@ def queue(monkeypatch: pytest.MonkeyPatch, ledger: FakeLedger) -> list[str]:
     )
     history, queue = FakeHistory(approved), Queue()
     for name, part in {
-        "_processor": Processor(history, ledger, history),
+        "_processor": Processor(history, ledger),
         "_history": history,
         "_ledger": ledger,
         "_retry_queue": queue,
@@ -151,6 +157,24 @@ def test_a_fault_is_counted_for_the_version_that_answered(
     monkeypatch.setattr(store, "record_request", fail)
     validate(BODY)
     assert metrics() == [("CallsFailed", 1, "7")]
+
+
+def test_every_answer_with_5xx_is_counted(
+    monkeypatch: pytest.MonkeyPatch, metrics: Metrics
+) -> None:
+    """Also one that is no fault of the code: an outage that `/status` reports, a 5xx problem."""
+    logger = payment_validator.handler.logger
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "7")
+
+    def unavailable() -> ProxyResponse:
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "service_unavailable", "Later.")
+
+    for status in HTTPStatus:
+        if status >= 200:
+            serve({}, logger, partial(respond, status, {}))
+    serve({}, logger, unavailable)
+    failed = sum(status >= 500 for status in HTTPStatus)
+    assert metrics() == [("CallsFailed", 1, "7")] * (failed + 1)
 
 
 def test_no_card_number_is_logged_or_stored(store: Store, logs: Logs) -> None:
@@ -255,19 +279,116 @@ def test_the_schedules_event_sweeps_the_outbox(ledger: FakeLedger) -> None:
     assert ledger.outbox == {}
 
 
+@pytest.mark.usefixtures("queue")
+def test_a_sweep_that_reaches_no_ledger_is_no_failed_call(ledger: FakeLedger) -> None:
+    """Each of a failover's would be set aside for a person."""
+    ledger.error = LedgerUnavailableError("failing over")
+    assert payment_processor.handler.handle({"task": "sweep-outbox"}, CONTEXT) == {"delivered": 0}
+
+
+@pytest.mark.usefixtures("queue")
+def test_a_sweep_that_fails_otherwise_is_a_failed_call(ledger: FakeLedger) -> None:
+    ledger.error = LedgerError("refused")
+    with pytest.raises(LedgerError):
+        payment_processor.handler.handle({"task": "sweep-outbox"}, CONTEXT)
+
+
+class Context:
+    """A function's context whose time runs out.
+
+    Attributes:
+        left: seconds of the function's own time.
+    """
+
+    def __init__(self, left: float) -> None:
+        vars(self).update(vars(CONTEXT))
+        self.left = left
+        self.get_remaining_time_in_millis = lambda: int(self.left * 1000)
+
+
+def process_after(seconds: float, context: Context) -> dict[str, Any]:
+    """POST /process of a request that API Gateway got so many seconds before the function began."""
+    event = http("POST", "/process", {"transaction_id": TRANSACTION})
+    event["requestContext"]["requestTimeEpoch"] = int((time.time() - seconds) * 1000)
+    return payment_processor.handler.handle(event, context)
+
+
+@pytest.mark.usefixtures("queue")
+@pytest.mark.parametrize(("passed", "left"), [(10, 0), (11.5, 1)])
 def test_without_time_to_tell_the_history_a_posted_payment_is_answered_all_the_same(
-    queue: list[str], ledger: FakeLedger
+    ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch, passed: float, left: int
 ) -> None:
-    """Telling it takes 19 s at worst."""
-    for remaining, left in ((18_999, 1), (19_000, 0)):
-        ledger.entries.clear()
-        ledger.outbox.clear()
-        short = SimpleNamespace(
-            **{**vars(CONTEXT), "get_remaining_time_in_millis": lambda left=remaining: left}
-        )
-        event = http("POST", "/process", {"transaction_id": TRANSACTION})
-        answer = payment_processor.handler.handle(event, short)
-        assert (answer["statusCode"], len(ledger.outbox)) == (200, left)
+    """Telling it takes 18.05 s at worst, of 29 s that API Gateway waits."""
+    context = Context(30)
+    post = ledger.post
+
+    def slow(**terms: Any) -> Any:
+        context.left -= passed
+        return post(**terms)
+
+    monkeypatch.setattr(ledger, "post", slow)
+    answer = process_after(0, context)
+    assert (answer["statusCode"], len(ledger.outbox)) == (200, left)
+
+
+@pytest.mark.parametrize(
+    ("cold_start", "left", "status"),
+    [
+        (0, 30, 200),
+        (3, 30, 200),
+        (4.5, 30, 202),
+        (15, 30, 202),
+        (0, 24, 202),
+        (0, 5, 202),
+        # Clocks that differ tell nothing: the usual start of a sandbox is assumed.
+        (-0.5, 30, 200),
+        (-3600, 30, 200),
+        (3600, 30, 200),
+    ],
+)
+def test_with_too_little_time_a_payment_is_queued_without_asking_the_ledger(
+    queue: list[str], ledger: FakeLedger, cold_start: float, left: float, status: int
+) -> None:
+    """API Gateway has waited since before the sandbox was started."""
+    assert process_after(cold_start, Context(left))["statusCode"] == status
+    assert (set(ledger.entries), queue) == (
+        ({TRANSACTION}, []) if status == 200 else (set(), [TRANSACTION])
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "clients"),
+    [
+        ("payment_validator", {"dynamodb"}),
+        ("payment_processor", {"dynamodb", "sqs"}),
+        ("audit_logger", {"s3"}),
+    ],
+)
+def test_clients_are_made_while_the_sandbox_starts(function: str, clients: set[str]) -> None:
+    """Not in a client's first call. Nothing is sent."""
+    code = (
+        "import json, botocore.session, socket\n"
+        "made = []\n"
+        "create = botocore.session.Session.create_client\n"
+        "def note(self, service, *a, **k):\n"
+        "    made.append(service)\n"
+        "    return create(self, service, *a, **k)\n"
+        "botocore.session.Session.create_client = note\n"
+        "socket.socket.connect = None\n"
+        f"import {function}.handler\n"
+        "print(json.dumps(made))"
+    )
+    names = "TRANSACTIONS_TABLE RETRY_QUEUE_URL AUDIT_BUCKET AUDIT_KEY_ARN AWS_DEFAULT_REGION"
+    given = dict.fromkeys([*names.split(), "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], "x")
+    listing = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=LAMBDA_CODE,
+        env={**os.environ, **given},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert sorted(json.loads(listing)) == sorted(clients)
 
 
 def test_without_time_to_tell_the_history_a_queued_payment_is_posted_all_the_same(
@@ -309,7 +430,6 @@ def test_what_a_sandbox_needs_is_made_once(monkeypatch: pytest.MonkeyPatch) -> N
     for part in (
         "_processor",
         "_history",
-        "_impatient_history",
         "_retry_queue",
         "_ledger",
         "_status_reporter",
@@ -319,6 +439,7 @@ def test_what_a_sandbox_needs_is_made_once(monkeypatch: pytest.MonkeyPatch) -> N
         made.cache_clear()
 
 
+@pytest.mark.operating_system
 @pytest.mark.parametrize(
     ("function", "unwanted"),
     [

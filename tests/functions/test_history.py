@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import boto3
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +64,7 @@ def put(item: dict[str, Any]) -> dict[str, Any]:
         "TableName": TABLE,
         "Item": item,
         "ConditionExpression": "attribute_not_exists(transaction_id)",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 
 
@@ -103,13 +105,14 @@ def test_an_event_is_an_item_of_its_own_time(history: History, stub: Any) -> Non
         "timestamp": {"N": "1795401628964443"},
         "state": {"S": "posted"},
         "amount": {"N": "5"},
+        "delivery": ANY,
     }
     stub.add_response("put_item", {}, put(item))
     assert history.record_event("t1", 1795401628964443, {"state": "posted", "amount": 5})
 
 
 def test_an_event_cannot_name_another_item(history: History, stub: Any) -> None:
-    item = {"transaction_id": {"S": "t1"}, "timestamp": {"N": "7"}}
+    item = {"transaction_id": {"S": "t1"}, "timestamp": {"N": "7"}, "delivery": ANY}
     stub.add_response("put_item", {}, put(item))
     history.record_event("t1", 7, {"timestamp": 0, "transaction_id": "t2"})
 
@@ -195,6 +198,94 @@ def test_what_another_release_writes_besides_is_passed_over(history: History, st
     found = history.find("t1")
     assert found is not None
     assert (found.request, found.posting is not None) == (REQUEST, True)
+
+
+@pytest.mark.parametrize(
+    "name", ["payment_method_token", "reference", "idempotency_key", "reasons", "decided_at"]
+)
+def test_what_another_release_leaves_out_is_not_missed(
+    history: History, stub: Any, name: str
+) -> None:
+    less = {key: value for key, value in ITEM.items() if key != name}
+    stub.add_response("get_item", {"Item": less}, get())
+    found = history.find_request("t1")
+    assert found is not None
+    assert asdict(found) == asdict(REQUEST) | {name: [] if name == "reasons" else ""}
+    stub.add_response("query", {"Items": [less, POSTED_ITEM]}, QUERY)
+    payment = history.find("t1")
+    assert payment is not None
+    assert payment.posting is not None
+
+
+@pytest.mark.parametrize("name", ["merchant_id", "amount", "currency", "state", "expires_at"])
+def test_a_payment_without_its_terms_is_named_and_not_guessed(
+    history: History, stub: Any, name: str
+) -> None:
+    less = {key: value for key, value in ITEM.items() if key != name}
+    stub.add_response("get_item", {"Item": less}, get())
+    with pytest.raises(LookupError, match=name):
+        history.find_request("t1")
+    stub.add_response("query", {"Items": [less]}, QUERY)
+    with pytest.raises(LookupError, match=name):
+        history.find("t1")
+
+
+@pytest.mark.parametrize("name", ["merchant_id", "amount", "currency"])
+def test_a_posting_that_does_not_repeat_its_terms_has_those_of_the_request(
+    history: History, stub: Any, name: str
+) -> None:
+    """Were it passed over, a ledger that was restored to a time before would post it again."""
+    less = {key: value for key, value in POSTED_ITEM.items() if key != name}
+    stub.add_response("query", {"Items": [ITEM, less]}, QUERY)
+    found = history.find("t1")
+    assert found is not None
+    assert found.posting is not None
+    assert getattr(found.posting, name) == getattr(REQUEST, name)
+
+
+def test_a_state_that_only_a_later_release_knows_is_passed_over(
+    history: History, stub: Any
+) -> None:
+    later = [
+        {"transaction_id": {"S": "t1"}, "timestamp": {"N": "5"}, "kind": {"SS": ["x"]}},
+        {"transaction_id": {"S": "t1"}, "timestamp": {"N": "6"}, "state": {"S": "settled"}},
+    ]
+    stub.add_response("query", {"Items": [ITEM, *later]}, QUERY)
+    found = history.find("t1")
+    assert found is not None
+    assert (found.request, found.accepted, found.posting) == (REQUEST, False, None)
+
+
+class LostAnswer:
+    """A table whose first answer to each write is lost: the client's second try meets the item."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, Any]] = {}
+
+    def put_item(self, Item: dict[str, Any], **request: Any) -> None:  # noqa: N803
+        place = json.dumps([Item["transaction_id"], Item["timestamp"]])
+        there = self.items.setdefault(place, Item)
+        assert request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+        answer: Any = {"Error": {"Code": "ConditionalCheckFailedException"}, "Item": there}
+        raise ClientError(answer, "PutItem")
+
+    def get_item(self, Key: dict[str, Any], **_: Any) -> dict[str, Any]:  # noqa: N803
+        return {"Item": self.items[json.dumps([Key["transaction_id"], Key["timestamp"]])]}
+
+
+def test_an_event_whose_answer_was_lost_is_new_to_who_wrote_it_and_to_nobody_else() -> None:
+    """So it is counted once, though two deliver the same."""
+    history = History(LostAnswer(), TABLE)
+    event = {"state": "posted", "amount": 5}
+    assert history.record_event("t1", 7, event)
+    assert not history.record_event("t1", 7, event)
+
+
+def test_a_request_whose_answer_was_lost_is_new() -> None:
+    history = History(LostAnswer(), TABLE)
+    assert history.record_request(REQUEST) is REQUEST
+    later = replace(REQUEST, decided_at="2026-01-31T08:00:00.000001Z")
+    assert history.record_request(later) is not later
 
 
 def test_the_probe_tries_a_write_that_cannot_be_done(history: History, stub: Any) -> None:

@@ -9,9 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ledger_reader.handler import SESSION
+from payment_processor.budget import LEDGER_SESSION, LEDGER_SILENCE
 from pg8000.native import DatabaseError, InterfaceError  # type: ignore[import-untyped]
 
 from ledger.session import (
+    IDLE_LIMIT,
+    IDLE_SESSION_TIMEOUT,
     LedgerBusyError,
     LedgerRefusedError,
     LedgerSession,
@@ -19,6 +23,7 @@ from ledger.session import (
     longest_call,
 )
 
+NAT_FORGETS = 350  # seconds without traffic (Amazon VPC user guide, "NAT gateway basics")
 DEFECT = {"C": "22012", "M": "division by zero"}
 SHUTDOWN = {"C": "57P01", "M": "terminating connection due to administrator command"}
 
@@ -88,8 +93,14 @@ def server(clock: Clock) -> Server:
 
 
 @pytest.fixture
-def session(server: Server, clock: Clock) -> LedgerSession:
-    return LedgerSession(server.connect, clock)
+def wall_clock() -> Clock:
+    """Goes on while a sandbox is frozen, and may be set."""
+    return Clock()
+
+
+@pytest.fixture
+def session(server: Server, clock: Clock, wall_clock: Clock) -> LedgerSession:
+    return LedgerSession(server.connect, clock, wall_clock)
 
 
 def test_a_statement_is_prepared_once_a_connection(session: LedgerSession, server: Server) -> None:
@@ -149,15 +160,17 @@ def test_a_kept_connection_that_fails_at_once_is_replaced_unnoticed(
     assert [connection.closed for connection in server.opened] == [1, 0]
 
 
-def test_a_kept_connection_that_leads_nowhere_is_not_tried_again(
-    session: LedgerSession, server: Server
+@pytest.mark.parametrize(("silence", "opened"), [(LEDGER_SILENCE, 2), (2 * LEDGER_SILENCE, 1)])
+def test_a_kept_connection_that_leads_nowhere_is_replaced_after_one_time_limit(
+    session: LedgerSession, server: Server, silence: float, opened: int
 ) -> None:
-    server.errors = [None, OSError("timed out")]
+    """What lies between may have forgotten it. After two of them no time is left."""
+    server.errors = [None, OSError("timed out"), OSError("timed out")]
     session.run("SELECT 1")
-    server.answering = 1.5
+    server.answering = silence
     with pytest.raises(LedgerUnavailableError, match="timed out"):
         session.run("SELECT 1")
-    assert len(server.opened) == 1
+    assert len(server.opened) == opened
 
 
 def test_a_new_connection_that_fails_is_not_tried_again(
@@ -170,17 +183,45 @@ def test_a_new_connection_that_fails_is_not_tried_again(
 
 
 @pytest.mark.parametrize(("idle", "opened"), [(300.0, 1), (300.5, 2)])
+@pytest.mark.parametrize("frozen", [True, False])
 def test_a_connection_is_trusted_for_five_minutes(
-    session: LedgerSession, server: Server, clock: Clock, idle: float, opened: int
+    session: LedgerSession,
+    server: Server,
+    clock: Clock,
+    wall_clock: Clock,
+    idle: float,
+    opened: int,
+    frozen: bool,
 ) -> None:
+    """In a frozen sandbox, the monotonic clock stands still."""
     session.run("SELECT 1")
-    clock.now += idle
+    wall_clock.now += idle
+    clock.now += 0 if frozen else idle
     session.run("SELECT 1")
     assert len(server.opened) == opened
     assert server.opened[0].closed == opened - 1
 
 
-@pytest.mark.parametrize(("opening", "starts"), [(5.0, True), (5.5, False)])
+@pytest.mark.parametrize("passed", [1, 301])
+def test_a_wall_clock_that_was_set_back_tells_nothing(
+    session: LedgerSession, server: Server, clock: Clock, wall_clock: Clock, passed: float
+) -> None:
+    session.run("SELECT 1")
+    clock.now += passed
+    wall_clock.now -= 3600
+    session.run("SELECT 1")
+    assert len(server.opened) == 2
+
+
+def test_the_server_ends_what_sleeps_before_nat_forgets_it() -> None:
+    """Not before the function itself stops trusting it: no statement meets its end."""
+    seconds = float(IDLE_SESSION_TIMEOUT.removesuffix("s"))
+    assert IDLE_LIMIT < seconds < NAT_FORGETS
+    for settings in (LEDGER_SESSION, SESSION):
+        assert settings["idle_session_timeout"] == IDLE_SESSION_TIMEOUT
+
+
+@pytest.mark.parametrize(("opening", "starts"), [(2.0, True), (2.5, False)])
 def test_after_a_slow_opening_no_statement_is_started(
     session: LedgerSession, server: Server, opening: float, starts: bool
 ) -> None:
@@ -194,7 +235,9 @@ def test_after_a_slow_opening_no_statement_is_started(
     assert len(server.opened) == 1
 
 
-@pytest.mark.parametrize("error", [OSError("gone"), InterfaceError("connection is closed")])
+@pytest.mark.parametrize(
+    "error", [OSError("gone"), InterfaceError("connection is closed"), ValueError("closed file")]
+)
 def test_an_error_of_closing_is_nobodys(
     session: LedgerSession, server: Server, error: Exception
 ) -> None:
@@ -234,8 +277,8 @@ def test_what_the_server_says_of_a_sign_in_is_not_lost_where_closing_fails() -> 
 
 
 def test_the_longest_call_is_an_opening_after_a_dead_connection_and_all_answers() -> None:
-    # A second until the kept connection is given up; 5 s in which a statement may still start on a
-    # new one; two answers of 3 s each.
-    assert longest_call(opening=2.0, statement=3.0) == 1.0 + 5.0 + 2 * 3.0
-    assert longest_call(opening=20.0, statement=3.0) == 1.0 + 20.0
-    assert longest_call(opening=0.0, statement=100.0) == 1.0 + 5.0 + 200.0
+    # 3.2 s until the kept connection is given up; 2 s in which a statement may still start on a new
+    # one; two answers of 3 s each.
+    assert longest_call(opening=2.0, statement=3.0) == 3.2 + 2.0 + 2 * 3.0
+    assert longest_call(opening=20.0, statement=3.0) == 3.2 + 20.0
+    assert longest_call(opening=0.0, statement=100.0) == 3.2 + 2.0 + 200.0

@@ -15,7 +15,7 @@ from payment_processor.outbox import check_balance, measure, sweep
 
 from ledger.posting import Backlog, Entry, OutboxEvent, told_entry
 from ledger.session import LedgerBusyError, LedgerRefusedError, LedgerUnavailableError
-from payments.history import DECLINED, Payment, PaymentRequest, Posting
+from payments.history import DECLINED, Payment, PaymentRequest, Posting, _item
 from payments.moments import now
 from payments.problems import Problem
 from tests.functions.conftest import Metrics
@@ -164,7 +164,7 @@ def history() -> FakeHistory:
 
 @pytest.fixture
 def processor(history: FakeHistory, ledger: FakeLedger, clock: Clock) -> Processor:
-    return Processor(history, ledger, history, clock)
+    return Processor(history, ledger, clock)
 
 
 @pytest.fixture
@@ -276,18 +276,20 @@ def test_an_expired_approval_is_not_queued(
     assert history.accepted == {}
 
 
+@pytest.mark.parametrize("slow", ["reading the request", "waiting for the ledger"])
 def test_the_clock_is_read_after_what_takes_time(
-    processor: Processor, ledger: FakeLedger, history: FakeHistory, clock: Clock
+    processor: Processor, ledger: FakeLedger, history: FakeHistory, clock: Clock, slow: str
 ) -> None:
-    """Reading the request, and waiting for the ledger: what was in time before may not be now."""
+    """What was in time before may not be now."""
     ledger.error = LedgerUnavailableError()
-    find = history.find
+    subject, name = (history, "find") if slow == "reading the request" else (ledger, "post")
+    call = getattr(subject, name)
 
-    def slow(transaction_id: str) -> Payment | None:
+    def take_time(*arguments: Any, **named: Any) -> Any:
         clock.now = EXPIRY
-        return find(transaction_id)
+        return call(*arguments, **named)
 
-    history.find = slow  # type: ignore[method-assign]
+    setattr(subject, name, take_time)
     assert refusal(processor, "t1") == (503, "service_unavailable")
     assert history.accepted == {}
 
@@ -311,6 +313,15 @@ def test_what_the_ledger_refuses_for_good_is_not_said_to_be_on_its_way(
     with pytest.raises(LedgerRefusedError):
         processor.process("t1", pytest.fail)
     assert history.accepted == {}
+
+
+def test_without_time_a_payment_is_queued_and_the_ledger_not_asked(
+    processor: Processor, ledger: FakeLedger, history: FakeHistory, queue: list[str]
+) -> None:
+    assert processor.process("t1", queue.append, may_post=lambda: False) is None
+    assert queue == ["t1"]
+    assert ledger.entries == {}
+    assert set(history.accepted) == {"t1"}
 
 
 def test_acceptance_is_noted_before_the_payment_is_on_the_queue(
@@ -436,6 +447,40 @@ def test_a_sweep_goes_past_events_that_cannot_be_delivered(
     monkeypatch.setattr(history, "record_event", choosy)
     assert sweep(ledger, history, lambda: True) == 150
     assert len(ledger.outbox) == 100
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"state": "posted"},
+        {"state": "posted", "amount": 1, "currency": None},
+        {"amount": 0.5},
+        {"of": "another kind"},
+        {},
+    ],
+)
+def test_an_event_that_cannot_be_delivered_holds_up_nothing_behind_it(
+    processor: Processor,
+    ledger: FakeLedger,
+    history: FakeHistory,
+    monkeypatch: pytest.MonkeyPatch,
+    event: dict[str, Any],
+) -> None:
+    """Nor its own payment, which is posted."""
+    ledger.post(transaction_id="x0", merchant_id="m", amount=1, currency="EUR")
+    ledger.outbox[1] = OutboxEvent(1, "x0", 7, event)
+    record = history.record_event
+
+    def as_the_table(transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> bool:
+        _item(event)
+        return record(transaction_id, timestamp, event)
+
+    monkeypatch.setattr(history, "record_event", as_the_table)
+    assert posted(processor)
+    ledger.post(transaction_id="t3", merchant_id="m", amount=1, currency="EUR")
+    sweep(ledger, history, lambda: True)
+    assert {transaction for transaction, _ in history.events} >= {"t1", "t3"}
+    assert set(ledger.outbox) <= {1}
 
 
 def test_a_sweep_stops_when_its_time_is_up(ledger: FakeLedger, history: FakeHistory) -> None:

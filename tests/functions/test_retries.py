@@ -213,6 +213,38 @@ def test_logs_carry_message_transaction_and_the_requests_correlation_id(
     assert "transaction_id" not in third
 
 
+WHY = {
+    "the ledger cannot be reached": LedgerUnavailableError("no connection: no route"),
+    "the ledger is busy": LedgerBusyError("SQLSTATE 55P03: lock timeout"),
+    "the ledger refuses": LedgerRefusedError("SQLSTATE 23505: other terms"),
+    "never": Problem(HTTPStatus.CONFLICT, "payment_declined", "declined for good"),
+    "the table": EndpointConnectionError(endpoint_url="https://dynamodb"),
+    "a defect": KeyError("amount"),
+}
+
+
+@pytest.mark.parametrize("error", WHY.values(), ids=WHY)
+def test_the_reason_of_each_failed_retry_is_logged_with_its_transaction(
+    queue: Queue, logs: Logs, error: Exception
+) -> None:
+    run([payment(ONE), payment(TWO)], Ledger(x1=error), queue)
+    first, second = logs()
+    assert (first["transaction_id"], second["transaction_id"]) == (ONE, TWO)
+    assert first["level"] == "ERROR"
+    assert str(error) in first["exception"]
+
+
+def test_why_a_payment_was_not_tried_is_logged_with_its_transaction(
+    queue: Queue, logs: Logs
+) -> None:
+    run([payment(ONE), payment(TWO)], Ledger(x1=LedgerUnavailableError()), queue)
+    run([payment(ONE)], Ledger(), queue, times=0)
+    _, away, late = logs()
+    assert (away["transaction_id"], late["transaction_id"]) == (TWO, ONE)
+    assert away["message"] == "queued payment not tried: the ledger is not available"
+    assert late["message"] == "queued payment not tried: no time is left"
+
+
 def test_retries_and_last_deliveries_are_counted(queue: Queue, metrics: Metrics) -> None:
     ledger = Ledger(x1=LedgerRefusedError(), x2=LedgerRefusedError())
     run([payment(ONE, MAX_RECEIVES), payment(TWO, MAX_RECEIVES - 1), payment(THREE)], ledger, queue)

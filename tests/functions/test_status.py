@@ -20,7 +20,11 @@ class Clock:
         return self.time
 
 
-def reporter(down: set[str], clock: Callable[[], float] = lambda: 0.0) -> StatusReporter:
+def reporter(
+    down: set[str],
+    clock: Callable[[], float] = lambda: 0.0,
+    wall_clock: Callable[[], float] = lambda: 0.0,
+) -> StatusReporter:
     def probe(name: str) -> Callable[[], None]:
         def check() -> None:
             if name in down:
@@ -28,7 +32,7 @@ def reporter(down: set[str], clock: Callable[[], float] = lambda: 0.0) -> Status
 
         return check
 
-    return StatusReporter({name: probe(name) for name in COMPONENTS}, clock)
+    return StatusReporter({name: probe(name) for name in COMPONENTS}, clock, wall_clock)
 
 
 @pytest.mark.parametrize(
@@ -50,15 +54,27 @@ def test_the_state_says_whether_payments_can_be_accepted(down: set[str], status:
     assert {n for n, c in report["components"].items() if c["status"] == "down"} == down
 
 
-def test_an_answer_is_used_again_for_a_few_seconds_only() -> None:
+@pytest.mark.parametrize("frozen", [True, False])
+def test_an_answer_is_used_again_for_a_few_seconds_only(frozen: bool) -> None:
+    """In a frozen sandbox, the monotonic clock stands still."""
     down: set[str] = set()
-    clock = Clock()
-    status = reporter(down, clock)
+    clock, wall_clock = Clock(), Clock()
+    status = reporter(down, clock, wall_clock)
     status.report()
     down.add("ledger")
-    clock.time = CACHE_SECONDS - 0.001
-    assert status.report()["status"] == "operational"
-    clock.time = CACHE_SECONDS
+    for time, told in ((CACHE_SECONDS - 0.001, "operational"), (CACHE_SECONDS, "degraded")):
+        wall_clock.time = time
+        clock.time = 0 if frozen else time
+        assert status.report()["status"] == told
+
+
+def test_after_the_wall_clock_was_set_back_no_answer_is_used_again() -> None:
+    down: set[str] = set()
+    wall_clock = Clock()
+    status = reporter(down, wall_clock=wall_clock)
+    status.report()
+    down.add("ledger")
+    wall_clock.time = -0.001
     assert status.report()["status"] == "degraded"
 
 

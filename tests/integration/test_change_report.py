@@ -38,6 +38,7 @@ class Shop:
     key: str = "id"
     word: str = "hello"
     with_queue: bool = True
+    version: str = "First"
 
     def synthesize(self, folder: Path) -> Path:
         # As the CDK command line sets it: which file is which nested stack's template.
@@ -58,14 +59,16 @@ class Shop:
         orders.apply_removal_policy(RemovalPolicy.DESTROY)
         if self.with_queue:
             sqs.CfnQueue(data, "Jobs").apply_removal_policy(RemovalPolicy.DESTROY)
-        lambda_.Function(
-            NestedStack(root, "Compute"),
+        compute = NestedStack(root, "Compute")
+        greeter = lambda_.Function(
+            compute,
             "Greeter",
             runtime=lambda_.Runtime.PYTHON_3_14,
             handler="index.handler",
             code=lambda_.Code.from_inline("def handler(event, context): pass"),
             environment={"WORD": self.word, "TABLE": orders.ref},
         )
+        lambda_.CfnVersion(compute, self.version, function_name=greeter.function_name)
         app.synth()
         return folder
 
@@ -179,6 +182,18 @@ def test_a_removed_queue_is_refused_with_what_would_be_lost(
     assert "Jobs (AWS::SQS::Queue) would be removed; lost: the queue's messages" in done.output
     assert "--allow-replacement Jobs" in done.output
     assert len(change_report.environment.client("sqs").list_queues()["QueueUrls"]) > 0
+
+
+def test_a_version_is_warned_of_whose_function_does_not_change(
+    change_report: CommandLine, deployed: Shop, tmp_path: Path
+) -> None:
+    again = replace(deployed, version="Second")
+    report = change_report.report(again.synthesize(tmp_path / "again"))
+    assert [(each["logical_id"], each["weight"]) for each in report["remarks"]] == [
+        ("Second", "would fail")
+    ]
+    changed = replace(again, word="bye")
+    assert change_report.report(changed.synthesize(tmp_path / "changed"))["remarks"] == []
 
 
 def test_a_report_leaves_nothing_behind(

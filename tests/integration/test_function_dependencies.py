@@ -1,8 +1,10 @@
-"""pip installs for a function what was locked with its hash, and nothing else."""
+"""A function gets what was locked with its hash, and nothing else: the same wherever it is made."""
 
 from __future__ import annotations
 
 import hashlib
+import shutil
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 
 from building_blocks import bundle
 from building_blocks.bundle import BundleError, FunctionCode
+from tests.packages import FUNCTIONS
+from tests.synthesis import ROOT, synthesize
 
 
 @pytest.fixture
@@ -26,34 +30,97 @@ def dependency(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tupl
         archive.writestr("ours.py", "")
         archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: ours\nVersion: 1.0\n")
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", "")
+        # Where it is installed, its first line and the list of files name the interpreter.
+        script = "ours-1.0.data/scripts/ours"
+        archive.writestr(script, "#!python\n")
+        archive.writestr(f"{info}/RECORD", f"{script},sha256=as-it-was,9\n")
     monkeypatch.setattr(bundle, "ROOT", tmp_path)
     monkeypatch.setattr(bundle, "SOURCES", tmp_path)
     monkeypatch.setattr(bundle, "BUILD", tmp_path / "build")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     yield package, hashlib.sha256(wheel.read_bytes()).hexdigest()
-    assert not list((tmp_path / "build" / "dependencies").glob("*.*"))  # nothing half done is left
+    assert not list((tmp_path / "build" / "wheels").glob("*.*"))  # nothing half done is left
 
 
 def test_dependency_with_its_locked_hash_is_installed(dependency: tuple[Path, str]) -> None:
     package, digest = dependency
     (package / "requirements.txt").write_text(f"ours==1.0 --hash=sha256:{digest}\n")
-    assert (FunctionCode(package="one_function").build() / "ours.py").is_file()
+    with zipfile.ZipFile(FunctionCode(package="one_function").archive()) as archive:
+        assert "ours.py" in archive.namelist()
+
+
+def test_a_longer_lock_makes_the_same_package(dependency: tuple[Path, str]) -> None:
+    package, digest = dependency
+    lock, code = package / "requirements.txt", FunctionCode(package="one_function")
+    lock.write_text(f"ours==1.0 --hash=sha256:{digest}\n")
+    shorter = code.archive()
+    lock.write_text(f"ours==1.0 \\\n    --hash=sha256:{digest} \\\n    --hash=sha256:{'0' * 64}\n")
+    assert code.archive() == shorter
+
+
+def interpreter(folder: Path) -> str:
+    """This Python, with the packages that it has here, in a virtual environment elsewhere."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(Path(sys.executable).resolve())
+    (folder / "lib").symlink_to(Path(sys.prefix) / "lib")
+    (folder / "pyvenv.cfg").write_text(f"home = {sys.base_prefix}/bin\n")
+    return str(folder / "bin" / "python")
+
+
+def test_an_interpreter_elsewhere_makes_the_same_package(
+    dependency: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, digest = dependency
+    (package / "requirements.txt").write_text(f"ours==1.0 --hash=sha256:{digest}\n")
+    code = FunctionCode(package="one_function")
+    expected = code.archive()
+    monkeypatch.setattr(bundle, "BUILD", tmp_path / "other" / "build")
+    monkeypatch.setattr(sys, "executable", interpreter(tmp_path / "a longer path" / "of another"))
+    other = code.archive()
+    assert other != expected
+    assert other.parent.name == expected.parent.name
+    assert other.read_bytes() == expected.read_bytes()
+
+
+def test_two_checkouts_make_the_same_templates(tmp_path: Path) -> None:
+    """The other has another path, an interpreter elsewhere, other ends of lines, comments in its
+    requirements, and has fetched what it packs itself."""
+    checkout = tmp_path / "another checkout"
+    left_out = shutil.ignore_patterns(".*", "__pycache__", "node_modules", "cdk.out", "tests")
+    shutil.copytree(ROOT, checkout, ignore=left_out)
+    (checkout / "node_modules").symlink_to(ROOT / "node_modules")
+    for file in [*(checkout / "lambda_code").rglob("*.*"), *checkout.glob("*.*")]:
+        if file.is_file() and file.suffix != ".html":
+            comment = b"# Why this is here.\n" if file.name.startswith("requirements") else b""
+            file.write_bytes((comment + file.read_bytes()).replace(b"\n", b"\r\n"))
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    assert synthesize(ours) == ""
+    assert not synthesize(
+        theirs,
+        checkout,
+        interpreter(tmp_path / "venv"),
+        PIP_NO_INDEX="1",
+        PIP_FIND_LINKS=" ".join(str(folder) for folder in (bundle.BUILD / "wheels").iterdir()),
+    )
+    assert len(list(ours.glob("*.zip"))) == len(FUNCTIONS)
+    assert len(list(ours.glob("*.template.json"))) == 5
+    for file in [*ours.glob("*.zip"), *ours.glob("*.template.json")]:
+        assert (theirs / file.name).read_bytes() == file.read_bytes(), file.name
 
 
 def test_dependency_with_another_hash_is_refused(dependency: tuple[Path, str]) -> None:
     package, digest = dependency
     (package / "requirements.txt").write_text(f"ours==1.0 --hash=sha256:{'0' * 64}\n")
     with pytest.raises(BundleError, match=rf"(?s)not the one that was locked.*{digest}"):
-        FunctionCode(package="one_function").build()
+        FunctionCode(package="one_function").archive()
 
 
 def test_dependency_without_a_hash_is_refused(dependency: tuple[Path, str]) -> None:
     package, _ = dependency
     (package / "requirements.txt").write_text("ours==1.0\n")
     with pytest.raises(BundleError, match=r"has no hash; run `make lock`"):
-        FunctionCode(package="one_function").build()
+        FunctionCode(package="one_function").archive()
 
 
 def test_dependency_that_cannot_be_had_is_named_with_what_to_do(
@@ -68,5 +135,5 @@ def test_dependency_that_cannot_be_had_is_named_with_what_to_do(
     monkeypatch.setattr(bundle, "BUILD", tmp_path / "build")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(BundleError, match=r"(?s)one_function/requirements.txt.*make setup"):
-        FunctionCode(package="one_function").build()
-    assert not list((tmp_path / "build" / "dependencies").iterdir())
+        FunctionCode(package="one_function").archive()
+    assert not list((tmp_path / "build" / "wheels").iterdir())

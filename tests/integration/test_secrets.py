@@ -32,6 +32,7 @@ GENERATED = (
     "snapshots/*.json",
     "package-lock.json",
     "lambda_code/*/requirements.txt",
+    "tests/functions/requirements.txt",
     "tests/functions/earlier_trail.json",
     "tests/integration/ledger/previous_release/migrations.json",
 )

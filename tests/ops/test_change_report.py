@@ -11,6 +11,7 @@ import io
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,11 @@ from change_report.assembly import Assembly
 from change_report.comparison import Comparison
 from change_report.failure import ReportError
 from change_report.marks import STATEFUL, is_security, objections
-from change_report.model import Action, Change, Report, Source
+from change_report.model import Action, Change, Remark, Report, Source, Weight
 from change_report.review import Deployed, combine, look
-from change_report.templates import StackTemplate, synthesized
+from change_report.templates import StackTemplate, deployed, synthesized
 from command_line.ending import Stopped
+from config import ProductionConfig
 from tests.environment import PROJECT
 
 ROOT = "Shop"
@@ -40,6 +42,14 @@ TABLE = {
     "DeletionPolicy": "RetainExceptOnCreate",
     "Properties": {"TableName": "orders", "KeySchema": [{"AttributeName": "id"}]},
 }
+
+
+def _resource(resource_type: str, **properties: object) -> dict[str, Any]:
+    return {"Type": resource_type, "Properties": properties}
+
+
+# As a change set tells of a stack's tags: with no source.
+TAGS = {"Target": {"Attribute": "Tags", "RequiresRecreation": "Never"}, "Evaluation": "Static"}
 
 
 # -- the settings ------------------------------------------------------------------------
@@ -108,6 +118,52 @@ def test_the_schema_tells_what_cannot_be_changed_in_place(
     assert change.properties == tuple(differing)
 
 
+DATABASE = {"Engine": "postgres", "MultiAZ": True, "PerformanceInsightsKMSKeyId": "a"}
+
+
+@pytest.mark.parametrize(
+    ("differing", "action"),
+    [
+        ({"BackupRetentionPeriod": 35}, Action.CHANGED),
+        ({"DBParameterGroupName": "b"}, Action.CHANGED),
+        ({"MultiAZ": False}, Action.CHANGED),
+        ({"PreferredMaintenanceWindow": "sun:03:00-sun:04:00"}, Action.CHANGED),
+        ({"AutoMinorVersionUpgrade": False}, Action.CHANGED),
+        ({"Engine": "mysql"}, Action.REPLACED),
+        ({"PerformanceInsightsKMSKeyId": "b"}, Action.REPLACED),
+        ({"AvailabilityZone": "us-east-1b"}, Action.REPLACED),
+        ({"DBSnapshotIdentifier": "a"}, Action.REPLACED),
+        # Whose conditions nobody knows here.
+        ({"SourceDBInstanceIdentifier": "a"}, Action.MAY_BE_REPLACED),
+    ],
+)
+def test_what_may_replace_a_database_is_judged_by_what_changes(
+    differing: Mapping[str, Any], action: Action
+) -> None:
+    before = _resource("AWS::RDS::DBInstance", **DATABASE)
+    change = _compared({"Ledger": before}, {"Ledger": _with(before, **differing)})["Ledger"]
+    assert change.action is action
+
+
+def test_what_is_taken_away_from_a_database_or_added_to_it_replaces_nothing() -> None:
+    bare = _resource("AWS::RDS::DBInstance", Engine="postgres")
+    measured = _with(bare, PerformanceInsightsKMSKeyId="a")
+    restored = _with(bare, DBSnapshotIdentifier="a", AvailabilityZone="a", MultiAZ=True)
+    for before, after in ((bare, measured), (restored, _with(bare, MultiAZ=True))):
+        assert _compared({"Ledger": before}, {"Ledger": after})["Ledger"].action is Action.CHANGED
+
+
+@pytest.mark.parametrize(
+    ("tenancy", "action"), [("dedicated", Action.REPLACED), ("default", Action.CHANGED)]
+)
+def test_a_network_leaves_its_dedicated_machines_and_does_not_come_back(
+    tenancy: str, action: Action
+) -> None:
+    network = _resource("AWS::EC2::VPC", CidrBlock="10.0.0.0/16", InstanceTenancy="other")
+    found = _compared({"Network": network}, {"Network": _with(network, InstanceTenancy=tenancy)})
+    assert found["Network"].action is action
+
+
 def test_a_change_of_a_retention_policy_alone_is_a_change() -> None:
     wanted = {**TABLE, "DeletionPolicy": "Delete"}
     change = _compared({"Orders": TABLE}, {"Orders": wanted})["Orders"]
@@ -158,6 +214,36 @@ def test_a_resource_that_is_changed_in_place_keeps_its_name(reference: object) -
     changed = _with(TABLE, BillingMode="PAY_PER_REQUEST")
     found = _compared({"Orders": TABLE, "Reader": reader}, {"Orders": changed, "Reader": reader})
     assert set(found) == {"Orders"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "differing", "attribute", "changes"),
+    [
+        ("AWS::RDS::DBInstance", "DBInstanceClass", "Endpoint.Address", False),
+        ("AWS::RDS::DBInstance", "DBInstanceClass", "Endpoint.Port", False),
+        ("AWS::RDS::DBInstance", "Port", "Endpoint.Port", True),
+        ("AWS::DynamoDB::Table", "BillingMode", "StreamArn", False),
+        ("AWS::DynamoDB::Table", "StreamSpecification", "StreamArn", True),
+        ("AWS::EC2::VPC", "Tags", "DefaultSecurityGroup", False),
+    ],
+)
+def test_an_attribute_changes_with_the_properties_that_it_follows(
+    resource: str, differing: str, attribute: str, changes: bool
+) -> None:
+    before, after = (_resource(resource, **{differing: value}) for value in ("a", "b"))
+    reader = _resource("AWS::SSM::Parameter", Value={"Fn::GetAtt": ["It", attribute]})
+    found = _compared({"It": before, "Reader": reader}, {"It": after, "Reader": reader})
+    assert ("Reader" in found) is changes
+
+
+def test_another_default_of_a_parameter_may_change_what_refers_to_it() -> None:
+    queue = {"Jobs": _resource("AWS::SQS::Queue", QueueName={"Ref": "Name"})}
+
+    def template(name: str) -> StackTemplate:
+        return StackTemplate({"Parameters": {"Name": {"Default": name}}, "Resources": queue})
+
+    (change,) = Comparison(ROOT, template("a"), template("b")).changes()
+    assert change.action is Action.MAY_BE_REPLACED
 
 
 def test_a_custom_resource_that_changes_may_answer_otherwise() -> None:
@@ -391,6 +477,148 @@ def test_a_replacement_that_cloudformation_is_sure_of_stays() -> None:
     assert (change.action, change.source) == (Action.REPLACED, Source.CHANGE_SET)
 
 
+@pytest.mark.parametrize("evaluation", ["Static", "Dynamic"])
+def test_a_reference_to_a_resource_that_stays_replaces_nothing(evaluation: str) -> None:
+    """A key gets other tags. CloudFormation lists the database under it as possibly replaced, with
+    the change of a property whose text is what it was."""
+    key = _resource("AWS::KMS::Key", Tags=[{"Key": "Team", "Value": "a"}])
+    ledger = _resource("AWS::RDS::DBInstance", KmsKeyId={"Fn::GetAtt": ["Key", "Arn"]})
+    answer = _answer(
+        [
+            _said("Modify", "Key", "AWS::KMS::Key", Replacement="False", Details=[TAGS]),
+            _said(
+                "Modify",
+                "Ledger",
+                "AWS::RDS::DBInstance",
+                Replacement="Conditional",
+                Details=[
+                    TAGS,
+                    {**_detail("KmsKeyId", "Always"), "Evaluation": "Dynamic"},
+                    {
+                        **_detail("KmsKeyId", "Always", "ResourceAttribute"),
+                        "Evaluation": evaluation,
+                        "CausingEntity": "Key.Arn",
+                    },
+                ],
+            ),
+        ]
+    )
+    wanted = {"Key": _with(key, Tags=[{"Key": "Team", "Value": "b"}]), "Ledger": ledger}
+    comparison = Comparison(
+        ROOT,
+        StackTemplate({"Resources": {"Key": key, "Ledger": ledger}}),
+        StackTemplate({"Resources": wanted}),
+    )
+    report = combine(_read(answer), comparison, [])
+    assert {change.logical_id: change.action for change in report.changes} == {
+        "Key": Action.CHANGED,
+        "Ledger": Action.CHANGED,
+    }
+    assert {change.properties for change in report.changes} == {("Tags",)}
+
+
+def test_what_depends_is_judged_by_the_type_when_the_change_is_certain() -> None:
+    details = [_detail("BackupRetentionPeriod", "Conditionally")]
+    ledger = _resource("AWS::RDS::DBInstance", BackupRetentionPeriod=30)
+    answer = _answer(
+        [_said("Modify", "Ledger", ledger["Type"], Replacement="Conditional", Details=details)]
+    )
+    comparison = Comparison(
+        ROOT,
+        StackTemplate({"Resources": {"Ledger": ledger}}),
+        StackTemplate({"Resources": {"Ledger": _with(ledger, BackupRetentionPeriod=35)}}),
+    )
+    (change,) = combine(_read(answer), comparison, []).changes
+    assert (change.action, change.source) == (Action.CHANGED, Source.CHANGE_SET)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "action"),
+    [
+        # An endpoint that says of each property of a type that it depends.
+        (_resource("AWS::KMS::Key", A=1), {"A": 2}, Action.CHANGED),
+        (_resource("Custom::Seal", A=1), {"A": 2}, Action.CHANGED),
+        (_resource("AWS::SQS::Queue", A=1, QueueName="a"), {"QueueName": "b"}, Action.REPLACED),
+        (TABLE, {"KeySchema": []}, Action.MAY_BE_REPLACED),
+        (_resource("Any::Own::Type", A=1), {"A": 2}, Action.MAY_BE_REPLACED),
+        # It knows of a change that the templates do not tell.
+        (_resource("AWS::KMS::Key", A=1), {}, Action.MAY_BE_REPLACED),
+    ],
+)
+def test_what_depends_is_judged_by_the_schema(
+    before: Mapping[str, Any], after: Mapping[str, Any], action: Action
+) -> None:
+    details = [_detail(name, "Conditionally") for name in (after or {"A": 2})]
+    answer = _answer(
+        [_said("Modify", "It", before["Type"], Replacement="Conditional", Details=details)]
+    )
+    comparison = Comparison(
+        ROOT,
+        StackTemplate({"Resources": {"It": before}}),
+        StackTemplate({"Resources": {"It": _with(before, **after)}}),
+    )
+    (change,) = combine(_read(answer), comparison, []).changes
+    assert change.action is action
+
+
+def test_without_details_what_depends_is_asked_of_the_templates() -> None:
+    ledger = _resource("AWS::RDS::DBInstance", BackupRetentionPeriod=30)
+    answer = _answer(
+        [
+            _said("Modify", "Ledger", ledger["Type"], Replacement="Conditional", Details=[]),
+            _said("Modify", "Jobs", "AWS::SQS::Queue", Replacement="Conditional"),
+        ]
+    )
+    jobs = _resource("AWS::SQS::Queue", QueueName="jobs")
+    comparison = Comparison(
+        ROOT,
+        StackTemplate({"Resources": {"Ledger": ledger, "Jobs": jobs}}),
+        StackTemplate(
+            {"Resources": {"Ledger": _with(ledger, BackupRetentionPeriod=35), "Jobs": jobs}}
+        ),
+    )
+    report = combine(_read(answer), comparison, [])
+    assert {change.logical_id: change.action for change in report.changes} == {
+        "Ledger": Action.CHANGED,
+        "Jobs": Action.MAY_BE_REPLACED,  # which the templates do not explain
+    }
+
+
+def test_what_refers_to_what_cloudformation_is_sure_to_replace_changes_with_it() -> None:
+    """In another nested stack, and though the schemas do not say that this property replaces."""
+    group = _resource("AWS::RDS::DBSubnetGroup", DBSubnetGroupDescription="a")
+    changed = _with(group, DBSubnetGroupDescription="b")
+    network = _answer(
+        [
+            _said(
+                "Modify",
+                "Group",
+                group["Type"],
+                Replacement="True",
+                Details=[_detail("DBSubnetGroupDescription", "Always")],
+            )
+        ]
+    )
+    data = _answer(
+        [
+            _said(
+                "Modify",
+                "Ledger",
+                "AWS::RDS::DBInstance",
+                Replacement="True",
+                Details=[_detail("DBSubnetGroupName", "Always", "ParameterReference")],
+            )
+        ]
+    )
+    root = _answer([_nested("Network", "network-set"), _nested("Data", "data-set")])
+    comparison = Comparison(ROOT, _two_layers(group), _two_layers(changed))
+    report = combine(_read(root, network, data), comparison, [])
+    assert {change.logical_id: change.action for change in report.changes} == {
+        "Group": Action.REPLACED,
+        "Ledger": Action.REPLACED,
+    }
+
+
 def test_the_list_goes_stack_by_stack_the_gravest_first() -> None:
     queue = _resource("AWS::SQS::Queue")
     comparison = Comparison(
@@ -443,6 +671,22 @@ def test_the_end_of_a_stateful_resource_is_refused(resource_type: str, action: A
     assert bool(objections(report)) is ends
     assert objections(report, ["Other", "It"]) == []
     assert bool(objections(report, ["Other"])) is ends
+
+
+@pytest.mark.parametrize("resource_type", ["AWS::EC2::VPC", "AWS::EC2::Subnet"])
+def test_a_network_cannot_be_replaced_and_so_not_be_allowed_to(resource_type: str) -> None:
+    def refused(action: Action, *allowed: str) -> bool:
+        report = Report(stack=ROOT, changes=[_change(resource_type, action)])
+        return bool(objections(report, allowed))
+
+    assert refused(Action.REPLACED)
+    assert refused(Action.REPLACED, "It")
+    # It is not needed any more, or the schema leaves open what happens.
+    for action in (Action.REMOVED, Action.MAY_BE_REPLACED):
+        assert refused(action)
+        assert not refused(action, "It")
+    for action in (Action.ADDED, Action.CHANGED):
+        assert not refused(action)
 
 
 def test_what_can_be_made_again_may_be_replaced() -> None:
@@ -500,6 +744,40 @@ def test_a_refusal_says_what_would_be_lost_and_how_to_insist() -> None:
     presentation.show_objections(Console(file=output, width=200), refused)
     assert "It (AWS::RDS::DBInstance) would be replaced; lost: the database" in output.getvalue()
     assert "--allow-replacement It" in output.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "settings"),
+    [
+        ("AWS::EC2::Subnet", ["availability_zones", "vpc_cidr"]),
+        ("AWS::EC2::VPC", ["vpc_cidr"]),
+    ],
+)
+def test_a_refusal_of_another_network_says_why_and_which_settings_to_keep(
+    resource_type: str, settings: list[str]
+) -> None:
+    output = io.StringIO()
+    refused = [_change(resource_type, Action.REPLACED)]
+    presentation.show_objections(Console(file=output, width=500), refused)
+    told = output.getvalue()
+    assert f"It ({resource_type}) would be replaced, which cannot succeed: " in told
+    assert f"Keep {' and '.join(settings)} as " in told
+    assert set(settings) <= {setting.name for setting in fields(ProductionConfig)}
+    assert "--allow-replacement" not in told
+
+
+def test_remarks_are_told_with_the_change_and_by_themselves() -> None:
+    remark = Remark(
+        stack=ROOT, logical_id="It", weight=Weight.INTERRUPTS, text="[bold]a minute without it"
+    )
+    report = Report(
+        stack=ROOT, changes=[_change("AWS::RDS::DBInstance", Action.CHANGED)], remarks=[remark]
+    )
+    shown = _shown(report)
+    assert shown.count("interrupts") == 2
+    assert "interrupts It: [bold]a minute without it" in shown
+    (told,) = presentation.as_document(report)["remarks"]
+    assert (told["logical_id"], told["weight"]) == ("It", "interrupts")
 
 
 def test_the_report_for_programs_has_the_marks_too() -> None:
@@ -579,6 +857,28 @@ def test_a_refused_deployment_does_not_begin(runs: Runs) -> None:
     assert runs.deployed == 1
 
 
+def test_what_aws_would_refuse_does_not_begin_whatever_is_allowed(
+    runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs.changes = [_change("AWS::RDS::DBInstance")]
+    runs.remarks = [
+        Remark(stack=ROOT, logical_id="It", weight=Weight.IMPOSSIBLE, text="it has 220 GiB")
+    ]
+    for command in (["plan"], ["plan", "--json"], ["deploy", "--yes"]):
+        assert runs(*command, "--allow-replacement", "It") == 1
+        assert "it has 220 GiB" in capsys.readouterr().out
+    assert runs.deployed == 0
+
+
+@pytest.mark.parametrize("weight", [Weight.FAILS, Weight.INTERRUPTS, Weight.UNSEEN])
+def test_other_remarks_hold_up_nothing(runs: Runs, weight: Weight) -> None:
+    runs.changes = [_change("AWS::RDS::DBInstance")]
+    runs.remarks = [Remark(stack=ROOT, logical_id="It", weight=weight, text="so")]
+    assert runs("plan") == 0
+    assert runs("deploy", "--yes") == 0
+    assert runs.deployed == 1
+
+
 def test_a_plan_with_an_objection_has_exit_code_1_and_deploys_nothing(runs: Runs) -> None:
     runs.changes = [_change("AWS::RDS::DBInstance", Action.REMOVED)]
     assert runs("plan") == 1
@@ -614,6 +914,7 @@ class Runs:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self.changes: list[Change] = []
+        self.remarks: list[Remark] = []
         self.others_deploy = False
         self.steps: list[str] = []
         self._folder = folder
@@ -640,7 +941,7 @@ class Runs:
 
     def _review(self, assembly: Assembly, _now: Deployed) -> Report:
         self.steps.append(f"report on {assembly.folder.name}")
-        return Report(stack=ROOT, changes=self.changes)
+        return Report(stack=ROOT, changes=self.changes, remarks=self.remarks)
 
     def _deploy(self) -> None:
         self.steps.append(f"deploy {self._folder.name}")
@@ -671,16 +972,28 @@ def test_an_assembly_without_the_names_of_its_files_is_refused(tmp_path: Path) -
         synthesized(tmp_path, "root.json")
 
 
+def test_a_deployed_template_is_read_with_what_its_resources_are_called() -> None:
+    nested = {"Resources": {"Data": _resource("AWS::CloudFormation::Stack")}}
+    listed = [
+        ("Data", "AWS::CloudFormation::Stack", "arn:child", "UPDATE_COMPLETE"),
+        ("Gone", "AWS::SQS::Queue", "gone", "DELETE_COMPLETE"),
+        ("Never", "AWS::SQS::Queue", None, "CREATE_FAILED"),
+    ]
+    client = _client()
+    with Stubber(client) as stub:
+        _stands(stub, nested, listed)
+        _stands(stub, {"Resources": {"Orders": TABLE}}, [("Orders", "T", "orders", "IMPORTED")])
+        found = deployed(client, ROOT)
+    assert found.physical_ids == {"Data": "arn:child"}
+    assert found.children["Data"].physical_ids == {"Orders": "orders"}
+
+
 def test_a_folder_that_is_no_assembly_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="is no cloud assembly"):
         Assembly.read(tmp_path)
 
 
 # -- inside ------------------------------------------------------------------------------
-
-
-def _resource(resource_type: str, **properties: object) -> dict[str, Any]:
-    return {"Type": resource_type, "Properties": properties}
 
 
 def _with(resource: Mapping[str, Any], **properties: object) -> dict[str, Any]:
@@ -761,6 +1074,24 @@ def _answer(changes: list[dict[str, Any]], **others: str) -> dict[str, Any]:
         "Changes": changes,
         **others,
     }
+
+
+def _stands(
+    stub: Stubber, body: Mapping[str, Any], listed: list[tuple[str, str, str | None, str]]
+) -> None:
+    """A deployed stack's template and resources, as CloudFormation answers."""
+    stub.add_response("get_template", {"TemplateBody": json.dumps(body)})
+    summaries = [
+        {
+            "LogicalResourceId": logical_id,
+            "ResourceType": resource_type,
+            "ResourceStatus": status,
+            "LastUpdatedTimestamp": datetime.now(UTC),
+            **({"PhysicalResourceId": physical_id} if physical_id else {}),
+        }
+        for logical_id, resource_type, physical_id, status in listed
+    ]
+    stub.add_response("list_stack_resources", {"StackResourceSummaries": summaries})
 
 
 def _said(action: str, logical_id: str, resource_type: object, **others: object) -> dict[str, Any]:

@@ -182,6 +182,14 @@ def test_what_is_reported_only_when_it_happens_is_known_by_its_dimensions(aws: A
     assert told[SUMMARY].verdict is Verdict.HELD
 
 
+def test_errors_of_a_stream_are_known_by_a_metric_that_has_its_label_too(aws: Aws) -> None:
+    of = {"TableName": "history", "Operation": "GetRecords"}
+    errors = measured("AWS/DynamoDB", "SystemErrors", **of)
+    latency = measured("AWS/DynamoDB", "SuccessfulRequestLatency", **of, StreamLabel="2026-11-28")
+    told = found(aws, alarm(errors), has=[CALLS], listed=(latency,))
+    assert told[f"data of {Metric.of(errors)}"].verdict is Verdict.HELD
+
+
 @pytest.mark.parametrize(
     ("has", "verdict"), [([CALLS], Verdict.PROBLEM), ([], Verdict.UNSEEN)], ids=["after", "before"]
 )

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import boto3
@@ -16,7 +17,7 @@ import pytest
 from botocore.stub import Stubber
 
 from ops.checks import Check, Verdict
-from ops.preflight import account, offers, quotas
+from ops.preflight import account, offers, quotas, tools
 from ops.preflight.account import Existing
 from ops.preflight.needs import Needs
 from ops.production import Resource
@@ -361,3 +362,134 @@ def test_the_alert_address_must_be_one(address: str, verdict: Verdict) -> None:
     (found,) = account.alert_address(needs)
     assert found.verdict is verdict
     assert ("link in AWS's mail" in found.mend) == (verdict is Verdict.HELD)
+
+
+# -- what the deployment and the alerts need of the account ------------------------------------
+
+
+def rds_role(aws: Aws) -> Check:
+    (found,) = account.rds_role(as_clients(aws))
+    return found
+
+
+def test_rdss_own_role_is_there_where_a_database_was_before(aws: Aws) -> None:
+    role = {
+        "Path": "/aws-service-role/rds.amazonaws.com/",
+        "RoleName": "AWSServiceRoleForRDS",
+        "RoleId": "AROA000000000000000",
+        "Arn": "arn:aws:iam::111122223333:role/aws-service-role/rds.amazonaws.com/x",
+        "CreateDate": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    aws.answers("iam", "get_role", {"Role": role}, {"RoleName": "AWSServiceRoleForRDS"})
+    assert rds_role(aws).verdict is Verdict.HELD
+
+
+def test_a_fresh_account_is_told_how_to_make_rdss_own_role(aws: Aws) -> None:
+    aws.refuses("iam", "get_role", "NoSuchEntity")
+    found = rds_role(aws)
+    assert found.verdict is Verdict.PROBLEM
+    command = "aws iam create-service-linked-role --aws-service-name rds.amazonaws.com"
+    assert found.mend == command
+
+
+MANAGEMENT = {"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": []}
+TRAIL = {
+    "Name": "management",
+    "TrailARN": "arn:aws:cloudtrail:us-east-1:111122223333:trail/management",
+    "IncludeGlobalServiceEvents": True,
+    "IsMultiRegionTrail": True,
+}
+
+
+def trail(
+    aws: Aws, described: Mapping[str, Any] | None, logging: bool = True, **selects: Any
+) -> Check:
+    trails = [described] if described else []
+    aws.answers("cloudtrail", "describe_trails", {"trailList": trails})
+    if described and described["IncludeGlobalServiceEvents"]:
+        aws.answers("cloudtrail", "get_trail_status", {"IsLogging": logging})
+        if logging and selects:
+            aws.answers("cloudtrail", "get_event_selectors", selects)
+    (found,) = account.trail(as_clients(aws))
+    return found
+
+
+def advanced(**equals: str) -> dict[str, Any]:
+    fields = [{"Field": field, "Equals": [value]} for field, value in equals.items()]
+    return {"Name": "-", "FieldSelectors": fields}
+
+
+@pytest.mark.parametrize(
+    "selects",
+    [
+        {"EventSelectors": [MANAGEMENT]},
+        {"EventSelectors": [{**MANAGEMENT, "ReadWriteType": "WriteOnly"}]},
+        {"AdvancedEventSelectors": [advanced(eventCategory="Management")]},
+        {"AdvancedEventSelectors": [advanced(eventCategory="Management", readOnly="false")]},
+    ],
+)
+def test_a_trail_that_logs_changes_is_enough(aws: Aws, selects: dict[str, Any]) -> None:
+    found = trail(aws, TRAIL, **selects)
+    assert (found.verdict, found.found) == (Verdict.HELD, "logging: management")
+
+
+@pytest.mark.parametrize(
+    "selects",
+    [
+        {"EventSelectors": [{**MANAGEMENT, "IncludeManagementEvents": False}]},
+        {"EventSelectors": [{**MANAGEMENT, "ReadWriteType": "ReadOnly"}]},
+        {"AdvancedEventSelectors": [advanced(eventCategory="Data")]},
+        {"AdvancedEventSelectors": [advanced(eventCategory="Management", readOnly="true")]},
+    ],
+)
+def test_a_trail_that_logs_no_changes_is_none(aws: Aws, selects: dict[str, Any]) -> None:
+    found = trail(aws, TRAIL, **selects)
+    assert (found.verdict, found.found) == (Verdict.PROBLEM, "none that does, but management")
+    assert "put-event-selectors" in found.mend
+
+
+def test_a_trail_that_is_off_is_to_be_switched_on(aws: Aws) -> None:
+    found = trail(aws, TRAIL, logging=False)
+    assert found.verdict is Verdict.PROBLEM
+    assert found.mend.startswith("aws cloudtrail start-logging --name management")
+
+
+def test_a_trail_without_the_global_services_does_not_see_sign_ins(aws: Aws) -> None:
+    assert trail(aws, {**TRAIL, "IncludeGlobalServiceEvents": False}).verdict is Verdict.PROBLEM
+
+
+def test_an_organizations_trail_counts_though_it_shows_little_of_itself(aws: Aws) -> None:
+    aws.answers(
+        "cloudtrail", "describe_trails", {"trailList": [{**TRAIL, "IsOrganizationTrail": True}]}
+    )
+    aws.answers("cloudtrail", "get_trail_status", {"IsLogging": True})
+    aws.refuses("cloudtrail", "get_event_selectors", "TrailNotFoundException")
+    (found,) = account.trail(as_clients(aws))
+    assert found.verdict is Verdict.HELD
+
+
+def test_without_a_trail_it_is_told_how_to_make_one(aws: Aws) -> None:
+    found = trail(aws, None)
+    assert (found.verdict, found.found) == (Verdict.PROBLEM, "none")
+    assert "aws cloudtrail create-trail" in found.mend
+
+
+NOT_HERE = "no version 2; nothing here waits for it"
+
+
+@pytest.mark.parametrize(
+    ("told", "emulated", "verdict", "found"),
+    [
+        ("aws-cli/2.31.0 Python/3.13.7 Linux/6.1 exe/x86_64", False, Verdict.HELD, "2.31.0"),
+        ("aws-cli/1.42.1 Python/3.11.2 Linux/6.1", False, Verdict.PROBLEM, "1.42.1"),
+        ("", False, Verdict.PROBLEM, "not installed"),
+        ("", True, Verdict.UNSEEN, f"cannot be seen here: {NOT_HERE}"),
+        ("aws-cli/1.42.1 Python/3.11.2", True, Verdict.UNSEEN, f"cannot be seen here: {NOT_HERE}"),
+    ],
+)
+def test_the_aws_cli_is_there_for_the_runbooks(
+    monkeypatch: pytest.MonkeyPatch, told: str, emulated: bool, verdict: Verdict, found: str
+) -> None:
+    monkeypatch.setattr(tools, "_told", lambda *_command: told)
+    check = tools.aws_cli(emulated)
+    assert (check.verdict, check.found) == (verdict, found)

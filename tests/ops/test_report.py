@@ -170,7 +170,7 @@ def test_what_is_missing_is_a_problem(facts: Facts) -> None:
     evidence = [collecting._evidence(without, each) for each in REQUIREMENTS]
     told = list(collecting._problems(without, evidence, costs(without, REQUESTS)))
     assert "R9: no resource DataNestedStack/TransactionsTable in the templates" in told
-    group = facts.log_groups[0]
+    group = next(each for each in facts.log_groups if kind(each) == "Logs::LogGroup")
     eternal = altered(facts.built, group.logical_id, RetentionInDays=None)
     told = list(collecting._problems(eternal, facts.requirements, facts.costs))
     assert told == [f"R15: {facts.built.name(group)} is kept for ever"]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from aws_cdk import App
 
+from alerting.scenarios.catalogue import SCENARIOS
+from alerting.scenarios.verdict import Row, row
+from alerting.simulation.definitions import Definitions
 from building_blocks.alert import Alert
 from config import ProductionConfig
 from nested.observability import ObservabilityNestedStack
@@ -43,6 +46,18 @@ def _begin_what_takes_longest(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def policies(synthesized: Synthesized) -> Policies:  # noqa: F811
     return read(Templates.of(synthesized.folder))
+
+
+@pytest.fixture(scope="session")
+def definitions(synthesized: Synthesized) -> Definitions:  # noqa: F811
+    """The alarms and rules of the templates."""
+    return Definitions.of(Templates.of(synthesized.folder))
+
+
+@pytest.fixture(scope="session")
+def scenario_rows(definitions: Definitions) -> Mapping[str, Row]:
+    """What they make of each scenario, by its name."""
+    return {scenario.name: row(definitions, scenario) for scenario in SCENARIOS}
 
 
 @pytest.fixture(scope="session")

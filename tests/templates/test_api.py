@@ -76,6 +76,17 @@ def test_web_firewall_guards_the_stage(synthesized: Synthesized) -> None:
     # None only counts what the managed rules find.
     assert [rule.get("OverrideAction") for rule in rules] == [{"None": {}}] * 3 + [None]
     assert rules[-1]["Action"] == {"Block": {}}
+    # But for one, whose 403 would come before the contract's 413.
+    only_counted = {
+        rule["Name"]: rule["Statement"]["ManagedRuleGroupStatement"]["RuleActionOverrides"]
+        for rule in rules[:3]
+        if "RuleActionOverrides" in rule["Statement"]["ManagedRuleGroupStatement"]
+    }
+    assert only_counted == {
+        "AWSManagedRulesCommonRuleSet": [
+            {"Name": "SizeRestrictions_BODY", "ActionToUse": {"Count": {}}}
+        ]
+    }
     ((_, stage, _),) = synthesized.resources("AWS::ApiGateway::Stage")
     association = synthesized.only("AWS::WAFv2::WebACLAssociation")
     assert {"Ref": stage} in association["ResourceArn"]["Fn::Join"][1]
@@ -115,5 +126,27 @@ def test_the_access_log_keeps_nothing_that_a_client_can_write(synthesized: Synth
         "integration.status",
         "error.responseType",
         "wafResponseCode",
+        "tlsVersion",
+        "cipherSuite",
     }
     assert not [each for each in stage["MethodSettings"] if each["DataTraceEnabled"]]
+
+
+def test_the_stage_serves_only_when_its_functions_may_be_called(synthesized: Synthesized) -> None:
+    """A permission that names the stage by a reference is made after it."""
+    resources = synthesized.compute["Resources"]
+    ((_, stage, definition),) = synthesized.resources("AWS::ApiGateway::Stage")
+    ((_, rest_api, _),) = synthesized.resources("AWS::ApiGateway::RestApi")
+    permissions = {
+        name: json.dumps(resource["Properties"]["SourceArn"])
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::Lambda::Permission"
+        and resource["Properties"]["Principal"] == "apigateway.amazonaws.com"
+    }
+    assert permissions.keys() <= set(definition["DependsOn"])
+    called = []
+    for source in permissions.values():
+        assert f'"Ref": "{stage}"' not in source
+        assert f'"Ref": "{rest_api}"' in source
+        called.append(source.rpartition(', "')[2].removesuffix('"]]}'))
+    assert sorted(called) == ["/prod/GET/status", "/prod/POST/process", "/prod/POST/validate"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -9,6 +10,9 @@ import ssl
 import subprocess
 import sys
 import zipfile
+import zlib
+from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -20,18 +24,9 @@ from packaging.utils import canonicalize_name
 from building_blocks import bundle
 from building_blocks.bundle import PYTHON_VERSION, SOURCES, FunctionCode
 from nested.data import ledger_schema
+from tests import packages
+from tests.packages import FUNCTIONS, unpack
 from tests.synthesis import Synthesized
-
-FUNCTIONS = {
-    "payment_validator": ("payments",),
-    "payment_processor": ("payments", "ledger"),
-    "audit_logger": ("payments",),
-    "ledger_reader": ("payments", "ledger"),
-    "ledger_schema": ("ledger", "custom_resource"),
-    "default_security_group": ("custom_resource",),
-    "production_seal": ("custom_resource",),
-    "termination_protection": ("custom_resource",),
-}
 
 # Imports a handler as Lambda does: from its package, with the runtime's boto3 and nothing else.
 IMPORT_ALONE = """
@@ -51,12 +46,12 @@ assert callable(importlib.import_module(module).handle)
 
 @pytest.fixture(params=sorted(FUNCTIONS), scope="module")
 def code(request: pytest.FixtureRequest) -> FunctionCode:
-    return FunctionCode(package=request.param, shared_packages=FUNCTIONS[request.param])
+    return packages.code(request.param)
 
 
 @pytest.fixture(scope="module")
-def built(code: FunctionCode) -> Path:
-    return code.build()
+def built(code: FunctionCode, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpack(code, tmp_path_factory.mktemp(code.package))
 
 
 def test_handler_can_be_imported_from_its_package_alone(code: FunctionCode, built: Path) -> None:
@@ -80,15 +75,19 @@ def test_package_is_pure_python_so_that_every_platform_runs_the_same(built: Path
     assert not compiled
 
 
-def test_package_names_no_path_of_the_machine_that_built_it(built: Path) -> None:
+def test_package_holds_nothing_of_the_machine_that_built_it(built: Path) -> None:
     for file in built.rglob("*"):
         assert file.suffix != ".pyc"
-        if file.is_file() and file.suffix in {".txt", ".json", "", ".py"}:
+        assert file.name not in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+        if file.is_file():
             assert str(bundle.ROOT).encode() not in file.read_bytes(), file
+    assert not {"bin", "Scripts"} & {file.name for file in built.iterdir()}
 
 
-def test_same_sources_make_the_same_package(code: FunctionCode) -> None:
-    assert code.build() == code.build()
+def test_libraries_find_their_version_and_people_their_licences(built: Path) -> None:
+    for info in built.glob("*.dist-info"):
+        assert metadata.PathDistribution(info).version
+        assert list(info.rglob("LICENSE*")), info
 
 
 @pytest.fixture
@@ -104,37 +103,85 @@ def handler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return handler
 
 
-def test_changed_source_makes_another_package(handler: Path) -> None:
+def test_changed_source_makes_another_package(handler: Path, tmp_path: Path) -> None:
     code = FunctionCode(package="one_function")
-    first = code.build()
+    first = code.archive()
     handler.write_text("def handle(event, context): return 1\n", encoding="utf-8")
-    second = code.build()
-    assert first != second
-    assert (second / "one_function" / "handler.py").read_text() == handler.read_text(
-        encoding="utf-8"
-    )
-    assert code.archive().parent.name == second.name
+    second = code.archive()
+    assert first.parent.name != second.parent.name
+    unpacked = unpack(code, tmp_path / "unpacked") / "one_function" / "handler.py"
+    assert unpacked.read_text(encoding="utf-8") == handler.read_text(encoding="utf-8")
 
 
-def test_a_checkout_with_other_ends_of_lines_makes_the_same_package(
-    code: FunctionCode, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_package_is_named_by_the_hash_of_exactly_what_is_packed(handler: Path) -> None:
+    archive = FunctionCode(package="one_function").archive()
+    digest = hashlib.sha256()
+    with zipfile.ZipFile(archive) as packed:
+        for name in packed.namelist():
+            digest.update(f"{name}\0".encode() + hashlib.sha256(packed.read(name)).digest())
+    assert archive.parent.name == f"one_function-{digest.hexdigest()}"
+
+
+def _other_ends_of_lines(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def _comment(file: Path) -> None:
+    if file.name.startswith("requirements."):
+        file.write_bytes(b"# What a colleague wrote.\n\n" + file.read_bytes() + b"\n  # More.\n")
+
+
+def _time_and_rights(file: Path) -> None:
+    os.utime(file, (0, 1_000_000_000))
+    file.chmod(0o600)
+
+
+def _what_tools_leave(file: Path) -> None:
+    for name in ("__pycache__/module.pyc", ".DS_Store", f".{file.name}.swp"):
+        left = file.parent / name
+        left.parent.mkdir(exist_ok=True)
+        left.write_bytes(b"\x00")
+
+
+@pytest.mark.parametrize(
+    "change", [_other_ends_of_lines, _comment, _time_and_rights, _what_tools_leave]
+)
+def test_another_checkout_makes_the_same_package(
+    change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    code = packages.code("ledger_schema")
     checkout = tmp_path / "checkout"
     shutil.copytree(SOURCES, checkout, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in checkout.rglob("*"):
-        if file.is_file():
-            file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    for file in [file for file in checkout.rglob("*") if file.is_file()]:
+        change(file)
     expected = code.archive()
     fetched = tmp_path / "build"
     fetched.mkdir()
-    for part in [bundle.BUILD / "dependencies", *bundle.BUILD.glob("rds-ca-*")]:
+    for part in [bundle.BUILD / "wheels", *bundle.BUILD.glob("rds-ca-*")]:
         (fetched / part.name).symlink_to(part)
     with monkeypatch.context() as patched:
+        patched.setenv("PIP_NO_INDEX", "1")  # nothing needs to be fetched again
         patched.setattr(bundle, "SOURCES", checkout)
         patched.setattr(bundle, "BUILD", fetched)
         other = code.archive()
+    assert other != expected
     assert other.parent.name == expected.parent.name
     assert other.read_bytes() == expected.read_bytes()
+
+
+def test_another_compressor_makes_the_same_package(
+    handler: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler.write_text("def handle(event, context): ...\n" * 100, encoding="utf-8")
+    code = FunctionCode(package="one_function")
+    archive = code.archive()
+    ours = archive.read_bytes()
+    shutil.rmtree(archive.parent)
+    other = partial(zlib.compressobj, zlib.Z_BEST_SPEED, zlib.DEFLATED, -15)
+    with monkeypatch.context() as patched:
+        patched.setattr(zipfile, "_get_compressor", lambda *_: other())
+        assert code.archive() == archive
+    assert archive.read_bytes() != ours
 
 
 def test_migrations_are_no_others_in_a_checkout_with_other_ends_of_lines(tmp_path: Path) -> None:
@@ -167,20 +214,6 @@ def test_git_gives_every_checkout_the_ends_of_lines_of_the_repository(tmp_path: 
     git("checkout-index", "--all", "--force")
     assert text.read_bytes() == b"SELECT 1\n"
     assert picture.read_bytes() == b"\x89PNG\r\n\x1a\n"
-
-
-def test_archive_does_not_tell_when_and_with_which_rights_it_was_made(
-    handler: Path,
-) -> None:
-    code = FunctionCode(package="one_function")
-    archive = code.archive()
-    first = archive.read_bytes()
-    for made in (archive.parent, code.build()):
-        shutil.rmtree(made)
-    os.utime(handler, (0, 1_000_000_000))
-    handler.chmod(0o600)
-    assert code.archive() == archive
-    assert archive.read_bytes() == first
 
 
 # --- What is locked (docs/supply-chain.md) ---
@@ -221,6 +254,16 @@ def test_the_lock_is_of_what_people_wrote_and_names_no_index(code: FunctionCode)
     assert not [line for line in lock.read_text().splitlines() if "index" in line or "://" in line]
 
 
+def test_other_pythons_have_what_ships_and_the_tools_of_these_tests() -> None:
+    elsewhere = bundle.ROOT / "tests" / "functions" / "requirements.txt"
+    tools = _pins(elsewhere.with_suffix(".in"))
+    del tools["boto3"], tools["botocore"]  # of Lambda's runtime
+    assert tools.items() <= _pins(bundle.ROOT / "requirements-dev.txt").items()
+    for name in FUNCTIONS:
+        ships = _pins(SOURCES / name / "requirements.txt")
+        assert all(ships.get(pin, version) == version for pin, version in _pins(elsewhere).items())
+
+
 def test_what_ships_is_told_in_the_documentation() -> None:
     text = (bundle.ROOT / "docs" / "supply-chain.md").read_text()
     told = re.findall(r"^\| ([a-z0-9-]+) \| (\d\S*) \|", text, re.MULTILINE)
@@ -229,27 +272,23 @@ def test_what_ships_is_told_in_the_documentation() -> None:
     assert set(told) == {pin for pins in locked for pin in pins}
 
 
-def test_ledgers_clients_trust_the_authorities_of_rds_in_us_east_1_only() -> None:
-    built = FunctionCode(
-        package="payment_processor", shared_packages=FUNCTIONS["payment_processor"]
-    ).build()
+def test_ledgers_clients_trust_the_authorities_of_rds_in_us_east_1_only(tmp_path: Path) -> None:
+    built = unpack(packages.code("payment_processor"), tmp_path)
     context = ssl.create_default_context(cafile=str(built / "rds-ca.pem"))
     subjects = [str(authority["subject"]) for authority in context.get_ca_certs()]
     assert len(subjects) == 3
     assert all("Amazon RDS us-east-1 Root CA" in subject for subject in subjects)
 
 
-def test_deployed_code_is_the_built_package(synthesized: Synthesized) -> None:
-    deployed = []
-    for asset in synthesized.folder.glob("asset.*.zip"):
-        with zipfile.ZipFile(asset) as archive:
-            content = {name: archive.read(name) for name in archive.namelist()}
-        (name,) = (name for name in FUNCTIONS if f"{name}/handler.py" in content)
-        built = FunctionCode(package=name, shared_packages=FUNCTIONS[name]).build()
-        assert content == {
-            str(file.relative_to(built)): file.read_bytes()
-            for file in built.rglob("*")
-            if file.is_file()
-        }
-        deployed.append(name)
-    assert sorted(deployed) == sorted(FUNCTIONS)
+def test_deployed_code_is_the_built_package_under_its_hash(synthesized: Synthesized) -> None:
+    archives = {name: packages.code(name).archive() for name in FUNCTIONS}
+    deployed = {
+        function["Handler"].partition(".")[0]: function["Code"]["S3Key"]
+        for function in synthesized.properties("AWS::Lambda::Function")
+    }
+    assert deployed.keys() == archives.keys()
+    for name, archive in archives.items():
+        # The CDK makes a hash of whatever it is given as a hash.
+        key = hashlib.sha256(archive.parent.name.encode()).hexdigest() + ".zip"
+        assert deployed[name] == key
+        assert (synthesized.folder / f"asset.{key}").read_bytes() == archive.read_bytes()

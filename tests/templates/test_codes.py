@@ -83,6 +83,15 @@ def test_api_gateways_problems_are_those_of_the_functions(synthesized: Synthesiz
     assert found == expected
 
 
+def test_a_call_that_lambda_throttles_is_answered_as_the_contract_says() -> None:
+    """API Gateway answers 500, of a kind that it has no other name for than DEFAULT_5XX: not 502
+    (which is for what the function answers wrongly), nor 429."""
+    (known,) = (each for each in PROBLEMS if "DEFAULT_5XX" in each.gateway_responses)
+    assert known.status == 500
+    assert "takes all the requests that it can" in known.meaning
+    assert "Send the same request again" in known.advice
+
+
 def test_whatever_api_gateway_answers_is_a_problem() -> None:
     """Of the cases that it has, these stand for all that are not named."""
     named = {case for known in PROBLEMS for case in known.gateway_responses}

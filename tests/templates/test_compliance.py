@@ -122,10 +122,16 @@ def _deny_other_regions_to_s3_alone(properties: Properties) -> None:
             statement["Action"] = "s3:*"
 
 
-def _admit_foreign_readers(properties: Properties) -> None:
+def _admit_another_account(properties: Properties) -> None:
     for statement in properties["KeyPolicy"]["Statement"]:
-        if statement["Sid"] == "DenyForeignAccounts":
-            statement["Action"] = "kms:PutKeyPolicy"
+        if statement["Sid"] == "AccountUsesKeyThroughServices":
+            statement["Principal"] = {"AWS": "arn:aws:iam::999999999999:root"}
+
+
+def _admit_everybody(properties: Properties) -> None:
+    for statement in properties["KeyPolicy"]["Statement"]:
+        if statement["Sid"] == "AccountUsesKeyThroughServices":
+            statement["Principal"] = "*"
 
 
 def _with_inline_policy(properties: Properties) -> None:
@@ -148,12 +154,18 @@ def _with_aws_policy(properties: Properties) -> None:
     properties["ManagedPolicyArns"] = ["arn:aws:iam::aws:policy/ReadOnlyAccess"]
 
 
+def _needs_its_whole_window(properties: Properties) -> None:
+    properties["DatapointsToAlarm"] = properties["EvaluationPeriods"]
+
+
 _COMPUTE = "PaymentsProd/ComputeNestedStack"
 _DATA = "PaymentsProd/DataNestedStack"
 _NETWORK = "PaymentsProd/NetworkNestedStack"
 _BOUNDARY = "PaymentsProd/PermissionsBoundary/Resource"
 _APPLICATION_KEY = "PaymentsProd/ApplicationKey/Resource"
+_SHARED_LOG = "PaymentsProd/SharedLogGroups/DatabaseMonitoring/Default"
 _TOPIC = "PaymentsProd/ObservabilityNestedStack/AlertsTopic/Resource"
+_ALARMS = "PaymentsProd/ObservabilityNestedStack/Alarms"
 _VALIDATOR_POLICY = f"{_COMPUTE}/PaymentValidator/Role/Policy/Resource"
 
 REGRESSIONS = [
@@ -167,9 +179,10 @@ REGRESSIONS = [
     (
         "StrangersAdmitted",
         f"{_DATA}/LedgerDatabase/Key/Resource",
-        _drop_statement("DenyForeignAccounts"),
+        _drop_statement("DenyPlainHttp"),
     ),
-    ("StrangersAdmitted", _APPLICATION_KEY, _admit_foreign_readers),
+    ("StrangersAdmitted", _APPLICATION_KEY, _admit_another_account),
+    ("StrangersAdmitted", _APPLICATION_KEY, _admit_everybody),
     ("OpenGroup", f"{_NETWORK}/SecurityGroups/Database/Resource", _let_everybody_in),
     ("OpenGroup", f"{_NETWORK}/SecurityGroups/Database/Resource", _drop("SecurityGroupEgress")),
     ("OpenGroup", f"{_NETWORK}/SecurityGroups/Functions/Resource", _let_everything_out),
@@ -181,6 +194,8 @@ REGRESSIONS = [
         f"{_COMPUTE}/PaymentValidator/LogGroup/Resource",
         _drop("RetentionInDays"),
     ),
+    ("LogGroupWithoutRetention", _SHARED_LOG, _drop("RetentionInDays")),
+    ("Unencrypted", _SHARED_LOG, _drop("KmsKeyId")),
     (
         "WildcardAction",
         f"{_COMPUTE}/PaymentProcessor/Role/Policy/Resource",
@@ -197,6 +212,16 @@ REGRESSIONS = [
         "RoleWithoutBoundary",
         f"{_COMPUTE}/PaymentProcessor/Role/Resource",
         _drop("PermissionsBoundary"),
+    ),
+    (
+        "FillsItsWholeWindow",
+        f"{_ALARMS}/payments-nothing-processed/Resource",
+        _needs_its_whole_window,
+    ),
+    (
+        "FillsItsWholeWindow",
+        f"{_ALARMS}/payments-table-write-throttles/Resource",
+        _drop("DatapointsToAlarm"),
     ),
     ("SharedPolicy", f"{_COMPUTE}/AuditLogger/Role/Resource", _with_aws_policy),
     ("SharedPolicy", f"{_COMPUTE}/AuditLogger/Role/Resource", _with_inline_policy),
@@ -246,7 +271,18 @@ def test_a_policy_of_the_bucket_for_everybody_is_found(resources: list[Resource]
         {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
     )
     changed = [replace(r, properties=properties) if r is policy else r for r in resources]
-    assert list(_broken(changed)) == [("PublicBucket", policy.path)]
+    assert list(_broken(changed)) == [
+        ("PublicBucket", policy.path),
+        ("StrangersAdmitted", f"{_DATA}/AuditBucket/Bucket/Resource"),
+    ]
+
+
+def test_a_policy_that_no_longer_denies_strangers_is_found(resources: list[Resource]) -> None:
+    (policy,) = (r for r in resources if r.path == f"{_DATA}/AuditBucket/Bucket/Policy/Resource")
+    properties = json.loads(json.dumps(policy.properties))
+    _drop_statement("DenyForeignAccounts")(properties)
+    changed = [replace(r, properties=properties) if r is policy else r for r in resources]
+    assert list(_broken(changed)) == [("StrangersAdmitted", f"{_DATA}/AuditBucket/Bucket/Resource")]
 
 
 def test_what_a_nested_stack_is_handed_stands_as_its_owners_reference(

@@ -14,7 +14,7 @@ import pytest
 from permissions import document
 from permissions.matrix import MATRIX, UNJUDGED, service_roles
 from permissions.policies import Policies
-from permissions.resources import FUNCTIONS, TABLE, is_of_stranger
+from permissions.resources import FUNCTIONS, KEYS, TABLE, is_of_stranger
 from permissions.row import PLAIN_HTTP, As, Decision, Row, through
 from permissions.simulation import SimulationError, decide, run, simulation
 
@@ -209,6 +209,20 @@ def test_what_the_engine_does_not_know_is_no_denial(
 ) -> None:
     with pytest.raises(SimulationError, match=reason):
         decide(policies, row)
+
+
+def test_no_denial_of_a_key_or_of_publishing_asks_who_it_is(policies: Policies) -> None:
+    """One would beat the grants under which RDS opens its volumes, by principals that are not of
+    this account; and EventBridge may not say that it is a service."""
+    asked = 0
+    for arn, policy in policies.resources.items():
+        for statement in policy["Statement"]:
+            concerns = {"kms:*", "sns:Publish"} & set(as_list(statement["Action"]))
+            if statement["Effect"] == "Deny" and concerns:
+                asked += 1
+                keys = {key for block in statement["Condition"].values() for key in block}
+                assert keys == {"aws:SecureTransport"}, arn
+    assert asked == len(KEYS) + 1
 
 
 def test_a_malformed_policy_is_no_denial(policies: Policies) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from release_test import handler, trial
+from release_test.trial import REQUESTS
 
+from permissions.policies import Policies
 from permissions.templates import REGION, Templates
 from tests.synthesis import Resource, Synthesized
-from tests.templates.test_requirements import PAYMENT_FUNCTIONS, function, statements
+from tests.templates.test_requirements import PAYMENT_FUNCTIONS, as_list, function, statements
 
 BY_CANARY = ("payment-validator", "payment-processor")
 AT_ONCE = ("audit-logger",)
@@ -59,10 +63,11 @@ def group(synthesized: Synthesized, name: str) -> Resource:
     return groups[policy["DeploymentGroupName"]["Ref"]]
 
 
-def release_alarm(synthesized: Synthesized, name: str) -> Resource:
-    """The alarm that a function's deployment group names."""
-    (alarm,) = group(synthesized, name)["Properties"]["AlarmConfiguration"]["Alarms"]
-    return resources(synthesized, "AWS::CloudWatch::Alarm")[alarm["Name"]["Ref"]]
+def release_alarms(synthesized: Synthesized, name: str) -> list[Resource]:
+    """The alarms that a function's deployment group names."""
+    named = group(synthesized, name)["Properties"]["AlarmConfiguration"]["Alarms"]
+    alarms = resources(synthesized, "AWS::CloudWatch::Alarm")
+    return [alarms[alarm["Name"]["Ref"]] for alarm in named]
 
 
 def named_in(value: Any) -> Iterator[str]:
@@ -228,24 +233,22 @@ def test_a_release_that_fails_or_alarms_is_taken_back(synthesized: Synthesized, 
 
 
 @pytest.mark.parametrize("name", BY_CANARY)
-def test_the_alarm_fires_at_the_first_failure_of_the_version_behind_the_alias(
+def test_two_plain_alarms_watch_the_version_behind_the_alias(
     synthesized: Synthesized, name: str
 ) -> None:
+    """One on what Lambda counts as errors, one on what the function answers with 5xx."""
     version, _ = of_function(synthesized, "AWS::Lambda::Version", name)
     called, number = {"Ref": function_id(synthesized, name)}, {"Fn::GetAtt": [version, "Version"]}
-    alarm = release_alarm(synthesized, name)["Properties"]
-    (total,) = (query for query in alarm["Metrics"] if "Expression" in query)
-    counts = {query["Id"]: query for query in alarm["Metrics"] if query is not total}
-    assert total["Expression"] == "FILL(raised, 0) + FILL(failed, 0)"
-    assert {
-        identifier: (
-            query["MetricStat"]["Metric"]["Namespace"],
-            query["MetricStat"]["Metric"]["MetricName"],
-            {item["Name"]: item["Value"] for item in query["MetricStat"]["Metric"]["Dimensions"]},
+    alarms = [alarm["Properties"] for alarm in release_alarms(synthesized, name)]
+    assert [
+        (
+            alarm["Namespace"],
+            alarm["MetricName"],
+            {item["Name"]: item["Value"] for item in alarm["Dimensions"]},
         )
-        for identifier, query in counts.items()
-    } == {
-        "raised": (
+        for alarm in alarms
+    ] == [
+        (
             "AWS/Lambda",
             "Errors",
             {
@@ -254,14 +257,60 @@ def test_the_alarm_fires_at_the_first_failure_of_the_version_behind_the_alias(
                 "ExecutedVersion": number,
             },
         ),
-        "failed": ("Payments", "CallsFailed", {"service": called, "version": number}),
-    }
-    for query in counts.values():
-        assert (query["MetricStat"]["Stat"], query["MetricStat"]["Period"]) == ("Sum", 60)
-        assert query["ReturnData"] is False
-    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
-    assert alarm["EvaluationPeriods"] == 1
+        ("Payments", "CallsFailed", {"service": called, "version": number}),
+    ]
+    for alarm in alarms:
+        assert "Metrics" not in alarm
+        assert (alarm["Statistic"], alarm["Period"]) == ("Sum", 60)
+        assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (1, 3)
     assert group(synthesized, name)["Properties"]["AlarmConfiguration"]["Enabled"] is True
+
+
+def is_on(alarm: dict[str, Any], failures: dict[int, float], minute: int, late: int) -> bool:
+    """The state of a plain alarm on a sum at the end of a minute, as CloudWatch finds it ("Using
+    Amazon CloudWatch alarms", "Configuring how alarms treat missing data").
+
+    It looks some minutes further back than its periods, takes the newest datapoints that are there,
+    and makes up the missing ones only when these are fewer than its periods.
+
+    :param failures: by the minute in which they happened; what no minute has is missing.
+    :param late: minutes that a datapoint takes to arrive.
+    """
+    assert alarm["TreatMissingData"] == "notBreaching"
+    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+    periods = int(alarm["EvaluationPeriods"])
+    looked_at = range(minute - periods - 1, minute + 1)
+    arrived = [failures[one] for one in looked_at if one <= minute - late and one in failures]
+    breaching = sum(value > alarm["Threshold"] for value in arrived[-periods:])
+    return bool(breaching >= int(alarm["DatapointsToAlarm"]))
+
+
+CANARY_MINUTES = range(5)
+
+
+@pytest.mark.parametrize("late", [0, 1, 2, 3])
+@pytest.mark.parametrize("name", BY_CANARY)
+def test_a_failing_canary_is_seen_however_late_its_failures_arrive(
+    synthesized: Synthesized, name: str, late: int
+) -> None:
+    for alarm in release_alarms(synthesized, name):
+        failures = dict.fromkeys(CANARY_MINUTES, 2.0)
+        seen = [is_on(alarm["Properties"], failures, minute, late) for minute in CANARY_MINUTES]
+        assert True in seen
+
+
+@pytest.mark.parametrize("late", [0, 1, 2, 3])
+@pytest.mark.parametrize("name", BY_CANARY)
+def test_the_way_back_is_not_stopped_by_one_failure_of_the_former_version(
+    synthesized: Synthesized, name: str, late: int
+) -> None:
+    """The former version goes back by a canary under its own alarms, which are these."""
+    for alarm in release_alarms(synthesized, name):
+        for minute in CANARY_MINUTES:
+            failures = {minute: 1.0}
+            assert not any(
+                is_on(alarm["Properties"], failures, now, late) for now in CANARY_MINUTES
+            )
 
 
 @pytest.mark.parametrize("name", BY_CANARY)
@@ -275,16 +324,16 @@ def test_a_function_reports_failures_by_the_name_that_its_alarm_looks_for(
 
 @pytest.mark.parametrize("name", BY_CANARY)
 def test_no_alarm_fires_for_want_of_data(synthesized: Synthesized, name: str) -> None:
-    alarm = release_alarm(synthesized, name)["Properties"]
-    assert alarm["TreatMissingData"] == "notBreaching"
+    for alarm in release_alarms(synthesized, name):
+        assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
 
 
 @pytest.mark.parametrize("name", BY_CANARY)
-def test_each_version_has_an_alarm_of_its_own(synthesized: Synthesized, name: str) -> None:
+def test_each_version_has_alarms_of_its_own(synthesized: Synthesized, name: str) -> None:
     """One that a bad release set off must not be the one that its rollback asks."""
     version, _ = of_function(synthesized, "AWS::Lambda::Version", name)
-    alarm = release_alarm(synthesized, name)["Properties"]
-    assert version in named_in(alarm["AlarmName"])
+    for alarm in release_alarms(synthesized, name):
+        assert version in named_in(alarm["Properties"]["AlarmName"])
 
 
 @pytest.mark.parametrize("name", BY_CANARY)
@@ -293,14 +342,14 @@ def test_nothing_that_a_rollback_starts_waits_for_the_alias(
 ) -> None:
     """The alias waits for its group, and that for the alarm, and the alarm for no alias."""
     aliases = resources(synthesized, "AWS::Lambda::Alias").keys()
-    for resource in (group(synthesized, name), release_alarm(synthesized, name)):
+    for resource in (group(synthesized, name), *release_alarms(synthesized, name)):
         waits_for = {*named_in(resource["Properties"]), *resource.get("DependsOn", [])}
         assert not waits_for & aliases
 
 
 def test_release_alarms_act_on_codedeploy_only(synthesized: Synthesized) -> None:
     alarms = resources(synthesized, "AWS::CloudWatch::Alarm")
-    assert len(alarms) == len(BY_CANARY)
+    assert len(alarms) == 2 * len(BY_CANARY)
     for alarm in alarms.values():
         assert not {"AlarmActions", "OKActions"} & alarm["Properties"].keys()
 
@@ -332,8 +381,57 @@ def test_codedeploys_role_is_its_own_and_can_do_little(synthesized: Synthesized)
         "cloudwatch:DescribeAlarms",
         "lambda:GetAlias",
         "lambda:GetProvisionedConcurrencyConfig",
+        "lambda:InvokeFunction",
         "lambda:UpdateAlias",
     }
+
+
+@pytest.mark.parametrize("qualifier", ["live", "7"])
+@pytest.mark.parametrize("name", PAYMENT_FUNCTIONS)
+def test_codedeploy_may_ask_for_the_provisioned_concurrency_of_alias_and_version(
+    policies: Policies, name: str, qualifier: str
+) -> None:
+    arn = f"arn:aws:lambda:{REGION}:111122223333:function:{name}:{qualifier}"
+    allowed = [
+        pattern
+        for policy in policies.roles["codedeploy"].identity
+        for statement in policy["Statement"]
+        if "lambda:GetProvisionedConcurrencyConfig" in as_list(statement["Action"])
+        for pattern in as_list(statement["Resource"])
+    ]
+    assert any(fnmatch.fnmatchcase(arn, pattern) for pattern in allowed)
+
+
+# --- The test before clients ---
+
+
+@pytest.mark.parametrize("name", PAYMENT_FUNCTIONS)
+def test_a_new_version_is_tried_before_clients_reach_it(
+    synthesized: Synthesized, name: str
+) -> None:
+    _, alias = of_function(synthesized, "AWS::Lambda::Alias", name)
+    hook = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["BeforeAllowTrafficHook"]
+    assert function(synthesized, hook)["Description"].startswith("Tries the versions of a release")
+    assert name in REQUESTS
+
+
+def test_the_hook_can_be_called_for_all_functions_at_once_and_has_time(
+    synthesized: Synthesized,
+) -> None:
+    properties = function(synthesized, "payments-release-test")
+    assert properties["ReservedConcurrentExecutions"] == len(PAYMENT_FUNCTIONS)
+    # Two versions, and the pauses while Lambda makes them ready.
+    waiting = trial.PAUSE * (trial.TRIES - 1)
+    longest = handler.LONGEST_CALL + handler.LONGEST_CONNECT + waiting
+    assert function(synthesized, "payment-processor")["Timeout"] < handler.LONGEST_CALL
+    asked = 3 * handler.ASKED_AT_MOST * (handler.LONGEST_CONNECT + handler.LONGEST_ANSWER)
+    assert properties["Timeout"] >= 2 * longest + asked
+
+
+def test_the_hook_stands_before_what_is_released(synthesized: Synthesized) -> None:
+    """So that a rollback has taken it back, too, when the aliases go back."""
+    parameters = json.dumps(synthesized.root["Resources"]["ComputeNestedStack"]["Properties"])
+    assert '"Fn::GetAtt": ["ReleaseTestFunction' in parameters
 
 
 def test_a_group_is_made_when_its_role_can_do_what_it_must(synthesized: Synthesized) -> None:

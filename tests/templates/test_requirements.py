@@ -262,8 +262,7 @@ def test_r4_ledger_is_watched_and_kept_up_to_date(synthesized: Synthesized) -> N
     instance = synthesized.only("AWS::RDS::DBInstance")
     assert instance["AutoMinorVersionUpgrade"] is True
     assert instance["MonitoringInterval"] == 30
-    role = instance["MonitoringRoleArn"]["Fn::GetAtt"][0]
-    assert synthesized.data["Resources"][role]["Type"] == "AWS::IAM::Role"
+    assert instance["MonitoringRoleArn"] == {"Ref": monitoring_role(synthesized)[0]}
     assert instance["EnablePerformanceInsights"] is True
     assert instance["DatabaseInsightsMode"] == "standard"
     # hh:mm-hh:mm, and with the day, ddd:hh:mm-ddd:hh:mm, in UTC; they must not meet.
@@ -272,6 +271,63 @@ def test_r4_ledger_is_watched_and_kept_up_to_date(synthesized: Synthesized) -> N
         for name in ("PreferredBackupWindow", "PreferredMaintenanceWindow")
     )
     assert backup[1] < maintenance[0]
+
+
+def monitoring_role(synthesized: Synthesized) -> tuple[str, str]:
+    """The parameter by which the data layer is handed the role, and the role in the root."""
+    parameters = synthesized.root["Resources"]["DataNestedStack"]["Properties"]["Parameters"]
+    (found,) = (
+        (parameter, given["Fn::GetAtt"][0])
+        for parameter, given in parameters.items()
+        if "MonitoringRole" in parameter
+    )
+    return found
+
+
+def test_r4_ledgers_monitoring_role_is_known_everywhere_before_the_ledger_is_made(
+    synthesized: Synthesized,
+) -> None:
+    """RDS tries the role when it creates the instance, and IAM takes its time. Before the data
+    layer comes the network's, with NAT gateways, which take minutes; and before that, the role."""
+    resources = synthesized.root["Resources"]
+    _, role = monitoring_role(synthesized)
+    assert resources[role]["Type"] == "AWS::IAM::Role"
+    (policy,) = (
+        name
+        for name, each in resources.items()
+        if each["Type"] == "AWS::IAM::ManagedPolicy"
+        and {"Ref": role} in each["Properties"].get("Roles", [])
+    )
+    assert policy in resources["NetworkNestedStack"]["DependsOn"]
+    assert len(list(synthesized.resources("AWS::EC2::NatGateway"))) == 3
+    assert {layer for layer, _, _ in synthesized.resources("AWS::EC2::NatGateway")} == {"network"}
+    needed = json.dumps(resources["DataNestedStack"]["Properties"]["Parameters"])
+    assert '"Fn::GetAtt": ["NetworkNestedStack"' in needed
+    for kept in (role, policy):
+        assert resources[kept]["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert resources[kept]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_r4_ledgers_monitoring_role_may_what_awss_own_policy_lets_it_on_its_group_alone(
+    synthesized: Synthesized,
+) -> None:
+    _, role = monitoring_role(synthesized)
+    (policy,) = (
+        each["Properties"]
+        for _, _, each in synthesized.resources("AWS::IAM::ManagedPolicy")
+        if {"Ref": role} in each["Properties"].get("Roles", [])
+    )
+    # AmazonRDSEnhancedMonitoringRole, version 1
+    assert {action for each in statements(policy) for action in as_list(each["Action"])} == {
+        "logs:CreateLogGroup",
+        "logs:CreateLogStream",
+        "logs:DescribeLogStreams",
+        "logs:GetLogEvents",
+        "logs:PutLogEvents",
+        "logs:PutRetentionPolicy",
+    }
+    for each in statements(policy):
+        assert all("log-group:RDSOSMetrics" in json.dumps(of) for of in as_list(each["Resource"]))
 
 
 @pytest.mark.parametrize("name", PAYMENT_FUNCTIONS)
@@ -294,6 +350,19 @@ def test_r5_functions_run_on_arm64_with_the_bundled_python(synthesized: Synthesi
     for properties in synthesized.properties("AWS::Lambda::Function"):
         assert properties["Runtime"] == "python3.14"
         assert properties["Architectures"] == ["arm64"]
+
+
+def test_every_function_has_its_time_limits_and_tries_set_by_us(synthesized: Synthesized) -> None:
+    """The resolver has no time limit of a client's, and botocore's defaults are the runtime's."""
+    for properties in synthesized.properties("AWS::Lambda::Function"):
+        variables = properties["Environment"]["Variables"]
+        assert variables["RES_OPTIONS"] == "timeout:1 attempts:2"
+        assert (variables["AWS_RETRY_MODE"], variables["AWS_MAX_ATTEMPTS"]) == ("standard", "2")
+
+
+def test_the_ledgers_name_has_one_address(synthesized: Synthesized) -> None:
+    """The time to connect is counted once (lambda_code/ledger/connection.py)."""
+    assert synthesized.only("AWS::RDS::DBInstance").get("NetworkType", "IPV4") == "IPV4"
 
 
 @pytest.mark.parametrize("name", PAYMENT_FUNCTIONS)
@@ -565,10 +634,8 @@ def test_r15_groups_that_aws_would_create_are_declared(synthesized: Synthesized)
     ((_, api, _),) = synthesized.resources("AWS::ApiGateway::RestApi")
     execution = {"Fn::Join": ["", ["API-Gateway-Execution-Logs_", {"Ref": api}, "/prod"]]}
     for name in (
-        "/aws/apigateway/welcome",
         "/aws/rds/instance/payments-ledger/postgresql",
         "/aws/rds/instance/payments-ledger/upgrade",
-        "RDSOSMetrics",
         "aws-waf-logs-payments",
         "/payments/vpc-flow-logs",
         "/payments/api-access",
@@ -577,6 +644,44 @@ def test_r15_groups_that_aws_would_create_are_declared(synthesized: Synthesized)
         assert name in names
     exports = synthesized.only("AWS::RDS::DBInstance")["EnableCloudwatchLogsExports"]
     assert exports == ["postgresql", "upgrade"]
+
+
+SHARED_LOG_GROUPS = ("/aws/apigateway/welcome", "RDSOSMetrics")
+
+
+def test_r15_groups_of_the_account_are_kept_as_ours_are_and_never_created_by_name(
+    synthesized: Synthesized,
+) -> None:
+    """They exist wherever API Gateway logged or enhanced monitoring ran before."""
+    kept = {each["LogGroupName"]: each for each in synthesized.properties("Custom::SharedLogGroup")}
+    assert set(kept) == set(SHARED_LOG_GROUPS)
+    ((_, key, _),) = (
+        found for found in synthesized.resources("AWS::KMS::Key") if found[0] == "root"
+    )
+    for name, each in kept.items():
+        assert int(each["RetentionInDays"]) == 90
+        assert each["KmsKeyId"] == {"Fn::GetAtt": [key, "Arn"]}
+        assert each["Tags"].keys() == {"Environment", "Team", "CostCenter"}
+        assert json.dumps(each["LogGroupArn"]).endswith(f':log-group:{name}"]]}}')
+    declared = {
+        group.get("LogGroupName")
+        for group in synthesized.properties("AWS::Logs::LogGroup")
+        if isinstance(group.get("LogGroupName"), str)
+    }
+    assert not declared & set(SHARED_LOG_GROUPS)
+
+
+def test_r15_groups_of_the_account_are_kept_before_aws_writes_to_them(
+    synthesized: Synthesized,
+) -> None:
+    """Data, with the database, and Compute, with API Gateway's role, come after Network."""
+    shared = {
+        name
+        for layer, name, _ in synthesized.resources("Custom::SharedLogGroup")
+        if layer == "root"
+    }
+    assert len(shared) == len(SHARED_LOG_GROUPS)
+    assert shared <= set(synthesized.root["Resources"]["NetworkNestedStack"]["DependsOn"])
 
 
 def test_r16_stack_carries_the_three_tags(synthesized: Synthesized) -> None:
@@ -593,7 +698,7 @@ def test_r17_each_function_has_a_role_of_its_own(synthesized: Synthesized) -> No
         (layer, resource["Properties"]["Role"]["Fn::GetAtt"][0])
         for layer, _, resource in synthesized.resources("AWS::Lambda::Function")
     ]
-    assert len(roles) == len(set(roles)) == 8
+    assert len(roles) == len(set(roles)) == 10
 
 
 def test_r17_each_role_has_one_policy_that_is_written_for_it(synthesized: Synthesized) -> None:

@@ -99,6 +99,7 @@ STATELESS = {
     "Custom::DefaultSecurityGroup",
     "Custom::LedgerSchema",
     "Custom::ProductionSeal",
+    "Custom::SharedLogGroup",
     "Custom::TerminationProtection",
 }
 """Types that hold nothing which would be lost."""
@@ -123,15 +124,8 @@ def not_kept(templates: Templates) -> Iterator[str]:
 
 
 def helpers(name: str, resources: dict[str, Resource]) -> set[str]:
-    """What a resource refers to in its own template, and the policies of the roles among it."""
-    referred = references(resources[name]["Properties"]) & resources.keys()
-    policies = {
-        other
-        for other, resource in resources.items()
-        if resource["Type"] == "AWS::IAM::ManagedPolicy"
-        and references(resource["Properties"].get("Roles", [])) & referred
-    }
-    return referred | policies
+    """What a resource refers to in its own template. (Its role for monitoring is the root's.)"""
+    return references(resources[name]["Properties"]) & resources.keys()
 
 
 def references(value: Any) -> set[str]:
@@ -166,8 +160,6 @@ def test_the_databases_helpers_are_what_it_refers_to(synthesized: Synthesized) -
     resources = synthesized.data["Resources"]
     ((_, instance, _),) = synthesized.resources("AWS::RDS::DBInstance")
     assert {resources[name]["Type"] for name in helpers(instance, resources)} == {
-        "AWS::IAM::ManagedPolicy",
-        "AWS::IAM::Role",
         "AWS::KMS::Key",
         "AWS::RDS::DBParameterGroup",
         "AWS::RDS::DBSubnetGroup",

@@ -32,5 +32,18 @@ def test_it_stands_before_every_layer_and_waits_for_none(synthesized: Synthesize
     assert not waited_for(first, resources) & layers
 
 
+def test_what_else_may_fail_in_the_root_comes_after_it(synthesized: Synthesized) -> None:
+    """All but what it stands on itself (key, boundary, its own function) and the key's alias."""
+    resources = synthesized.root["Resources"]
+    (first,) = (name for name, each in resources.items() if each["Type"] == PROTECTION)
+    beside = {
+        each["Type"]
+        for name, each in resources.items()
+        if name not in {first, *waited_for(first, resources)}
+        and first not in waited_for(name, resources)
+    }
+    assert beside == {"AWS::KMS::Alias"}
+
+
 def test_it_is_about_the_root_stack(synthesized: Synthesized) -> None:
     assert synthesized.only(PROTECTION)["StackId"] == {"Ref": "AWS::StackId"}

@@ -7,7 +7,12 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from building_blocks.alert import Severity
 from config import ProductionConfig
 from nested.compute import ComputeOutputs
-from nested.observability.alarms.metric_alarm import MINUTE, MetricAlarm, harmless
+from nested.observability.alarms.metric_alarm import (
+    MINUTE,
+    MetricAlarm,
+    harmless,
+    share_of_failures,
+)
 from nested.observability.log_metrics import CALLS_THROTTLED, NAMESPACE
 
 _FAMILY = "api"
@@ -26,9 +31,7 @@ def api_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[Metric
                 "with 5xx, in three minutes of five."
             ),
             impact="Payments fail; clients do not know what became of them until they ask again.",
-            # The average of ones and zeros is the share. Three bad minutes are asked for, so that
-            # one failed call in a quiet hour is not an outage; three are worth a look.
-            metric=stage.metric_server_error(statistic="Average", period=MINUTE),
+            metric=share_of_failures("api", stage.metric_server_error()),
             threshold=config.alarm_server_error_percent / 100,
             no_data=_QUIET,
         ),

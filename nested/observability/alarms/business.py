@@ -10,9 +10,11 @@ from nested.compute import ComputeOutputs
 from nested.observability.alarms.metric_alarm import (
     AT_ONCE,
     MINUTE,
+    OUTLASTING,
+    STANDING,
     MetricAlarm,
-    alarming,
     harmless,
+    told,
 )
 
 _FAMILY = "business"
@@ -82,21 +84,41 @@ def business_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[M
             datapoints=AT_ONCE,
             no_data=_NONE,
         ),
-        MetricAlarm(
-            name="outbox-age",
-            family=_FAMILY,
-            severity=Severity.CRITICAL,
-            summary=(
-                "The payments' history is more than "
-                f"{config.alarm_outbox_age_seconds} s behind the ledger, or is not swept at all."
-            ),
-            impact="Payments are posted, but their history does not say so.",
-            metric=reported("OutboxAge", "payment-processor", "Maximum"),
-            threshold=config.alarm_outbox_age_seconds,
-            label="age of the oldest event",
-            no_data=alarming("The sweep reports it every minute: without it, nobody sweeps."),
-        ),
+        _outbox_age(config, compute),
     ]
+
+
+def _outbox_age(config: ProductionConfig, compute: ComputeOutputs) -> MetricAlarm:
+    """A sweep that does not reach the ledger reports no age. It is a call of payment-processor,
+    one in every minute: a minute with calls and no age is a bad one. A minute without any call
+    says nothing, so that an alarm that was just made is quiet; but when they all cease, so do the
+    sweeps, and that is told too."""
+    limit = config.alarm_outbox_age_seconds
+    return MetricAlarm(
+        name="outbox-age",
+        family=_FAMILY,
+        severity=Severity.CRITICAL,
+        summary=(
+            f"The payments' history is more than {limit} s behind the ledger, or is not swept "
+            "at all."
+        ),
+        impact="Payments are posted, but their history does not say so.",
+        metric=cloudwatch.MathExpression(
+            expression=f"IF(calls, FILL(age, {limit + 1}))",
+            period=MINUTE,
+            using_metrics={
+                "calls": compute.payment_processor.metric_invocations(
+                    statistic="Sum", period=MINUTE
+                ),
+                "age": reported("OutboxAge", "payment-processor", "Maximum"),
+            },
+        ),
+        threshold=limit,
+        # The two metrics may arrive two minutes apart.
+        datapoints=OUTLASTING,
+        label="age of the oldest event",
+        no_data=told("Nobody calls payment-processor, not even for the sweep."),
+    )
 
 
 def _decline_rate(config: ProductionConfig) -> MetricAlarm:
@@ -127,18 +149,19 @@ def _decline_rate(config: ProductionConfig) -> MetricAlarm:
 
 
 def _nothing_processed(config: ProductionConfig, compute: ComputeOutputs) -> MetricAlarm:
-    """A client that sends one processed payment again and again would look the same, so a minute
-    with a few requests only does not count. Those that the API refuses by itself do not: anybody
-    can send them, without a key. It measures an integration's latency of the others only."""
+    """A client that sends one processed or expired payment again and again would look the same, so
+    that only minutes count in which new payments were approved, too. Requests that the API refuses
+    by itself do not count: anybody can send them, without a key. It measures an integration's
+    latency of the others only."""
     return MetricAlarm(
         name="nothing-processed",
         family=_FAMILY,
         severity=Severity.CRITICAL,
-        summary="For ten minutes clients have asked to process payments, and none was.",
+        summary="For ten minutes of fifteen clients have asked to process payments, and none was.",
         impact="No payment is posted: clients get errors, or 202 for payments that wait.",
         metric=cloudwatch.MathExpression(
             expression=(
-                f"IF(requests >= {config.alarm_unprocessed_requests} "
+                f"IF(requests >= {config.alarm_unprocessed_requests} AND FILL(new, 0) > 0 "
                 "AND FILL(processed, 0) == 0, 1, 0)"
             ),
             period=MINUTE,
@@ -155,11 +178,12 @@ def _nothing_processed(config: ProductionConfig, compute: ComputeOutputs) -> Met
                     statistic="SampleCount",
                     period=MINUTE,
                 ),
+                "new": reported("PaymentsApproved", "payment-validator"),
                 "processed": reported("PaymentsProcessed", "payment-processor"),
             },
         ),
         threshold=0,
-        datapoints=(10, 10),
+        datapoints=STANDING,
         label="minutes with requests and no payment",
         no_data=harmless("Nobody asked."),
     )

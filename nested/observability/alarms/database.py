@@ -12,6 +12,7 @@ from nested.observability.alarms.metric_alarm import (
     AT_ONCE,
     BELOW,
     MINUTE,
+    OUTLASTING,
     MetricAlarm,
     alarming,
     harmless,
@@ -37,11 +38,12 @@ def database_alarms(config: ProductionConfig, data: DataOutputs) -> list[MetricA
             severity=Severity.CRITICAL,
             summary=(
                 f"The ledger's database uses more than {config.alarm_cpu_percent} % of its CPU, "
-                "or reports nothing at all, in three minutes of five."
+                "or reports nothing at all, in five minutes of ten."
             ),
             impact="Payments are posted slowly, or are queued (202).",
             metric=instance.metric_cpu_utilization(period=MINUTE),
             threshold=config.alarm_cpu_percent,
+            datapoints=OUTLASTING,
             no_data=alarming("A database reports this every minute, or it is not there."),
         ),
         MetricAlarm(
@@ -99,7 +101,7 @@ def database_alarms(config: ProductionConfig, data: DataOutputs) -> list[MetricA
             metric=instance.metric("CPUCreditBalance", period=Duration.minutes(5)),
             comparison=BELOW,
             threshold=config.alarm_cpu_credits,
-            datapoints=(12, 12),
+            datapoints=(12, 15),
             no_data=_TOLD,
         ),
         *(

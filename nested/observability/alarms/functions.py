@@ -7,7 +7,13 @@ from aws_cdk import aws_lambda as lambda_
 from building_blocks.alert import Severity
 from config import FUNCTION_TIMEOUT_SECONDS, ProductionConfig
 from nested.compute import ComputeOutputs
-from nested.observability.alarms.metric_alarm import AT_ONCE, MINUTE, MetricAlarm, harmless
+from nested.observability.alarms.metric_alarm import (
+    AT_ONCE,
+    MINUTE,
+    MetricAlarm,
+    harmless,
+    share_of_failures,
+)
 
 _FAMILY = "functions"
 _NOT_CALLED = harmless("The function was not called.")
@@ -22,6 +28,7 @@ def function_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[M
             config.validator_concurrency,
             Severity.CRITICAL,
             "Clients' payments are not validated; they get an error and must send again.",
+            "Some payments are answered with 500 and not validated; clients must send again.",
         ),
         *_alarms(
             config,
@@ -30,6 +37,7 @@ def function_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[M
             config.processor_concurrency,
             Severity.CRITICAL,
             "Payments are posted late, or clients get an error and must send again.",
+            "Some payments are answered with 500 and clients must send again; retries wait.",
         ),
         *_alarms(
             config,
@@ -38,6 +46,7 @@ def function_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[M
             config.audit_logger_concurrency,
             # The stream keeps the records for a day: stream-age tells before any is lost.
             Severity.WARNING,
+            "None; the audit trail falls behind.",
             "None; the audit trail falls behind.",
         ),
         MetricAlarm(
@@ -64,6 +73,7 @@ def _alarms(
     concurrency: int,
     severity: Severity,
     impact: str,
+    refused: str,
 ) -> list[MetricAlarm]:
     reserved = concurrency * config.alarm_concurrency_percent / 100
     longest = FUNCTION_TIMEOUT_SECONDS * config.alarm_duration_percent / 100
@@ -78,8 +88,7 @@ def _alarms(
                 "error or ran out of time, in three minutes of five."
             ),
             impact=impact,
-            # As for the API: the average is the share, and three bad minutes are asked for.
-            metric=function.metric_errors(statistic="Average", period=MINUTE),
+            metric=share_of_failures(name, function.metric_errors()),
             threshold=config.alarm_function_error_percent / 100,
             no_data=_NOT_CALLED,
         ),
@@ -90,7 +99,7 @@ def _alarms(
             severity=severity,
             # Reserved concurrency is there so that this never happens (R6).
             summary=f"Lambda refused a call of {name}: its reserved concurrency is used up.",
-            impact=impact,
+            impact=refused,
             metric=function.metric_throttles(statistic="Sum", period=MINUTE),
             threshold=0,
             datapoints=AT_ONCE,

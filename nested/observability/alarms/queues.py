@@ -8,7 +8,13 @@ from aws_cdk import aws_sqs as sqs
 from building_blocks.alert import Severity
 from config import ProductionConfig
 from nested.data import DataOutputs
-from nested.observability.alarms.metric_alarm import AT_ONCE, MINUTE, MetricAlarm, harmless
+from nested.observability.alarms.metric_alarm import (
+    AT_ONCE,
+    MINUTE,
+    STANDING,
+    MetricAlarm,
+    harmless,
+)
 
 _FAMILY = "queues"
 # Amazon SQS developer guide, "Available CloudWatch metrics for Amazon SQS"
@@ -22,12 +28,13 @@ def queue_alarms(config: ProductionConfig, data: DataOutputs) -> list[MetricAlar
             name="retry-queue-backlog",
             family=_FAMILY,
             severity=Severity.WARNING,
-            summary="For ten minutes payments have been waiting to be posted again.",
+            summary="For ten minutes of fifteen payments have been waiting to be posted again.",
             impact="Clients were told 202: their payments are accepted, but not posted yet.",
             # A message that keeps failing is mostly in flight, and SQS leaves it out of the age of
-            # the oldest one after three tries: so both counts are watched.
+            # the oldest one after three tries: so both counts are watched. A sum has a value where
+            # one of its parts has.
             metric=cloudwatch.MathExpression(
-                expression="FILL(waiting, 0) + FILL(in_flight, 0)",
+                expression="waiting + in_flight",
                 period=MINUTE,
                 using_metrics={
                     "waiting": retry.metric_approximate_number_of_messages_visible(
@@ -39,7 +46,7 @@ def queue_alarms(config: ProductionConfig, data: DataOutputs) -> list[MetricAlar
                 },
             ),
             threshold=0,
-            datapoints=(10, 10),
+            datapoints=STANDING,
             no_data=_UNUSED,
             label="waiting or being retried",
         ),
@@ -102,4 +109,5 @@ def not_empty(
         threshold=0,
         datapoints=AT_ONCE,
         no_data=_UNUSED,
+        waits=True,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from pg8000.native import DatabaseError, InterfaceError  # type: ignore[import-untyped]
 
 from ledger.connection import LedgerAddress, connect
 from ledger.session import LedgerSession, LedgerUnavailableError
@@ -49,6 +52,35 @@ class Listener:
 
     def stop(self) -> None:
         self._thread.join(10)
+        self._socket.close()
+
+
+class Refusing:
+    """A PostgreSQL server that refuses every sign-in, and closes the connection at once."""
+
+    def __init__(self, certificates: trustme.LeafCert) -> None:
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificates.configure_cert(self._tls)
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):  # when it is stopped
+            while True:
+                client, _ = self._socket.accept()
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                client.recv(8)
+                client.sendall(b"S")
+                with self._tls.wrap_socket(client, server_side=True) as encrypted:
+                    encrypted.recv(4096)
+                    fields = b"SFATAL\0C53300\0Mtoo many clients already\0\0"
+                    encrypted.sendall(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+                    # With a reset: what the client says from now on fails.
+                    linger = struct.pack("ii", 1, 0)
+                    encrypted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    def stop(self) -> None:
         self._socket.close()
 
 
@@ -129,6 +161,20 @@ def test_a_server_of_another_name_gets_nothing(
 def test_a_server_without_tls_gets_nothing(authority: trustme.CA, listen: type[Listener]) -> None:
     listener = listen(authority.issue_cert("localhost"), b"N")
     assert "refuses SSL" in attempt(listener.port)
+
+
+def test_what_a_server_says_that_closes_at_once_is_never_lost(authority: trustme.CA) -> None:
+    """pg8000 says good-bye to a server that has gone, and that error stands over the server's."""
+    server = Refusing(authority.issue_cert("localhost"))
+    address = LedgerAddress("localhost", server.port, "payments")
+    told = []
+    for _ in range(300):
+        with pytest.raises((DatabaseError, InterfaceError)) as refused:
+            connect(address, "payment_processor", PASSWORD, TIMEOUT)
+        told.append(str(refused.value))
+    assert [one for one in told if "53300" not in one] == []
+    assert attempt(server.port) == "no connection: SQLSTATE 53300: too many clients already"
+    server.stop()
 
 
 @pytest.mark.usefixtures("authority")

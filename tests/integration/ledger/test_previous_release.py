@@ -1,9 +1,11 @@
 """The release before runs on this release's schema: after a rollback it has to.
 
-``previous_release/`` holds, as data, what is in production: the modules of the package ``ledger``
-that speak SQL, and the checksums of the migrations. It is renewed when a release is in production
-(``previous_release/renew.py``), never to make a test pass: a test that fails here says that this
-release cannot be rolled back, or that a migration was edited which production has applied.
+``previous_release/`` holds, as data, what is in production: the functions that payments pass
+through (of which the package ``ledger`` is tried here, and the whole in
+tests/integration/money/test_previous_release.py), and the checksums of the migrations. It is
+renewed when a release is in production (``previous_release/renew.py``), never to make a test pass:
+a test that fails here says that this release cannot be rolled back, or that a migration was edited
+which production has applied.
 """
 
 from __future__ import annotations

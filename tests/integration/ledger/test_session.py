@@ -9,7 +9,12 @@ import pytest
 from pg8000.native import Connection  # type: ignore[import-untyped]
 
 from ledger.posting import Ledger
-from ledger.session import LedgerRefusedError, LedgerSession, LedgerUnavailableError
+from ledger.session import (
+    IDLE_LIMIT,
+    LedgerRefusedError,
+    LedgerSession,
+    LedgerUnavailableError,
+)
 from local.postgres import PostgresServer
 from tests.integration.ledger.conftest import Connect
 
@@ -55,6 +60,41 @@ def test_a_connection_that_the_server_ended_is_replaced(
     administrator.run("SELECT pg_terminate_backend(:p, 5000)", p=before)
     administrator.close()
     assert backend(session) != before
+
+
+def test_a_payment_whose_session_the_server_has_ended_is_posted_once(
+    server: PostgresServer, database: str, opener: Opener, master: Connection
+) -> None:
+    """What sleeps is ended by the server. Nothing tells the function until it wakes."""
+
+    def connect() -> Connection:
+        opener.opened += 1
+        return server.connect("payment_processor", database, idle_session_timeout="50ms")
+
+    session = LedgerSession(connect)
+    sleeping = backend(session)
+    while master.run("SELECT FROM pg_stat_activity WHERE pid = :p", p=sleeping):
+        pass
+    transaction = str(uuid4())
+    for _ in range(2):
+        entry = Ledger(session).post(
+            transaction_id=transaction, merchant_id="acme", amount=1, currency="EUR", not_after=None
+        )
+        assert entry
+    session.close()
+    assert opener.opened == 2
+    assert master.run(
+        "SELECT count(*) FROM ledger.entries WHERE transaction_id = :t", t=transaction
+    ) == [[1]]
+
+
+@pytest.mark.parametrize("user", ["payment_processor", "ledger_reader"])
+def test_what_sleeps_is_ended_before_nat_forgets_it(connect: Connect, user: str) -> None:
+    """After 350 s without traffic (Amazon VPC user guide, "NAT gateway basics")."""
+    (limit,) = connect(user).run(
+        "SELECT extract(epoch FROM current_setting('idle_session_timeout')::interval)::float"
+    )[0]
+    assert IDLE_LIMIT < limit < 350
 
 
 def test_a_refused_statement_keeps_the_connection(session: LedgerSession, opener: Opener) -> None:

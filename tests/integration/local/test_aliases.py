@@ -300,10 +300,10 @@ def test_a_queue_feeds_the_alias_before_and_after_an_update(
     fed["Mapping"]["DependsOn"] = "Live"
     stack.create(released(name, 1, **fed))
     send(environment, stack)
-    wait_for(lambda: seen_in_the_log(environment, name) == [(1, "1", "1")], seconds=20)
+    wait_for(lambda: seen_in_the_log(environment, name) == [(1, "1", "1")])
     stack.update(released(name, 2, **fed))
     send(environment, stack)
-    wait_for(lambda: (2, "2", "2") in seen_in_the_log(environment, name), seconds=20)
+    wait_for(lambda: (2, "2", "2") in seen_in_the_log(environment, name))
 
 
 def test_a_mapping_that_is_moved_from_the_function_to_the_alias_feeds_the_alias(
@@ -313,7 +313,7 @@ def test_a_mapping_that_is_moved_from_the_function_to_the_alias_feeds_the_alias(
     moved = released(name, 1, **QUEUE, **mapping(QUEUE_ARN, ALIAS, BatchSize=1))
     assert stack.update(moved) == "UPDATE_COMPLETE"
     send(environment, stack)
-    wait_for(lambda: seen_in_the_log(environment, name) == [(1, "1", "1")], seconds=20)
+    wait_for(lambda: seen_in_the_log(environment, name) == [(1, "1", "1")])
 
 
 def test_a_stream_feeds_the_alias_before_and_after_an_update(
@@ -327,10 +327,10 @@ def test_a_stream_feeds_the_alias_before_and_after_an_update(
     stack.create(released(name, 1, **fed))
     table = stack.physical_id("Table")
     dynamodb.put_item(TableName=table, Item={"id": {"S": "1"}})
-    wait_for(lambda: seen_in_the_log(environment, name) == [(1, "1", "1")], seconds=20)
+    wait_for(lambda: seen_in_the_log(environment, name) == [(1, "1", "1")])
     stack.update(released(name, 2, **fed))
     dynamodb.put_item(TableName=table, Item={"id": {"S": "2"}})
-    wait_for(lambda: (2, "2", "2") in seen_in_the_log(environment, name), seconds=20)
+    wait_for(lambda: (2, "2", "2") in seen_in_the_log(environment, name))
 
 
 def test_a_rule_calls_the_alias_and_its_failures_are_not_tried_again(
@@ -366,7 +366,7 @@ def test_a_rule_calls_the_alias_and_its_failures_are_not_tried_again(
     assert stack.create(released(name, 1, **called)) == "CREATE_COMPLETE"
     event = {"Source": name, "DetailType": "tick", "Detail": "{}"}
     environment.client("events").put_events(Entries=[event])
-    wait_for(lambda: seen_in_the_log(environment, name) == [(1, "1", "1")], seconds=20)
+    wait_for(lambda: seen_in_the_log(environment, name) == [(1, "1", "1")])
     functions = environment.client("lambda")
     once = functions.get_function_event_invoke_config(FunctionName=name, Qualifier="live")
     assert once["MaximumRetryAttempts"] == 0

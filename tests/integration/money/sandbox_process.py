@@ -49,10 +49,10 @@ class Clock(datetime):
 class LedgerOfNow(Ledger):
     """The ledger's server is not ahead of time: what it is handed is told in its own."""
 
-    def post(self, *, not_after: str | None, **terms: Any) -> Entry | None:
-        if not_after is not None:
-            not_after = to_rfc3339(from_rfc3339(not_after) - Clock.ahead)
-        return super().post(not_after=not_after, **terms)
+    def post(self, **terms: Any) -> Entry | None:
+        if terms.get("not_after") is not None:  # the release before knows no such moment
+            terms["not_after"] = to_rfc3339(from_rfc3339(terms["not_after"]) - Clock.ahead)
+        return super().post(**terms)
 
 
 def main(path: str) -> None:

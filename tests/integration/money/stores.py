@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -56,9 +56,21 @@ class Names:
 class Stores:
     """The servers, for all worlds."""
 
-    def __init__(self, server: PostgresServer, environment: Environment, sandboxes: Path) -> None:
+    def __init__(
+        self,
+        server: PostgresServer,
+        environment: Environment,
+        sandboxes: Path,
+        variables: Mapping[str, str],
+    ) -> None:
+        """
+        Args:
+            sandboxes: where sandboxes of the functions can be had.
+            variables: of their environment, for all worlds.
+        """
         self.server = server
         self.sandboxes = sandboxes
+        self.variables = variables
         self.dynamodb = environment.client("dynamodb")
         self.streams = environment.client("dynamodbstreams")
         self.sqs = environment.client("sqs")
@@ -124,12 +136,13 @@ def running(directory: Path) -> Iterator[Stores]:
         PostgresServer(directory / "postgres") as server,
         serving(directory / "emulator") as environment,
         _front(server, directory / "ca.pem") as front,
-        sandbox_source(directory, _environment(environment, front, directory)) as sandboxes,
     ):
+        variables = _environment(environment, front, directory)
         server.create_ledger_database(master_password=new_password(), database=TEMPLATE)
         with contextlib.closing(server.connect(MASTER, TEMPLATE)) as master:
             migrate(master, read())
-        yield Stores(server, environment, sandboxes)
+        with sandbox_source(directory, variables) as sandboxes:
+            yield Stores(server, environment, sandboxes, variables)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from tests.integration.money.boundary import Fault
@@ -56,6 +57,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.names = self.stores.create()
+        self._source = self.stores.sandboxes
         self._sandboxes: dict[tuple[str, int], Sandbox] = {}
         self._iterator: str | None = None
 
@@ -79,7 +81,7 @@ class World:
         """Run a function in one of its sandboxes; the next one is new if this one dies."""
         key = (function, sandbox)
         if key not in self._sandboxes:
-            self._sandboxes[key] = Sandbox(self.stores.sandboxes, self.names.environment)
+            self._sandboxes[key] = Sandbox(self._source, self.names.environment)
         outcome = self._sandboxes[key].invoke(
             function,
             event,
@@ -92,6 +94,11 @@ class World:
             self._sandboxes.pop(key).close()
         tally.faults += outcome.fired
         return outcome
+
+    def release(self, source: Path) -> None:
+        """From now on, the functions are those whose sandboxes can be had there."""
+        self.forget_sandboxes()
+        self._source = source
 
     def forget_sandboxes(self) -> None:
         """The next invocations are cold."""

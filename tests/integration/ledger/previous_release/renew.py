@@ -20,13 +20,18 @@ HERE: Final = Path(__file__).resolve().parent
 MIGRATIONS: Final = HERE / "migrations.json"
 """The migrations that are in production: SHA-256 by name."""
 
-MODULES: Final = ("__init__.py", "posting.py", "session.py")
-"""Of the package ``ledger``: all of it that speaks SQL as payment-processor."""
+PACKAGES: Final = ("ledger", "payments", "payment_validator", "payment_processor", "audit_logger")
+"""The functions that payments pass through, and what they share."""
 
 
 def renew() -> None:
-    for module in MODULES:
-        shutil.copyfile(SOURCES / "ledger" / module, HERE / "ledger" / module)
+    for package in PACKAGES:
+        shutil.rmtree(HERE / package, ignore_errors=True)
+        shutil.copytree(
+            SOURCES / package,
+            HERE / package,
+            ignore=shutil.ignore_patterns("__pycache__", "requirements.*"),
+        )
     released = {migration.name: migration.checksum for migration in read()}
     MIGRATIONS.write_text(json.dumps(released, indent=2) + "\n")
 

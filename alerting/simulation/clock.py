@@ -1,0 +1,194 @@
+"""Alarms, composite alarms and rules in time: a minute is one step, as CloudWatch evaluates an
+alarm once a minute (Amazon CloudWatch user guide, "Alarm evaluation")."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alerting.simulation import composite, event_pattern
+from alerting.simulation.arrival import IDLE_AFTER, MOST, Reading
+from alerting.simulation.datapoint import Datapoint, Metric, merged
+from alerting.simulation.definitions import Alarm, Definitions
+from alerting.simulation.evaluation import Missing, State, state
+
+Streams = Mapping[Metric, Mapping[int, Datapoint]]
+"""The datapoint of each minute in which a metric has one. Minutes before 0 were before it all."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """An alarm's state changed, and whether that was mailed."""
+
+    minute: int
+    alarm: str
+    state: State
+    mailed: bool
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A rule mailed an event."""
+
+    minute: int
+    rule: str
+
+
+def run(
+    definitions: Definitions,
+    streams: Streams,
+    events: Sequence[tuple[int, Mapping[str, Any]]],
+    *,
+    minutes: int,
+    reading: Reading,
+    is_new: bool = False,
+) -> tuple[list[Change], list[Notice]]:
+    """
+    :param minutes: how long it lasts.
+    :param is_new: the alarms were created at minute 0; else they had been OK.
+    """
+    before = State.INSUFFICIENT_DATA if is_new else State.OK
+    changes = [
+        change
+        for alarm in definitions.alarms
+        for change in _changes(alarm, streams, minutes, reading, before)
+    ]
+    changes += _composites(definitions, changes, before)
+    notices = [
+        Notice(minute, rule.name)
+        for minute, event in events
+        for rule in definitions.rules
+        if event_pattern.matches(rule.pattern, event)
+    ]
+    return sorted(changes, key=lambda change: change.minute), notices
+
+
+def _changes(
+    alarm: Alarm, streams: Streams, minutes: int, reading: Reading, before: State
+) -> Iterator[Change]:
+    missing = alarm.missing
+    if alarm.is_dynamodb and reading.dynamodb_ignores:
+        missing = Missing.IGNORE
+    # Where nothing that a window could hold makes a difference, one look is enough.
+    is_settled = missing is Missing.NOT_BREACHING and _is_harmless(alarm, streams)
+    series = _Series(alarm, {} if is_settled else streams, reading)
+    length = (alarm.periods + reading.look_back) * alarm.period
+    current = before
+    for now in range(1 if is_settled else minutes):
+        following = state(
+            [series.breaching(start, now) for start in range(now - length, now, alarm.period)],
+            needed=alarm.needed,
+            periods=alarm.periods,
+            missing=missing,
+            current=current,
+        )
+        if following is not current:
+            yield Change(now, alarm.name, following, mailed=following in alarm.mails)
+        current = following
+
+
+_Values = tuple[float | None, ...]
+"""Of what an alarm reads, at one time."""
+
+
+def _is_harmless(alarm: Alarm, streams: Streams) -> bool:
+    """Whether no datapoint can be breaching, however much of it has arrived."""
+    if alarm.period > 1:
+        return False
+    read = [streams.get(read.metric, {}) for read in alarm.reads.values()]
+    minutes = set(itertools.chain(*read))
+    whole = {tuple(stream.get(minute) for stream in read) for minute in minutes}
+    return not any(
+        _judged(alarm, _values(alarm, part))
+        for datapoints in whole
+        for part in itertools.product(*((datapoint, None) for datapoint in datapoints))
+    )
+
+
+def _values(alarm: Alarm, datapoints: Iterable[Datapoint | None]) -> _Values:
+    return tuple(
+        None if datapoint is None else datapoint.statistic(read.name)
+        for read, datapoint in zip(alarm.reads.values(), datapoints, strict=True)
+    )
+
+
+def _judged(alarm: Alarm, values: _Values) -> bool | None:
+    """Whether it is breaching; None if there is no value."""
+    value = alarm.expression.at(dict(zip(alarm.reads, values, strict=True)))
+    return None if value is None else alarm.breaching(value)
+
+
+class _Series:
+    """What an alarm compares, from what has arrived at a time."""
+
+    def __init__(self, alarm: Alarm, streams: Streams, reading: Reading) -> None:
+        self._alarm = alarm
+        self._arriving = [
+            _arriving(read.metric, streams.get(read.metric, {}), reading)
+            for read in alarm.reads.values()
+        ]
+        self._known: dict[_Values, bool | None] = {}
+        self._whole: dict[int, bool | None] = {}
+
+    def breaching(self, start: int, now: int) -> bool | None:
+        """Of the period that begins at a minute; None if there is no value."""
+        if start in self._whole:
+            return self._whole[start]
+        end = start + self._alarm.period
+        values = _values(
+            self._alarm, (self._datapoint(there, start, end, now) for there in self._arriving)
+        )
+        if values not in self._known:
+            self._known[values] = _judged(self._alarm, values)
+        if now >= end + MOST:
+            self._whole[start] = self._known[values]
+        return self._known[values]
+
+    def _datapoint(
+        self, there: Mapping[int, _Arrival], start: int, end: int, now: int
+    ) -> Datapoint | None:
+        return merged(
+            [
+                found[1]
+                for minute in range(start, end)
+                if (found := there.get(minute)) and found[0] <= now
+            ]
+        )
+
+
+_Arrival = tuple[int, Datapoint]
+"""A datapoint, and the minute at which it is there."""
+
+
+def _arriving(
+    metric: Metric, stream: Mapping[int, Datapoint], reading: Reading
+) -> dict[int, _Arrival]:
+    arriving = {}
+    name = str(metric)
+    last, awake = -IDLE_AFTER - 1, 0
+    for minute, datapoint in sorted(stream.items()):
+        if metric.namespace == "AWS/SQS" and minute - last > IDLE_AFTER:
+            awake = minute + reading.asleep
+        last = minute
+        if minute >= awake or minute < 0:
+            arriving[minute] = (reading.arrives(name, minute), datapoint)
+    return arriving
+
+
+def _composites(definitions: Definitions, changes: Sequence[Change], before: State) -> list[Change]:
+    """A composite alarm changes with the alarms that its rule is on."""
+    states = {alarm.name: before for alarm in definitions.alarms}
+    states |= {alarm.name: before for alarm in definitions.composites}
+    found = []
+    due = sorted({0, *(change.minute for change in changes)})
+    for minute in due:
+        states |= {change.alarm: change.state for change in changes if change.minute == minute}
+        for alarm in definitions.composites:
+            following = State.ALARM if composite.holds(alarm.rule, states) else State.OK
+            if following is not states[alarm.name]:
+                mailed = following in alarm.mails
+                found.append(Change(minute, alarm.name, following, mailed))
+                states[alarm.name] = following
+    return found

@@ -1,0 +1,1 @@
+"""release-test: tries the versions of a release before clients reach them."""

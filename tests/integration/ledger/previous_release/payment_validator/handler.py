@@ -1,0 +1,42 @@
+"""payment-validator: POST /validate.
+
+Environment: TRANSACTIONS_TABLE, APPROVAL_VALIDITY_SECONDS.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.logging import Logger
+
+from payment_validator.logic import response, validate
+from payments.api import ProxyResponse, respond, serve
+from payments.clients import client
+from payments.contract import read_request
+from payments.history import History
+from payments.moments import now
+
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handle(event: dict[str, Any], context: Any) -> ProxyResponse:  # noqa: ARG001
+    return serve(event, logger, lambda: _validate(event))
+
+
+def _validate(event: dict[str, Any]) -> ProxyResponse:
+    request = read_request(event, "validate_request")
+    validity = timedelta(seconds=int(os.environ["APPROVAL_VALIDITY_SECONDS"]))
+    payment = validate(request, _history(), now(), validity)
+    logger.append_keys(transaction_id=payment.transaction_id)
+    logger.info("payment decided", extra={"decision": payment.state, "reasons": payment.reasons})
+    return respond(HTTPStatus.OK, response(payment))
+
+
+@cache
+def _history() -> History:
+    return History(client("dynamodb"), os.environ["TRANSACTIONS_TABLE"])

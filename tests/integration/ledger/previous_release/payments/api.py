@@ -1,0 +1,77 @@
+"""API Gateway proxy events: what goes out, and what becomes of errors."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.logging import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+from payments import metrics
+from payments.problems import Problem
+
+ProxyResponse = dict[str, Any]
+
+
+def serve(
+    event: Mapping[str, Any], logger: Logger, endpoint: Callable[[], ProxyResponse]
+) -> ProxyResponse:
+    """Answer one HTTP request; whatever happens, the client gets an answer it can read.
+
+    The gateway's own request id is the correlation id: clients' headers are not trusted with it.
+    """
+    logger.set_correlation_id((event.get("requestContext") or {}).get("requestId"))
+    try:
+        return endpoint()
+    except Problem as problem:
+        logger.info("request refused", extra={"code": problem.code})
+        return _problem(problem)
+    except (BotoCoreError, ClientError):
+        logger.exception("an AWS service could not be used")
+        _count_failure()
+        return _problem(
+            Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "service_unavailable",
+                "What became of the request is not known. Send the same one again in a moment.",
+            )
+        )
+    except Exception:
+        logger.exception("unexpected error")
+        _count_failure()
+        return _problem(
+            Problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "internal_error",
+                "We have been told. The same request may be sent again.",
+            )
+        )
+
+
+def _count_failure() -> None:
+    """Tells which version failed: the one that is being released is taken back.
+
+    For Lambda itself a call that was answered is none that failed.
+    """
+    metrics.count("CallsFailed", version=os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"))
+
+
+def respond(status: HTTPStatus, body: Mapping[str, Any]) -> ProxyResponse:
+    """A JSON response."""
+    return _response(status, body, "application/json")
+
+
+def _problem(problem: Problem) -> ProxyResponse:
+    return _response(problem.status, problem.body(), "application/problem+json")
+
+
+def _response(status: HTTPStatus, body: Mapping[str, Any], content_type: str) -> ProxyResponse:
+    return {
+        "statusCode": int(status),
+        "headers": {"Content-Type": content_type, "Cache-Control": "no-store"},
+        "body": json.dumps(body),
+    }

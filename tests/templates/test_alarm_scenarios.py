@@ -1,0 +1,319 @@
+"""The alarms and rules of the templates, under every scenario: who must be told is told in time,
+nobody else is, and everything recovers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from alerting.document import told_within
+from alerting.scenarios.catalogue import SCENARIOS
+from alerting.scenarios.scenario import Scenario
+from alerting.scenarios.verdict import Row, row
+from alerting.simulation.datapoint import Metric
+from alerting.simulation.definitions import Alarm, DefinitionError, Definitions
+from permissions.templates import Templates
+from tests.synthesis import Synthesized
+
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+
+
+@pytest.fixture(scope="module")
+def templates(synthesized: Synthesized) -> Templates:
+    return Templates.of(synthesized.folder)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_scenario_is_told_as_it_must_be(
+    scenario_rows: Mapping[str, Row], name: str, record_property: Callable[[str, object], None]
+) -> None:
+    # For the table at the end of the run (tests/conftest.py).
+    record_property("scenario", (name, told_within(scenario_rows[name])))
+    assert scenario_rows[name].faults == ()
+
+
+def test_each_alert_is_demanded_by_a_scenario(definitions: Definitions) -> None:
+    demanded = {alert for scenario in SCENARIOS for alert in scenario.must}
+    known = definitions.alerts_that_recover() | {
+        definitions.alert(rule.name) for rule in definitions.rules
+    }
+    assert known == demanded
+    assert len(BY_NAME) == len(SCENARIOS)
+
+
+def test_scenarios_report_every_metric_that_an_alarm_reads(definitions: Definitions) -> None:
+    """Another dimension, or one less, is silent for ever."""
+    reported: set[Metric] = set().union(*(scenario.streams for scenario in SCENARIOS))
+    read = {read.metric for alarm in definitions.alarms for read in alarm.reads.values()}
+    assert read <= reported
+
+
+def unit(alarm: Alarm) -> float:
+    """What its threshold is counted in: percent of a share, milliseconds of a second."""
+    if alarm.name.endswith("-latency") and alarm.threshold < 1:
+        return 0.001
+    return 0.01 if 0 < alarm.threshold < 1 else 1
+
+
+@pytest.mark.parametrize(
+    ("steps", "name", "wrong"),
+    [
+        (1, "everything a step beyond its limit", "does not come"),
+        (-1, "everything at its limit", "comes after"),
+    ],
+)
+def test_no_threshold_can_be_off_by_one(
+    definitions: Definitions, steps: int, name: str, wrong: str
+) -> None:
+    """Thresholds that are a limit from below go the other way."""
+    off = replace(
+        definitions,
+        alarms=tuple(
+            replace(
+                alarm,
+                threshold=alarm.threshold
+                + steps * unit(alarm) * (-1 if alarm.comparison.startswith("Less") else 1),
+            )
+            for alarm in definitions.alarms
+        ),
+    )
+    limited = {
+        alert
+        for alert in BY_NAME["everything a step beyond its limit"].must
+        # Its limit is in its expression, which is 1 or 0.
+        if alert != "nothing-processed" and not alert.startswith("system-health")
+    }
+    found = {
+        fault.partition(f" {wrong}")[0]
+        for fault in row(off, BY_NAME[name]).faults
+        if wrong in fault
+    }
+    assert limited <= found
+
+
+# One fault in the templates, and the scenario that finds it.
+
+Properties = dict[str, Any]
+Spoil = Callable[[Properties], None]
+
+
+def setting(**values: Any) -> Spoil:
+    return lambda properties: properties.update(values)
+
+
+def without(name: str) -> Spoil:
+    return lambda properties: properties.pop(name)
+
+
+def dimension(value: str, name: str) -> Spoil:
+    def spoil(properties: Properties) -> None:
+        stats = [
+            query["MetricStat"] for query in properties.get("Metrics", []) if "MetricStat" in query
+        ]
+        for metric in [stat["Metric"] for stat in stats] or [properties]:
+            for each in metric["Dimensions"]:
+                if each["Name"] == name:
+                    each["Value"] = value
+
+    return spoil
+
+
+def expression(old: str, new: str) -> Spoil:
+    def spoil(properties: Properties) -> None:
+        (query,) = (query for query in properties["Metrics"] if "Expression" in query)
+        assert old in query["Expression"]
+        query["Expression"] = query["Expression"].replace(old, new)
+
+    return spoil
+
+
+def statistic(name: str) -> Spoil:
+    def spoil(properties: Properties) -> None:
+        for query in properties["Metrics"]:
+            if "MetricStat" in query:
+                query["MetricStat"]["Stat"] = name
+
+    return spoil
+
+
+def detail(**values: Any) -> Spoil:
+    return lambda properties: properties["EventPattern"]["detail"].update(values)
+
+
+def rule(old: str, new: str) -> Spoil:
+    def spoil(properties: Properties) -> None:
+        parts = properties["AlarmRule"]["Fn::Join"][1]
+        spoilt = [part.replace(old, new) if isinstance(part, str) else part for part in parts]
+        assert spoilt != parts
+        properties["AlarmRule"]["Fn::Join"][1] = spoilt
+
+    return spoil
+
+
+def no_more_than_one_alarm(properties: Properties) -> None:
+    properties["AlarmRule"]["Fn::Join"][1] = [*properties["AlarmRule"]["Fn::Join"][1][:2], '"))']
+
+
+FAULTS: tuple[tuple[str, str, Spoil], ...] = (
+    # Wrong dimensions, names and statistics
+    ("api-server-errors", "functions that fail", dimension("Prod", "Stage")),
+    ("retry-queue-age", "nothing takes what is on the retry queue", dimension("x", "QueueName")),
+    ("table-write-throttles", "DynamoDB throttles", dimension("Put", "Operation")),
+    ("ledger-imbalance", "what must never happen", without("Dimensions")),
+    ("history-changed", "what must never happen", setting(Namespace="payments")),
+    ("stream-age", "a stalled audit stream", setting(MetricName="IteratorAgeMilliseconds")),
+    ("database-free-storage", "storage that does not grow", setting(Statistic="SampleCount")),
+    ("api-throttled", "a client at its quota", setting(Statistic="Average")),
+    # Windows
+    (
+        "nothing-processed",
+        "a ledger outage of 35 minutes",
+        setting(DatapointsToAlarm=10, EvaluationPeriods=10),
+    ),
+    (
+        "table-read-throttles",
+        "DynamoDB throttles",
+        setting(DatapointsToAlarm=1, EvaluationPeriods=1),
+    ),
+    (
+        "table-system-errors-reads",
+        "DynamoDB fails",
+        setting(DatapointsToAlarm=3, EvaluationPeriods=5),
+    ),
+    (
+        "retries-exhausted",
+        "what must never happen",
+        setting(DatapointsToAlarm=1, EvaluationPeriods=1),
+    ),
+    (
+        "retry-queue-backlog",
+        "a ledger outage of 35 minutes",
+        setting(DatapointsToAlarm=10, EvaluationPeriods=10),
+    ),
+    ("retry-queue-age", "nothing takes what is on the retry queue", setting(Period=3600)),
+    ("api-throttled", "a client at its quota", setting(Period=86_400, EvaluationPeriods=8)),
+    (
+        "api-server-errors",
+        "an idle night",
+        setting(DatapointsToAlarm=1, EvaluationPeriods=1),
+    ),
+    (
+        "outbox-age",
+        "Multi-AZ failover",
+        setting(DatapointsToAlarm=2, EvaluationPeriods=3),
+    ),
+    # Missing data
+    (
+        "outbox-age",
+        "a first deployment, before any call",
+        setting(TreatMissingData="breaching"),
+    ),
+    ("outbox-age", "the sweep is not called for", setting(TreatMissingData="notBreaching")),
+    ("api-client-errors", "an idle night", setting(TreatMissingData="breaching")),
+    ("waf-blocked-requests", "a flood without keys", setting(TreatMissingData="ignore")),
+    ("alerts-not-delivered", "a lost subscriber", without("TreatMissingData")),
+    ("database-cpu", "the database is deleted", setting(TreatMissingData="notBreaching")),
+    # Thresholds and comparisons
+    ("failed-invocations-queue", "something is set aside", setting(Threshold=1)),
+    ("stream-age", "a stalled audit stream", setting(Threshold=900)),
+    (
+        "nat-port-allocation-errors-2",
+        "an idle night",
+        setting(ComparisonOperator="GreaterThanOrEqualToThreshold"),
+    ),
+    (
+        "database-free-storage",
+        "storage that does not grow",
+        setting(ComparisonOperator="GreaterThanThreshold"),
+    ),
+    # Expressions
+    (
+        "table-write-throttles",
+        "DynamoDB throttles",
+        expression("FILL(throttledrequests_putitem, 0)", "throttledrequests_putitem"),
+    ),
+    (
+        "decline-rate",
+        "an idle night",
+        expression(">= 20", ">= 0"),
+    ),
+    ("nothing-processed", "a ledger outage of 35 minutes", expression("1, 0)", "0, 1)")),
+    ("retry-queue-backlog", "everything a step beyond its limit", expression(" + in_flight", "")),
+    ("outbox-age", "a ledger outage at night", expression("FILL(age, 301)", "age")),
+    (
+        "nat-packets-dropped-1",
+        "an idle night",
+        expression("IF(dropped_1 > 10, ", "IF(dropped_1 > 0, "),
+    ),
+    # Actions
+    ("audit-trail-forged", "what must never happen", without("AlarmActions")),
+    ("ledger-schema-changed", "what must never happen", without("OKActions")),
+    ("outbox-age", "the sweep is not called for", without("InsufficientDataActions")),
+    ("api-throttled", "a client at its quota", setting(ActionsEnabled=False)),
+    ("system-health-service", "a stalled audit stream", setting(AlarmActions=["another"])),
+    # Composite alarms
+    ("system-health-payments", "a ledger outage at night", rule(" OR ", " AND ")),
+    ("system-health-service", "a stalled audit stream", no_more_than_one_alarm),
+    ("system-health-ledger", "an idle night", rule("ALARM(", "OK(")),
+    # Events
+    ("database-failover", "Multi-AZ failover", detail(SourceIdentifier=["ledger"])),
+    ("database-failed", "the database is deleted", detail(EventID=["RDS-EVENT-0004"])),
+    (
+        "database-failed",
+        "backup and maintenance windows",
+        lambda properties: properties["EventPattern"].update(
+            detail={"EventCategories": ["failure"], "SourceIdentifier": ["payments-ledger"]}
+        ),
+    ),
+    (
+        "stack-rollback",
+        "a deployment that is rolled back",
+        detail(**{"stack-id": [{"prefix": "arn:aws:cloudformation:"}]}),
+    ),
+    ("root-activity", "people who may do everything", setting(State="DISABLED")),
+    ("key-disabled", "the application's key is disabled", setting(Targets=[])),
+    (
+        "console-changes",
+        "people who may do everything",
+        detail(userIdentity={"type": ["Root", "AssumedRole"]}),
+    ),
+)
+
+
+def spoilt(templates: Templates, name: str, spoil: Spoil) -> Templates:
+    """The templates with one alarm or rule changed."""
+    by_stack = copy.deepcopy(dict(templates.by_stack))
+    (found,) = (
+        resource["Properties"]
+        for template in by_stack.values()
+        for resource in template["Resources"].values()
+        if f"payments-{name}"
+        in (resource.get("Properties", {}).get(key) for key in ("AlarmName", "Name"))
+    )
+    spoil(found)
+    return Templates(by_stack)
+
+
+@pytest.mark.parametrize(
+    ("alert", "scenario", "spoil"),
+    FAULTS,
+    ids=[f"{number} {alert}" for number, (alert, _, _) in enumerate(FAULTS)],
+)
+def test_a_fault_of_an_alarm_is_found(
+    templates: Templates, alert: str, scenario: str, spoil: Spoil
+) -> None:
+    try:
+        judged = row(Definitions.of(spoilt(templates, alert, spoil)), BY_NAME[scenario])
+    except DefinitionError:
+        return
+    assert any(alert in fault for fault in judged.faults), judged.faults
+
+
+def test_a_scenario_without_anything_wrong_is_judged_so(definitions: Definitions) -> None:
+    """A verdict that finds fault with everything would find all of the above."""
+    quiet = Scenario(name="x", why="y", minutes=60, traffic=lambda minute: (1, 1))
+    assert row(definitions, quiet) == Row(quiet, (), {})
