@@ -13,7 +13,7 @@ _BY_CALL: Final = "AWS API Call via CloudTrail"
 
 
 def event(source: str, kind: str, **detail: Any) -> Event:
-    return {"source": source, "detail-type": kind, "detail": detail}
+    return {"source": source, "account": ACCOUNT, "detail-type": kind, "detail": detail}
 
 
 def call(service: str, name: str, **detail: Any) -> Event:

@@ -19,7 +19,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from building_blocks.alert import Alert, Severity
+from building_blocks.alert import DRILL_SOURCE, Alert, Severity
 from nested.data import DataOutputs
 from nested.observability.alerts_topic import AlertsTopic
 
@@ -177,6 +177,17 @@ def all_event_alerts(*, data: DataOutputs, unit: str) -> tuple[EventAlert, ...]:
                 },
             },
             tells={"Call": "$.detail.eventName", **who},
+        ),
+        EventAlert(
+            name="alert-drill",
+            family="alerts",
+            severity=Severity.WARNING,
+            summary="Somebody tries whether events reach the operators.",
+            impact="None: nothing has happened, and nothing is to be done.",
+            pattern={"source": [DRILL_SOURCE], "account": [Aws.ACCOUNT_ID]},
+            # Whoever may put events writes the rest of it: none of that belongs into a mail that
+            # operators trust.
+            tells={"Drill": "$.id"},
         ),
     )
 
