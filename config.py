@@ -133,6 +133,10 @@ class ProductionConfig:
         _matches(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+", "one e-mail address"),
     )
 
+    # What the whole account may cost. At rest production costs about 275 USD; a load that it is
+    # built for must fit in, or the mail comes every month.
+    monthly_budget_usd: int = _checked(500, _between(1, 10_000_000, "USD a month"))
+
     # Reserved concurrency (R6). The processor's bounds its database connections.
     validator_concurrency: int = _checked(100, _CONCURRENCY)
     processor_concurrency: int = _checked(100, _CONCURRENCY)
@@ -202,6 +206,10 @@ class ProductionConfig:
     alarm_cpu_credits: int = _checked(10, _between(1, 576, "CPU credits"))
     # gp3 answers in single-digit milliseconds.
     alarm_storage_latency_milliseconds: int = _checked(50, _between(1, 10_000, "milliseconds"))
+    # Autovacuum sees to them from 200 million on: at this it has not for a long while.
+    alarm_transaction_ids_million: int = _checked(500, _between(201, 2_000, "million ids"))
+    # Below. A day's burst is almost used up; then a t3 has a sixth of its throughput left.
+    alarm_ebs_balance_percent: int = _checked(20, _PERCENT)
     # Of each operation. The SDK tries a call three times, so that a few are one call's.
     alarm_table_errors: int = _checked(10, _between(1, 1_000_000, "errors a minute"))
     # AWS asks to look into it above 0.01 % of the packets.

@@ -37,6 +37,7 @@ CRITICAL_METRICS = (
     _line("API: 4xx surge", "api-client-errors", of=("alarm_client_error_percent", _ENOUGH)),
     _line("API: p99 latency", "api-latency", of=("alarm_latency_seconds", _ENOUGH)),
     _line("API: throttled calls", "api-throttled", of=("alarm_throttled_calls",)),
+    _line("API: quota used up", "quota-exceeded", limit="a call in an hour: all others fail too"),
     _line("Functions: errors", "function-errors", of=("alarm_function_error_percent",)),
     _line("Functions: throttles", "function-throttles", limit="any: concurrency is reserved (R6)"),
     _line(
@@ -50,6 +51,17 @@ CRITICAL_METRICS = (
         of=("alarm_concurrency_percent",),
     ),
     _line("Stream: iterator age", "stream-age", of=("alarm_stream_age_minutes",)),
+    _line(
+        "Stream: payments are posted, and nobody audits them",
+        "audit-trail-not-fed",
+        limit="three quarters of an hour in four: see the alarm",
+    ),
+    _line("Functions: what failed is lost", "function-events-lost"),
+    _line(
+        "Sweep: its schedule cannot call it",
+        "sweep-not-called",
+        limit="any, in three minutes of five",
+    ),
     _line("Retry queue: age", "retry-queue-age", of=("alarm_retry_age_seconds",)),
     _line(
         "Retry queue: depth",
@@ -92,6 +104,12 @@ CRITICAL_METRICS = (
         of=("alarm_storage_latency_milliseconds",),
     ),
     _line(
+        "Database: transaction ids",
+        "database-transaction-ids",
+        of=("alarm_transaction_ids_million",),
+    ),
+    _line("Database: EBS balance", "database-ebs-balance", of=("alarm_ebs_balance_percent",)),
+    _line(
         "Database: failover, failure, maintenance",
         "database-failover",
         "database-failed",
@@ -114,6 +132,10 @@ CRITICAL_METRICS = (
     _line("Keys: disabled, to be deleted", "key-disabled", "key-deleted", limit=_EVENT),
     _line("CloudFormation: rollback", "stack-rollback", limit=_EVENT),
     _line("People: root, changes in the console", "root-activity", "console-changes", limit=_EVENT),
+    _line("Safeguards: changed by hand", "safeguard-changed", limit=_EVENT),
+    _line("Ledger's master secret: rotation failed", "secret-rotation-failed", limit=_EVENT),
+    _line("AWS: faults and planned changes", "aws-health", limit=_EVENT),
+    _line("AWS: cost of the month", "over-budget", of=("monthly_budget_usd",)),
     _line("Payments: decline-rate surge", "decline-rate", of=("alarm_decline_percent", _ENOUGH)),
     _line(
         "Payments: none processed while requests arrive",

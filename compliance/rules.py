@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compliance.templates import Resource, Statement, denies, documents, of_type, statements
-from compliance.untaggable import UNTAGGABLE_TYPES
+from compliance.untaggable import UNTAGGABLE_TYPES, tag_property
 
 Resources = Sequence[Resource]
 
@@ -257,7 +257,7 @@ def _untagged(resources: Resources) -> Iterator[Resource]:
     for resource in resources:
         if resource.type in UNTAGGABLE_TYPES or resource.type.startswith("Custom::"):
             continue
-        tags = resource.properties.get("Tags", {})
+        tags = resource.properties.get(tag_property(resource.type), {})
         if isinstance(tags, list):
             tags = {tag["Key"]: tag["Value"] for tag in tags}
         if not all(tags.get(name) for name in TAGS):

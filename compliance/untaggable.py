@@ -1,6 +1,6 @@
-"""Resource types of this app that CloudFormation cannot tag.
+"""Resource types of this app that CloudFormation cannot tag, and where others have their tags.
 
-A test compares the list with CloudFormation's own schemas.
+A test compares both with CloudFormation's own schemas.
 """
 
 from __future__ import annotations
@@ -36,3 +36,8 @@ UNTAGGABLE_TYPES = frozenset(
         "AWS::WAFv2::WebACLAssociation",
     }
 )
+
+
+def tag_property(resource_type: str) -> str:
+    """What a type that can be tagged has its tags in."""
+    return "ResourceTags" if resource_type == "AWS::Budgets::Budget" else "Tags"

@@ -3,8 +3,8 @@
 
 Each makes real emulated state through the service's own API, so that it can be described
 afterwards. Some have no API in the emulator and are only recorded in their stack:
-`AWS::Logs::QueryDefinition`, `AWS::WAFv2::LoggingConfiguration`, and those of CodeDeploy, so that
-an alias moves to another version at once, whatever its `UpdatePolicy` says.
+`AWS::Budgets::Budget`, `AWS::Logs::QueryDefinition`, `AWS::WAFv2::LoggingConfiguration`, and those
+of CodeDeploy, so that an alias moves to another version at once, whatever its `UpdatePolicy` says.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def types(client: ClientFor) -> dict[str, ResourceType]:
         "AWS::DynamoDB::Table": Table(client, "AWS::DynamoDB::Table"),
         "AWS::S3::Bucket": Bucket(client, "AWS::S3::Bucket"),
         "AWS::SNS::Topic": Topic(client, "AWS::SNS::Topic"),
+        "AWS::Budgets::Budget": Recorded(None, {}),
         "AWS::CloudWatch::Alarm": MetricAlarm(),
         "AWS::CloudWatch::CompositeAlarm": CompositeAlarm(client),
         "AWS::CodeDeploy::Application": Recorded(None, {}),

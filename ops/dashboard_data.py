@@ -195,6 +195,9 @@ _SAMPLES: Final[Mapping[str, _Sample]] = {
     "WriteIOPS": _Sample(31, by_traffic=0.8),
     "ReadThroughput": _Sample(36e3, noise=0.3),
     "WriteThroughput": _Sample(410e3, by_traffic=0.8),
+    "EBSIOBalance%": _Sample(99, by_traffic=0, noise=0.004),
+    "EBSByteBalance%": _Sample(99, by_traffic=0, noise=0.004),
+    "MaximumUsedTransactionIDs": _Sample(92e6, by_traffic=0, noise=0.001),
     "DiskQueueDepth": _Sample(0.02, noise=0.3),
     # SQS and SNS: little happens
     "ApproximateNumberOfMessagesVisible": _QUIET,
@@ -224,6 +227,8 @@ _SAMPLES: Final[Mapping[str, _Sample]] = {
     "PaymentsQueued": _QUIET,
     "PaymentsRetried": _QUIET,
     "RecordsAudited": _Sample(99, by_traffic=0.9, noise=0.1),
+    "CallsOverQuota": _QUIET,
+    "ForeignAuditObjects": _QUIET,
     "OutboxBacklog": _QUIET,
     "OutboxAge": _Sample(0.4, noise=0.3),
     "EstimatedCharges": _Sample(188, by_traffic=0, noise=0),

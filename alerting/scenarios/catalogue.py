@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from alerting.scenarios import events
 from alerting.scenarios.scenario import Change, Course, Scenario, Told, nobody, steadily
@@ -36,6 +36,7 @@ from alerting.scenarios.world import (
     oldest,
     released,
     reported,
+    schedule,
     table,
     topic,
     waiting,
@@ -60,6 +61,7 @@ _IN_A_QUARTER: Final = Told(16)
 # A queue that was idle reports nothing for up to fifteen minutes.
 _WHEN_AWAKE: Final = Told(21, stays=True)
 
+_OF_CALLS: Final = ("Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions")
 _DATABASE_METRICS: Final = (
     "CPUUtilization",
     "DatabaseConnections",
@@ -68,6 +70,9 @@ _DATABASE_METRICS: Final = (
     "ReadLatency",
     "WriteLatency",
     "CPUCreditBalance",
+    "MaximumUsedTransactionIDs",
+    "EBSIOBalance%",
+    "EBSByteBalance%",
 )
 
 
@@ -115,6 +120,31 @@ def _audit_stopped() -> dict[Metric, Course]:
         function(AUDIT_LOGGER, "IteratorAge"): lambda passed: level(60_000 * (passed + 1), 60),
         reported(AUDIT_LOGGER, "RecordsAudited"): None,
     }
+
+
+def _call_about(service: str, name: str, /, **about: Any) -> events.Event:
+    return events.call(service, name, requestParameters=about)
+
+
+def _audit_silent() -> dict[Metric, Course]:
+    """Lambda calls audit-logger for nothing."""
+    return {
+        **{function(AUDIT_LOGGER, name): None for name in (*_OF_CALLS, "IteratorAge")},
+        reported(AUDIT_LOGGER, "RecordsAudited"): None,
+    }
+
+
+def _not_swept() -> dict[Metric, Course]:
+    """Nobody calls payment-processor, in a quiet hour."""
+    return {
+        reported(PROCESSOR, "OutboxAge"): None,
+        reported(PROCESSOR, "LedgerImbalance"): None,
+        **{function(PROCESSOR, name): None for name in _OF_CALLS},
+    }
+
+
+def _a_minute_later(passed: int) -> Datapoint | None:
+    return occurred(1) if passed else None
 
 
 def _database_silent() -> dict[Metric, Course]:
@@ -460,15 +490,7 @@ _LEDGER: Final = (
             Change(
                 AT,
                 2 * AT,
-                {
-                    reported(PROCESSOR, "OutboxAge"): None,
-                    reported(PROCESSOR, "LedgerImbalance"): None,
-                    **{
-                        function(PROCESSOR, name): None
-                        for name in ("Invocations", "Errors", "Throttles", "Duration")
-                    },
-                    function(PROCESSOR, "ConcurrentExecutions"): None,
-                },
+                _not_swept(),
             ),
         ),
         must={"outbox-age": Told(30)},
@@ -598,8 +620,8 @@ _CLIENTS: Final = (
         must={"api-client-errors": _SOON},
     ),
     Scenario(
-        name="a client at its quota",
-        why="429 for all that it sends: for this client, an outage.",
+        name="a client beyond its rate",
+        why="429, more than one a second: it does not slow down.",
         minutes=3 * 60,
         begins=AT,
         traffic=_USUAL,
@@ -614,6 +636,21 @@ _CLIENTS: Final = (
             ),
         ),
         must={"api-throttled": _SOON},
+    ),
+    Scenario(
+        name="a client at its quota",
+        why=(
+            "429 for all that it sends, until midnight: for this client, an outage, however rarely "
+            "it calls. One alert."
+        ),
+        minutes=6 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        changes=tuple(
+            Change(minute, minute + 1, {**_refusing(1), logged("CallsOverQuota"): level(1)})
+            for minute in range(AT, 3 * AT, 20)
+        ),
+        must={"quota-exceeded": _AT_ONCE},
     ),
     Scenario(
         name="a flood without keys",
@@ -726,6 +763,84 @@ _PARTS: Final = (
             "function-errors-audit-logger": _SOON,
             "stream-age": Told(_LIMITS.alarm_stream_age_minutes + 8),
             "system-health-service": Told(_LIMITS.alarm_stream_age_minutes + 8),
+        },
+    ),
+    Scenario(
+        name="an audit stream that nobody reads",
+        why=(
+            "Its mapping is disabled, or may not read it any more (PROBLEM): nothing fails, and "
+            "nothing is late, since nobody is called."
+        ),
+        minutes=8 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        changes=(Change(AT, 3 * AT, _audit_silent()),),
+        must={"audit-trail-not-fed": Told(52), "system-health-service": Told(52)},
+    ),
+    Scenario(
+        name="an audit stream that nobody reads, with a payment an hour",
+        why="Three payments that nobody has audited are told all the same.",
+        minutes=12 * 60,
+        begins=AT,
+        traffic=lambda minute: (1, 1) if minute % 60 == 5 else (0, 0),
+        changes=(Change(AT, 5 * AT, _audit_silent()),),
+        must={"audit-trail-not-fed": Told(3 * 60), "system-health-service": Told(3 * 60)},
+    ),
+    Scenario(
+        name="payments whose records stand in the minute after",
+        why="One in a quarter of an hour, audited two seconds later, the clock's minute over.",
+        minutes=8 * 60,
+        begins=AT,
+        traffic=lambda minute: (1, 1) if minute % 37 == 0 else (0, 0),
+        changes=tuple(
+            Change(minute, minute + 2, {function(AUDIT_LOGGER, "Invocations"): _a_minute_later})
+            for minute in range(0, 8 * 60, 37)
+        ),
+    ),
+    Scenario(
+        name="what failed cannot be set aside",
+        why="Once: a batch of the audit stream, and a sweep. Nobody will ever see them again.",
+        minutes=3 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        changes=(
+            Change(
+                AT,
+                AT + 1,
+                {
+                    function(PROCESSOR, "DeadLetterErrors"): level(1),
+                    function(AUDIT_LOGGER, "DestinationDeliveryFailures"): level(1),
+                },
+            ),
+        ),
+        must={
+            "function-events-lost-payment-processor": _AT_ONCE,
+            "function-events-lost-audit-logger": _AT_ONCE,
+            "system-health-service": _AT_ONCE,
+        },
+    ),
+    Scenario(
+        name="EventBridge may not call the sweep",
+        why="The function's permission is gone. Payments go on, their history too, for now.",
+        minutes=4 * 60,
+        begins=AT,
+        traffic=nobody,
+        changes=(
+            Change(
+                AT,
+                2 * AT,
+                {
+                    schedule("FailedInvocations"): level(1),
+                    waiting(FAILED_INVOCATIONS): lambda passed: level(passed + 1),
+                    **_not_swept(),
+                },
+            ),
+            Change(2 * AT, 4 * 60, {waiting(FAILED_INVOCATIONS): level(60)}),
+        ),
+        must={
+            "sweep-not-called": _SOON,
+            "failed-invocations-queue": _WHEN_AWAKE,
+            "outbox-age": Told(30),
         },
     ),
     Scenario(
@@ -925,6 +1040,71 @@ _PARTS: Final = (
         ),
     ),
     Scenario(
+        name="somebody takes the safeguards away",
+        why=(
+            "Alarms, rules, trail, topic, bucket, mapping and firewall, with the CLI and in the "
+            "console; each call is told, and once."
+        ),
+        minutes=2 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        events=tuple(
+            (AT, events.call(service, name, requestParameters=about, **how))
+            for service, name, about in events.SAFEGUARDS
+            for how in ({}, {"sessionCredentialFromConsole": "true"})
+        ),
+        must={"safeguard-changed": Told(0, times=2 * len(events.SAFEGUARDS))},
+    ),
+    Scenario(
+        name="a deployment that changes the safeguards",
+        why="CloudFormation makes the same calls; and others have alarms and buckets, too.",
+        minutes=2 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        events=(
+            *(
+                (AT, events.by_cloudformation(service, name, requestParameters=about))
+                for service, name, about in events.SAFEGUARDS
+            ),
+            (AT, _call_about("monitoring", "DeleteAlarms", alarmNames=["another"])),
+            (AT, _call_about("events", "DisableRule", name="another")),
+            (AT, _call_about("s3", "PutBucketPolicy", bucketName="another")),
+            (AT, _call_about("sns", "SetTopicAttributes", topicArn="arn:aws:sns:::another")),
+            (AT, _call_about("wafv2", "UpdateWebACL", name="another")),
+        ),
+    ),
+    Scenario(
+        name="a master password that is not rotated",
+        why="RDS fails to rotate ours, and somebody else's secret fails, too.",
+        minutes=2 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        events=(
+            (AT, events.rotation("RotationStarted", events.MASTER_SECRET)),
+            (AT, events.rotation("RotationFailed", "arn:aws:secretsmanager:::secret:another")),
+            (AT + 1, events.rotation("RotationFailed", events.MASTER_SECRET)),
+        ),
+        must={"secret-rotation-failed": Told(1)},
+    ),
+    Scenario(
+        name="AWS's own trouble",
+        why=(
+            "A fault of Lambda is told when it opens, not when it is over; a planned change of "
+            "RDS is told; services that nobody here needs, and notices of bills, are not."
+        ),
+        minutes=3 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        events=(
+            (AT, events.health("LAMBDA", "issue", "open")),
+            (AT, events.health("GAMELIFT", "issue", "open")),
+            (AT, events.health("RDS", "accountNotification", "open")),
+            (AT + 30, events.health("RDS", "scheduledChange", "upcoming")),
+            (AT + 90, events.health("LAMBDA", "issue", "closed")),
+        ),
+        must={"aws-health": Told(0, times=2)},
+    ),
+    Scenario(
         name="people who may do everything",
         why="Root creates a key, in the console: one mail. Somebody else changes the database.",
         minutes=2 * 60,
@@ -1041,6 +1221,15 @@ def _at_the_limits(beyond: int) -> Mapping[Metric, Course]:
         database("CPUCreditBalance"): lambda passed: (
             None if passed % 5 else level(limits.alarm_cpu_credits - beyond)
         ),
+        database("MaximumUsedTransactionIDs"): level(
+            limits.alarm_transaction_ids_million * 1_000_000 + beyond
+        ),
+        **{
+            database(f"EBS{kind}Balance%"): lambda passed: (
+                None if passed % 5 else level(limits.alarm_ebs_balance_percent - beyond)
+            )
+            for kind in ("IO", "Byte")
+        },
         **{
             gateway(number, name): datapoint
             for number in GATEWAYS
@@ -1068,6 +1257,7 @@ _LIMITED: Final = (
     "database-free-storage",
     "database-freeable-memory",
     "database-read-latency",
+    "database-transaction-ids",
     "database-write-latency",
     "decline-rate",
     *(
@@ -1107,6 +1297,8 @@ _EDGES: Final = (
         must={
             **dict.fromkeys(_LIMITED, _SOON),
             "database-cpu-credits": Told(75),
+            "database-ebs-balance-bytes": Told(20),
+            "database-ebs-balance-operations": Told(20),
             "nothing-processed": _IN_A_QUARTER,
             "outbox-age": _IN_A_QUARTER,
             "retry-queue-backlog": _IN_A_QUARTER,

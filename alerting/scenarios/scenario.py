@@ -41,7 +41,7 @@ class Told:
     Attributes:
         within: minutes from the trouble's beginning.
         stays: it is still on at the end, because a person must do something first.
-        times: how many mails of it the trouble may make.
+        times: how many mails of it the trouble may make; of an event, how many it makes.
     """
 
     within: int
@@ -93,7 +93,7 @@ class Scenario:
         return streams
 
 
-_BEFORE = 90
+_BEFORE = 400
 """Minutes: more than any alarm looks back."""
 
 _MADE_EARLIER = ("AWS/NATGateway", "AWS/RDS")

@@ -89,7 +89,7 @@ def _wrong(found: Outcome, name: str, wanted: Told, *, is_alarm: bool) -> Iterat
         yield f"{name} came {begins - came[0]} min before anything happened"
     if came[0] - begins > wanted.within:
         yield f"{name} comes after {came[0] - begins} min, not within {wanted.within}"
-    if len(came) > wanted.times:
+    if len(came) > wanted.times or (not is_alarm and len(came) < wanted.times):
         yield f"{name} comes {len(came)} times"
     if is_alarm and wanted.stays is (name not in found.on):
         yield f"{name} {'goes off by itself' if wanted.stays else 'does not recover'}"

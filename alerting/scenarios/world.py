@@ -59,6 +59,11 @@ def released(service: str, name: str, version: str) -> Metric:
     )
 
 
+def schedule(name: str) -> Metric:
+    """Of the outbox's sweep."""
+    return _metric("AWS/Events", name, RuleName="PaymentProcessorOutboxSweep")
+
+
 def queue(name: str, metric: str) -> Metric:
     return _metric("AWS/SQS", metric, QueueName=name)
 
@@ -184,10 +189,13 @@ def _ledger(of_five: int) -> Iterator[tuple[Metric, Datapoint]]:
         ("FreeableMemory", 1_500 * MIB),
         ("ReadLatency", 0.001),
         ("WriteLatency", 0.003),
+        ("MaximumUsedTransactionIDs", 90_000_000),
     ):
         yield database(name), level(value)
     if of_five == 0:
         yield database("CPUCreditBalance"), level(400)
+        yield database("EBSIOBalance%"), level(99)
+        yield database("EBSByteBalance%"), level(99)
 
 
 def _gateway(number: int, packets: int) -> Iterator[tuple[Metric, Datapoint]]:

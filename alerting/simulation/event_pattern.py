@@ -13,7 +13,12 @@ def matches(pattern: Any, event: Any) -> bool:
     """
     if isinstance(pattern, dict):
         fields = event if isinstance(event, dict) else {}
-        return all(matches(expected, fields.get(field)) for field, expected in pattern.items())
+        return all(
+            any(matches(alternative, event) for alternative in expected)
+            if field == "$or"
+            else matches(expected, fields.get(field))
+            for field, expected in pattern.items()
+        )
     values = event if isinstance(event, list) else [event]
     return any(_is_one(option, value) for option in pattern for value in values)
 

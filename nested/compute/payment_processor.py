@@ -96,7 +96,7 @@ class PaymentProcessor(PythonFunction):
             max_concurrency=config.retry_concurrency,
             report_batch_item_failures=True,
         )
-        events.Rule(
+        self.outbox_sweep = events.Rule(
             self,
             "OutboxSweep",
             description="Delivers ledger events that a function could not deliver itself",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aws_cdk import NestedStack
 from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -30,6 +31,8 @@ class ComputeOutputs:
     payment_validator: lambda_.Function
     payment_processor: lambda_.Function
     audit_logger: lambda_.Function
+    outbox_sweep: events.IRule
+    """The schedule of payment-processor's sweep."""
 
 
 class ComputeNestedStack(NestedStack):
@@ -89,4 +92,5 @@ class ComputeNestedStack(NestedStack):
             payment_validator=validator.function,
             payment_processor=processor.function,
             audit_logger=audit_logger.function,
+            outbox_sweep=processor.outbox_sweep,
         )

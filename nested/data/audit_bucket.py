@@ -34,6 +34,7 @@ class AuditBucket(Construct):
             through=["s3"],
             keeps_grants=False,
         )
+        self.access_logs = AccessLogBucket(self, "AccessLogs", retention_days=retention_days)
         self.bucket = s3.Bucket(
             self,
             "Bucket",
@@ -44,9 +45,7 @@ class AuditBucket(Construct):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             enforce_ssl=True,
             minimum_tls_version=1.2,
-            server_access_logs_bucket=AccessLogBucket(
-                self, "AccessLogs", retention_days=retention_days
-            ),
+            server_access_logs_bucket=self.access_logs,
             server_access_logs_prefix="audit/",
             versioned=True,
             object_lock_enabled=True,

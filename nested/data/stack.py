@@ -32,6 +32,7 @@ class DataOutputs:
     ledger_reader: lambda_.Function
     transactions_table: dynamodb.ITable
     audit_bucket: s3.IBucket
+    audit_access_logs: s3.IBucket
     audit_key: kms.IKey
     retry_queue: sqs.IQueue
     retry_dead_letter_queue: sqs.IQueue
@@ -94,6 +95,7 @@ class DataNestedStack(NestedStack):
             ledger_reader=reader.function,
             transactions_table=table,
             audit_bucket=audit.bucket,
+            audit_access_logs=audit.access_logs,
             audit_key=audit.key,
             retry_queue=queues.retry,
             retry_dead_letter_queue=queues.retry_dead_letter,

@@ -124,7 +124,16 @@ class PaymentsDashboard(Construct):
                 limits="api-server-errors",
                 unit="share of calls",
             ),
-            self._watch("API calls refused with 429", "api-throttled", unit="a minute"),
+            self._graph(
+                "API calls refused with 429",
+                *(
+                    alarm.graphed()
+                    for name in ("api-throttled", "quota-exceeded")
+                    for alarm in self._named(name)
+                ),
+                limits="api-throttled",
+                unit="calls",
+            ),
         )
         self._row(
             self._watch("Function duration, longest", "function-duration", unit="milliseconds"),
@@ -193,6 +202,18 @@ class PaymentsDashboard(Construct):
                 unit="a minute",
             ),
         )
+        self._row(
+            self._watch("Audit trail: fed", "audit-trail-not-fed"),
+            self._graph(
+                "Must be zero: lost, or not called",
+                *(
+                    alarm.graphed()
+                    for name in ("function-events-lost", "sweep-not-called")
+                    for alarm in self._named(name)
+                ),
+                unit="events",
+            ),
+        )
 
     def _add_database(self, data: DataOutputs) -> None:
         self._head("Database and table")
@@ -228,6 +249,12 @@ class PaymentsDashboard(Construct):
                 ),
                 unit="requests",
             ),
+        )
+        self._row(
+            self._watch(
+                "Ledger database: EBS balance", "database-ebs-balance", unit="percent", highest=100
+            ),
+            self._watch("Ledger database: transaction ids", "database-transaction-ids"),
         )
         table = data.transactions_table
         self._row(

@@ -5,8 +5,9 @@ reaches no topic is set aside in the queue of failed invocations, which has an a
 
 Events "via CloudTrail" come only while the account has a trail that logs management events
 (Amazon EventBridge user guide, "AWS service events delivered via AWS CloudTrail"). The trail is the
-account owner's; without one, the rules on keys, on root and on the console stay silent. RDS, KMS
-and CloudFormation report theirs as often as they can, but promise no delivery.
+account owner's; without one, the rules on keys, on root, on the console, on safeguards and on the
+master secret stay silent. RDS, KMS, CloudFormation and AWS Health report theirs as often as they
+can, but promise no delivery.
 """
 
 from __future__ import annotations
@@ -22,10 +23,14 @@ from constructs import Construct
 from building_blocks.alert import DRILL_SOURCE, Alert, Severity
 from nested.data import DataOutputs
 from nested.observability.alerts_topic import AlertsTopic
+from nested.observability.safeguards import by_hand, safeguards
 
 _FAMILY = "keys-and-events"
 _BY_CALL = "AWS API Call via CloudTrail"
 _BY_SIGN_IN = "AWS Console Sign In via CloudTrail"
+_OF_AWS = [{"prefix": "aws."}]
+"""Sources that nobody but AWS may name: whoever may put events could else forge such a mail."""
+_BY_SERVICE = "AWS Service Event via CloudTrail"
 
 _SERVICES_IN_USE = (
     "apigateway",
@@ -47,6 +52,25 @@ _SERVICES_IN_USE = (
 )
 """As CloudTrail names them. IAM, which is global, reports its calls in us-east-1."""
 
+_NEEDED = (
+    "APIGATEWAY",
+    "CLOUDWATCH",
+    "DYNAMODB",
+    "EC2",
+    "EVENTS",
+    "KMS",
+    "LAMBDA",
+    "NATGATEWAY",
+    "RDS",
+    "S3",
+    "SECRETSMANAGER",
+    "SNS",
+    "SQS",
+    "VPC",
+    "WAF",
+)
+"""As AWS Health names them: those that payments, or their alerts, cannot do without."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EventAlert(Alert):
@@ -57,10 +81,11 @@ class EventAlert(Alert):
     """What the mail quotes of the event: paths, by what they are called."""
 
 
-def all_event_alerts(*, data: DataOutputs, unit: str) -> tuple[EventAlert, ...]:
+def all_event_alerts(*, data: DataOutputs, topic: AlertsTopic, unit: str) -> tuple[EventAlert, ...]:
     """
     :param unit: name of the root stack.
     """
+    guards = safeguards(data=data, topic=topic, unit=unit)
     who = {"Who": "$.detail.userIdentity.arn", "From": "$.detail.sourceIPAddress"}
     return (
         EventAlert(
@@ -150,6 +175,7 @@ def all_event_alerts(*, data: DataOutputs, unit: str) -> tuple[EventAlert, ...]:
             summary="The account's root user signed in or changed something.",
             impact="None at once; root may do anything, and nobody should need it.",
             pattern={
+                "source": _OF_AWS,
                 "detail-type": [_BY_CALL, _BY_SIGN_IN],
                 # AWS's services act for the account, and for root, under the same name.
                 "detail": {
@@ -166,9 +192,14 @@ def all_event_alerts(*, data: DataOutputs, unit: str) -> tuple[EventAlert, ...]:
             summary="Somebody changed something by hand, in the AWS console.",
             impact="None at once; production is no longer what its code says.",
             pattern={
+                "source": _OF_AWS,
                 "detail-type": [_BY_CALL],
                 "detail": {
                     "eventSource": [f"{service}.amazonaws.com" for service in _SERVICES_IN_USE],
+                    # Those are told by safeguard-changed, whoever makes them.
+                    "eventName": [
+                        {"anything-but": sorted({call for guard in guards for call in guard.calls})}
+                    ],
                     "readOnly": [False],
                     # Root's are told by root-activity.
                     "userIdentity": {"type": [{"anything-but": ["Root"]}]},
@@ -188,6 +219,61 @@ def all_event_alerts(*, data: DataOutputs, unit: str) -> tuple[EventAlert, ...]:
             # Whoever may put events writes the rest of it: none of that belongs into a mail that
             # operators trust.
             tells={"Drill": "$.id"},
+        ),
+        EventAlert(
+            name="safeguard-changed",
+            family=_FAMILY,
+            severity=Severity.CRITICAL,
+            summary="Somebody changed by hand what watches production or keeps its evidence.",
+            impact="None; what happens next may be seen by nobody.",
+            pattern={
+                "source": _OF_AWS,
+                "detail-type": [_BY_CALL],
+                "detail": {"$or": [guard.pattern() for guard in guards], **by_hand()},
+            },
+            tells={"Call": "$.detail.eventName", "Of": "$.detail.eventSource", **who},
+        ),
+        EventAlert(
+            name="secret-rotation-failed",
+            family=_FAMILY,
+            severity=Severity.WARNING,
+            summary="The password of the ledger's master user could not be rotated.",
+            impact="None: nobody logs in with it. It is older than it should be.",
+            pattern={
+                "source": ["aws.secretsmanager"],
+                "detail-type": [_BY_SERVICE],
+                "detail": {
+                    "eventName": ["RotationFailed"],
+                    "additionalEventData": {"SecretId": [data.ledger.master_secret_arn]},
+                },
+            },
+            tells={"Secret": "$.detail.additionalEventData.SecretId"},
+        ),
+        EventAlert(
+            name="aws-health",
+            family=_FAMILY,
+            severity=Severity.WARNING,
+            # The alarms tell what it does to production; this tells whose fault it is.
+            summary="AWS reports a fault of a service that production needs, or plans a change.",
+            impact="As the alarms say that are on; a planned change is still to come.",
+            pattern={
+                "source": ["aws.health"],
+                "detail-type": ["AWS Health Event"],
+                "detail": {
+                    "service": list(_NEEDED),
+                    "eventTypeCategory": ["issue", "scheduledChange"],
+                    # Health sends the same once more for each of its pages and updates, and when
+                    # it is over.
+                    "statusCode": [{"anything-but": ["closed"]}],
+                },
+            },
+            tells={
+                "Service": "$.detail.service",
+                "Event": "$.detail.eventTypeCode",
+                "Kind": "$.detail.eventTypeCategory",
+                "Begins": "$.detail.startTime",
+                "Arn": "$.detail.eventArn",
+            },
         ),
     )
 
@@ -235,7 +321,7 @@ class EventAlerts(Construct):
         super().__init__(scope, construct_id)
         parent = Stack.of(self).nested_stack_parent
         assert parent is not None, "the layer is nested"
-        self.alerts = all_event_alerts(data=data, unit=parent.stack_name)
+        self.alerts = all_event_alerts(data=data, topic=topic, unit=parent.stack_name)
         rules = [
             # CDK's own target would admit EventBridge to topic and queue once more, whichever
             # rule it is for.

@@ -9,6 +9,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 NAMESPACE: Final = "Payments"
+_QUOTA_EXCEEDED: Final = "QUOTA_EXCEEDED"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +24,19 @@ class LogMetric:
 CALLS_THROTTLED: Final = LogMetric(
     name="CallsThrottled",
     log_group="/payments/api-access",
-    # Too many requests, or a used-up quota. API Gateway's own metrics count them with all other
-    # errors of clients; in its log every value is a string.
-    pattern=logs.FilterPattern.string_value("$.status", "=", "429"),
+    # API Gateway's own metrics count them with all other errors of clients; in its log every value
+    # is a string.
+    pattern=logs.FilterPattern.all(
+        logs.FilterPattern.string_value("$.status", "=", "429"),
+        logs.FilterPattern.string_value("$.errorType", "!=", _QUOTA_EXCEEDED),
+    ),
+)
+
+CALLS_OVER_QUOTA: Final = LogMetric(
+    name="CallsOverQuota",
+    log_group="/payments/api-access",
+    # Also 429, but not for a second: until the day is over.
+    pattern=logs.FilterPattern.string_value("$.errorType", "=", _QUOTA_EXCEEDED),
 )
 
 

@@ -1,4 +1,4 @@
-"""The observability stack: alerts topic, alarms, events, dashboard and saved queries."""
+"""The observability stack: alerts topic, alarms, events, budget, dashboard and saved queries."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ from nested.data import DataOutputs
 from nested.network import NetworkOutputs
 from nested.observability.alarms import all_alarms
 from nested.observability.alerts_topic import AlertsTopic
+from nested.observability.budget import OVER_BUDGET, MonthlyBudget
 from nested.observability.dashboard import DASHBOARD_NAME, PaymentsDashboard
 from nested.observability.events import EventAlerts
-from nested.observability.log_metrics import CALLS_THROTTLED, LogMetrics, schema_changes
+from nested.observability.log_metrics import (
+    CALLS_OVER_QUOTA,
+    CALLS_THROTTLED,
+    LogMetrics,
+    schema_changes,
+)
 from nested.observability.monitoring import SYSTEM_HEALTH, Alarms
 from nested.observability.queries import SavedQueries
 
@@ -53,7 +59,13 @@ class ObservabilityNestedStack(NestedStack):
         topic = AlertsTopic(
             self, "AlertsTopic", key=network.application_key, email=config.alert_email
         )
-        LogMetrics(self, "LogMetrics", CALLS_THROTTLED, schema_changes(data.ledger.IDENTIFIER))
+        LogMetrics(
+            self,
+            "LogMetrics",
+            CALLS_THROTTLED,
+            CALLS_OVER_QUOTA,
+            schema_changes(data.ledger.IDENTIFIER),
+        )
         watched = all_alarms(
             config=config, network=network, data=data, compute=compute, topic=topic
         )
@@ -70,8 +82,9 @@ class ObservabilityNestedStack(NestedStack):
             topic=topic,
         )
         SavedQueries(self, "Queries")
+        MonthlyBudget(self, "MonthlyBudget", config=config)
         self.layer = ObservabilityOutputs(
             alerts_topic=topic,
             dashboard_name=DASHBOARD_NAME,
-            alerts=(*SYSTEM_HEALTH.values(), *watched, *events.alerts),
+            alerts=(*SYSTEM_HEALTH.values(), *watched, *events.alerts, OVER_BUDGET),
         )

@@ -14,6 +14,7 @@ from typing import Any, Final
 from change_report.assembly import STACK, Assembly
 from compliance import templates
 from compliance.templates import Resource
+from compliance.untaggable import tag_property
 from ops.failure import OpsError
 
 LAYERS: Final = ("root", "network", "data", "compute", "observability")
@@ -156,7 +157,7 @@ def kind(resource: Resource) -> str:
 
 def tags(resource: Resource) -> dict[str, str]:
     """Its own, in its template; it has the stack's besides."""
-    own = resource.properties.get("Tags", [])
+    own = resource.properties.get(tag_property(resource.type), [])
     pairs = own.items() if isinstance(own, dict) else [(each["Key"], each["Value"]) for each in own]
     return {name: value for name, value in pairs if isinstance(value, str)}
 

@@ -48,6 +48,7 @@ ASSUMPTIONS: Final = (
 
 FREE: Final = frozenset(
     {
+        "Budgets::Budget",
         "CodeDeploy::Application",
         "CodeDeploy::DeploymentGroup",
         "CloudFormation::Stack",

@@ -243,6 +243,11 @@ _READERS: Final[Mapping[str, Reader]] = {
     "AWS::ApiGateway::UsagePlan": lambda clients, _a, _o, name: _read(
         clients("apigateway").get_usage_plan(usagePlanId=name).get("tags")
     ),
+    "AWS::Budgets::Budget": lambda clients, account, _o, name: _read(
+        clients("budgets").list_tags_for_resource(
+            ResourceARN=f"arn:aws:budgets::{account}:budget/{name}"
+        )["ResourceTags"]
+    ),
     "AWS::CloudFormation::Stack": lambda clients, _a, _o, name: _read(
         clients("cloudformation").describe_stacks(StackName=name)["Stacks"][0].get("Tags")
     ),

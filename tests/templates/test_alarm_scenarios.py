@@ -4,6 +4,7 @@ nobody else is, and everything recovers."""
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 
 from alerting.document import told_within
+from alerting.scenarios import events
 from alerting.scenarios.catalogue import SCENARIOS
 from alerting.scenarios.scenario import Scenario
 from alerting.scenarios.verdict import Row, row
 from alerting.simulation.datapoint import Metric
 from alerting.simulation.definitions import Alarm, DefinitionError, Definitions
+from alerting.simulation.event_pattern import matches
 from permissions.templates import Templates
 from tests.synthesis import Synthesized
 
@@ -167,7 +170,7 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
     ("history-changed", "what must never happen", setting(Namespace="payments")),
     ("stream-age", "a stalled audit stream", setting(MetricName="IteratorAgeMilliseconds")),
     ("database-free-storage", "storage that does not grow", setting(Statistic="SampleCount")),
-    ("api-throttled", "a client at its quota", setting(Statistic="Average")),
+    ("api-throttled", "a client beyond its rate", setting(Statistic="Average")),
     # Windows
     (
         "nothing-processed",
@@ -195,7 +198,7 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
         setting(DatapointsToAlarm=10, EvaluationPeriods=10),
     ),
     ("retry-queue-age", "nothing takes what is on the retry queue", setting(Period=3600)),
-    ("api-throttled", "a client at its quota", setting(Period=86_400, EvaluationPeriods=8)),
+    ("api-throttled", "a client beyond its rate", setting(Period=86_400, EvaluationPeriods=8)),
     (
         "api-server-errors",
         "an idle night",
@@ -205,6 +208,31 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
         "outbox-age",
         "Multi-AZ failover",
         setting(DatapointsToAlarm=2, EvaluationPeriods=3),
+    ),
+    (
+        "audit-trail-not-fed",
+        "payments whose records stand in the minute after",
+        setting(DatapointsToAlarm=1, EvaluationPeriods=16),
+    ),
+    (
+        "audit-trail-not-fed",
+        "an audit stream that nobody reads, with a payment an hour",
+        setting(DatapointsToAlarm=3, EvaluationPeriods=5),
+    ),
+    (
+        "quota-exceeded",
+        "a client at its quota",
+        setting(DatapointsToAlarm=1, EvaluationPeriods=5),
+    ),
+    (
+        "database-ebs-balance-bytes",
+        "everything a step beyond its limit",
+        setting(MetricName="BurstBalance"),
+    ),
+    (
+        "sweep-not-called",
+        "EventBridge may not call the sweep",
+        dimension("OutboxSweep", "RuleName"),
     ),
     # Missing data
     (
@@ -242,6 +270,11 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
         expression(">= 20", ">= 0"),
     ),
     ("nothing-processed", "a ledger outage of 35 minutes", expression("1, 0)", "0, 1)")),
+    (
+        "audit-trail-not-fed",
+        "an audit stream that nobody reads",
+        expression("FILL(batches, 0) == 0", "batches == -1"),
+    ),
     ("retry-queue-backlog", "everything a step beyond its limit", expression(" + in_flight", "")),
     ("outbox-age", "a ledger outage at night", expression("FILL(age, 301)", "age")),
     (
@@ -253,7 +286,7 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
     ("audit-trail-forged", "what must never happen", without("AlarmActions")),
     ("ledger-schema-changed", "what must never happen", without("OKActions")),
     ("outbox-age", "the sweep is not called for", without("InsufficientDataActions")),
-    ("api-throttled", "a client at its quota", setting(ActionsEnabled=False)),
+    ("api-throttled", "a client beyond its rate", setting(ActionsEnabled=False)),
     ("system-health-service", "a stalled audit stream", setting(AlarmActions=["another"])),
     # Composite alarms
     ("system-health-payments", "a ledger outage at night", rule(" OR ", " AND ")),
@@ -276,6 +309,29 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
     ),
     ("root-activity", "people who may do everything", setting(State="DISABLED")),
     ("key-disabled", "the application's key is disabled", setting(Targets=[])),
+    (
+        "console-changes",
+        "somebody takes the safeguards away",
+        lambda properties: properties["EventPattern"]["detail"].pop("eventName"),
+    ),
+    (
+        "safeguard-changed",
+        "a deployment that changes the safeguards",
+        detail(userIdentity={"type": ["AssumedRole"]}, sourceIPAddress=[{"exists": True}]),
+    ),
+    (
+        "safeguard-changed",
+        "somebody takes the safeguards away",
+        detail(sessionCredentialFromConsole=[{"exists": False}]),
+    ),
+    ("secret-rotation-failed", "a master password that is not rotated", setting(Targets=[])),
+    (
+        "secret-rotation-failed",
+        "a master password that is not rotated",
+        detail(additionalEventData={}),
+    ),
+    ("aws-health", "AWS's own trouble", detail(statusCode=[{"exists": True}])),
+    ("aws-health", "AWS's own trouble", detail(service=["lambda"])),
     (
         "console-changes",
         "people who may do everything",
@@ -320,6 +376,31 @@ def test_a_fault_of_an_alarm_is_found(
         return
     judged = row(alone(found, alert), BY_NAME[scenario])
     assert any(alert in fault for fault in judged.faults), judged.faults
+
+
+def test_each_safeguard_that_somebody_changes_is_told_by_itself(definitions: Definitions) -> None:
+    """Not only all of them together."""
+    (told,) = (rule for rule in definitions.rules if rule.name == "payments-safeguard-changed")
+    for service, name, about in events.SAFEGUARDS:
+        assert matches(told.pattern, events.call(service, name, requestParameters=about)), name
+        root = {"type": "Root"}
+        for_root = events.call(service, name, requestParameters=about, userIdentity=root)
+        assert not matches(told.pattern, for_root), "root-activity tells"
+
+
+def test_whoever_may_put_events_cannot_forge_any_of_awss(definitions: Definitions) -> None:
+    """EventBridge lets nobody but AWS name a source of AWS's."""
+    for scenario in SCENARIOS:
+        for _, event in scenario.events:
+            forged = {**event, "source": "payments"}
+            assert not [rule.name for rule in definitions.rules if matches(rule.pattern, forged)]
+
+
+def test_no_pattern_is_longer_than_eventbridge_takes(definitions: Definitions) -> None:
+    """2,048 characters (Amazon EventBridge user guide, "Amazon EventBridge quotas"), of which 200
+    are for names that AWS makes longer than they are here."""
+    for rule in definitions.rules:
+        assert len(json.dumps(rule.pattern, separators=(",", ":"))) <= 1_848, rule.name
 
 
 def test_a_scenario_without_anything_wrong_is_judged_so(definitions: Definitions) -> None:

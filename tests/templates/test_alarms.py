@@ -16,6 +16,7 @@ from alerting.simulation.event_pattern import matches
 from building_blocks.alert import Alert, Severity
 from config import ConfigurationError, ProductionConfig
 from nested.observability.alarms import MetricAlarm
+from nested.observability.budget import OVER_BUDGET
 from nested.observability.events import EventAlert
 from permissions.templates import ACCOUNT
 from tests.synthesis import Synthesized
@@ -44,6 +45,7 @@ CRITICAL_METRICS = (
     Watched("API 4xx surge", "AWS/ApiGateway", "4XXError", ("ApiName", "Stage"), "Average"),
     Watched("API p99 latency", "AWS/ApiGateway", "Latency", ("ApiName", "Stage"), "p99"),
     Watched("API throttles", "Payments", "CallsThrottled", (), "Sum"),
+    Watched("API quota", "Payments", "CallsOverQuota", (), "Sum"),
     Watched("the ledger's schema changed", "Payments", "SchemaChanges", (), "Sum"),
     Watched("function errors", "AWS/Lambda", "Errors", ("FunctionName",), "Sum", 3),
     Watched("of their calls", "AWS/Lambda", "Errors", ("FunctionName",), "SampleCount", 3),
@@ -71,7 +73,11 @@ CRITICAL_METRICS = (
     # Retry queue, retry dead letters, audit failures, failed invocations, undelivered alerts.
     Watched("depth; dead letters not empty", "AWS/SQS", _SQS_WAITING, ("QueueName",), "Maximum", 5),
     Watched("outbox age", "Payments", "OutboxAge", ("service",), "Maximum"),
-    Watched("or no sweep", "AWS/Lambda", "Invocations", ("FunctionName",), "Sum"),
+    # Of payment-processor, for its sweep; of audit-logger, which must be called for payments.
+    Watched("or no sweep; or no audit", "AWS/Lambda", "Invocations", ("FunctionName",), "Sum", 2),
+    Watched("sweep not called", "AWS/Events", "FailedInvocations", ("RuleName",), "Sum"),
+    Watched("dead letters lost", "AWS/Lambda", "DeadLetterErrors", ("FunctionName",), "Sum"),
+    Watched("batches lost", "AWS/Lambda", "DestinationDeliveryFailures", ("FunctionName",), "Sum"),
     Watched(
         "table throttles, read and write",
         "AWS/DynamoDB",
@@ -98,6 +104,9 @@ CRITICAL_METRICS = (
             ("RDS CPU credits", "CPUCreditBalance", "Average"),
             ("RDS read latency", "ReadLatency", "Average"),
             ("RDS write latency", "WriteLatency", "Average"),
+            ("RDS transaction ids", "MaximumUsedTransactionIDs", "Maximum"),
+            ("RDS EBS balance, operations", "EBSIOBalance%", "Average"),
+            ("RDS EBS balance, bytes", "EBSByteBalance%", "Average"),
         )
     ),
     *(
@@ -114,7 +123,14 @@ CRITICAL_METRICS = (
         "SNS delivery failures", "AWS/SNS", "NumberOfNotificationsFailed", ("TopicName",), "Sum"
     ),
     Watched("decline-rate surge", "Payments", "PaymentsDeclined", ("service",), "Sum"),
-    Watched("no payments processed", "Payments", "PaymentsProcessed", ("service",), "Sum"),
+    Watched(
+        "no payments processed; or not audited",
+        "Payments",
+        "PaymentsProcessed",
+        ("service",),
+        "Sum",
+        2,
+    ),
     Watched(
         "while requests arrive",
         "AWS/ApiGateway",
@@ -298,13 +314,13 @@ def test_an_event_that_harms_nobody_raises_none(definitions: Definitions, event:
 def test_the_list_of_alerts_is_what_is_deployed(
     synthesized: Synthesized, alerts: tuple[Alert, ...]
 ) -> None:
-    listed = {alert.full_name: alert for alert in alerts}
+    listed = {alert.full_name: alert for alert in alerts if alert is not OVER_BUDGET}
     deployed = {
         **{name: alarm["AlarmDescription"] for name, alarm in alarms(synthesized).items()},
         **{name: rule["Description"] for name, (_, rule) in rules(synthesized).items()},
     }
     assert {name: alert.description() for name, alert in listed.items()} == deployed
-    assert len(listed) == len(alerts)
+    assert len(listed) == len(alerts) - 1
 
 
 def test_every_alarm_says_how_urgent_it_is_whom_it_hurts_and_what_to_do(
@@ -561,11 +577,18 @@ def log_metrics(synthesized: Synthesized) -> dict[str, Json]:
 
 
 def test_calls_refused_with_429_are_counted_from_the_access_log(synthesized: Synthesized) -> None:
-    counted = log_metrics(synthesized)["Payments/CallsThrottled"]
-    assert counted["LogGroupName"] == "/payments/api-access"
-    assert counted["FilterPattern"] == '{ $.status = "429" }'
+    """A used-up quota is another thing than a second's throttle, and counted for itself."""
+    throttled = log_metrics(synthesized)["Payments/CallsThrottled"]
+    over_quota = log_metrics(synthesized)["Payments/CallsOverQuota"]
+    assert throttled["LogGroupName"] == over_quota["LogGroupName"] == "/payments/api-access"
+    assert throttled["FilterPattern"] == (
+        '{ ($.status = "429") && ($.errorType != "QUOTA_EXCEEDED") }'
+    )
+    assert over_quota["FilterPattern"] == '{ $.errorType = "QUOTA_EXCEEDED" }'
     (stage,) = synthesized.properties("AWS::ApiGateway::Stage")
-    assert json.loads(stage["AccessLogSetting"]["Format"])["status"] == "$context.status"
+    logged = json.loads(stage["AccessLogSetting"]["Format"])
+    assert logged["status"] == "$context.status"
+    assert logged["errorType"] == "$context.error.responseType"
 
 
 def test_changes_of_the_ledgers_schema_are_counted_from_what_pgaudit_logs(
@@ -582,7 +605,25 @@ def test_changes_of_the_ledgers_schema_are_counted_from_what_pgaudit_logs(
 
 def test_the_list_has_events_and_the_summary_too(alerts: tuple[Alert, ...]) -> None:
     kinds = [type(alert) for alert in alerts]
-    assert (kinds.count(EventAlert), kinds.count(Alert)) == (9, 3)
+    assert (kinds.count(EventAlert), kinds.count(Alert)) == (12, 4)
+
+
+def test_the_operators_are_told_when_the_month_costs_too_much(synthesized: Synthesized) -> None:
+    """Before it is over, with a forecast and, where there is none yet, without."""
+    (budget,) = synthesized.properties("AWS::Budgets::Budget")
+    assert budget["Budget"] == {
+        "BudgetType": "COST",
+        "TimeUnit": "MONTHLY",
+        "BudgetLimit": {"Amount": 500, "Unit": "USD"},
+    }
+    told = {}
+    for each in budget["NotificationsWithSubscribers"]:
+        notification = each["Notification"]
+        assert notification["ComparisonOperator"] == "GREATER_THAN"
+        assert notification["ThresholdType"] == "PERCENTAGE"
+        assert each["Subscribers"] == [{"SubscriptionType": "EMAIL", "Address": "ops@company.com"}]
+        told[notification["NotificationType"]] = notification["Threshold"]
+    assert told == {"FORECASTED": 100, "ACTUAL": 80}
 
 
 @pytest.mark.parametrize(

@@ -603,8 +603,10 @@ def test_r14_alarm_looks_at_minutes(synthesized: Synthesized) -> None:
         periods = {alarm.get("Period")} | {
             query.get("MetricStat", {}).get("Period") for query in alarm.get("Metrics", [])
         }
-        allowed = {None, 300} if "CPUCreditBalance" in str(alarm) else {None, 60}
-        assert periods <= allowed, alarm["AlarmName"]
+        # RDS reports some no oftener; and a payment and its audit may be minutes apart.
+        seldom = re.search(r"CPUCreditBalance|EBS\w+Balance", str(alarm))
+        minutes = 15 if "audit-trail-not-fed" in alarm["AlarmName"] else 5 if seldom else 1
+        assert periods <= {None, 60 * minutes}, alarm["AlarmName"]
 
 
 def test_r14_every_alarm_and_its_recovery_reach_the_alerts_topic(

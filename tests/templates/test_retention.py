@@ -52,6 +52,7 @@ STATELESS = {
     "AWS::CodeDeploy::DeploymentConfig",
     "AWS::CodeDeploy::DeploymentGroup",
     "AWS::EC2::FlowLog",
+    "AWS::Budgets::Budget",
     "AWS::Events::Rule",
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Role",

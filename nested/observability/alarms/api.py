@@ -13,7 +13,7 @@ from nested.observability.alarms.metric_alarm import (
     harmless,
     share_of_failures,
 )
-from nested.observability.log_metrics import CALLS_THROTTLED, NAMESPACE
+from nested.observability.log_metrics import CALLS_OVER_QUOTA, CALLS_THROTTLED, NAMESPACE
 
 _FAMILY = "api"
 _QUIET = harmless("Nobody called.")
@@ -80,5 +80,22 @@ def api_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[Metric
             ),
             threshold=config.alarm_throttled_calls,
             no_data=_QUIET,
+        ),
+        MetricAlarm(
+            name="quota-exceeded",
+            family=_FAMILY,
+            severity=Severity.WARNING,
+            summary="In the last hour a client called that has used up its quota of the day.",
+            impact="All that this client sends is refused (429) until midnight UTC.",
+            metric=cloudwatch.Metric(
+                namespace=NAMESPACE,
+                metric_name=CALLS_OVER_QUOTA.name,
+                statistic="Sum",
+                period=MINUTE,
+            ),
+            threshold=0,
+            # One call is enough; a client that calls now and then is one alert, not many.
+            datapoints=(1, 60),
+            no_data=harmless("Nobody called who has used up a quota."),
         ),
     ]

@@ -119,6 +119,40 @@ def database_alarms(config: ProductionConfig, data: DataOutputs) -> list[MetricA
             for kind, metric in (("read", "ReadLatency"), ("write", "WriteLatency"))
         ),
         MetricAlarm(
+            name="database-transaction-ids",
+            family=_FAMILY,
+            severity=Severity.WARNING,
+            summary=(
+                f"More than {config.alarm_transaction_ids_million} million transaction ids are in "
+                "use: vacuum does not free them."
+            ),
+            impact="None yet; at two thousand million PostgreSQL refuses every change.",
+            metric=instance.metric("MaximumUsedTransactionIDs", statistic="Maximum", period=MINUTE),
+            threshold=config.alarm_transaction_ids_million * 1_000_000,
+            no_data=_TOLD,
+        ),
+        *(
+            MetricAlarm(
+                name="database-ebs-balance",
+                subject=kind,
+                family=_FAMILY,
+                severity=Severity.WARNING,
+                summary=(
+                    f"Less than {config.alarm_ebs_balance_percent} % is left of what the instance "
+                    f"may burst to its storage in {kind}."
+                ),
+                impact="None yet; then the storage is slow, and with it every payment.",
+                # gp3 has no balance of its own (BurstBalance): this is the instance's, of those
+                # that burst. Every five minutes, as their CPU credits.
+                metric=instance.metric(metric, period=Duration.minutes(5)),
+                comparison=BELOW,
+                threshold=config.alarm_ebs_balance_percent,
+                datapoints=(3, 6),
+                no_data=harmless("The instance does not burst, or database-cpu tells."),
+            )
+            for kind, metric in (("operations", "EBSIOBalance%"), ("bytes", "EBSByteBalance%"))
+        ),
+        MetricAlarm(
             name="ledger-schema-changed",
             label="statements that change the schema or rights",
             family=_FAMILY,
