@@ -130,7 +130,7 @@ reconcile: setup ## Compare ledger, history and audit trail
 report: setup ## Write the evidence for an audit, as one HTML file
 	@python -m ops report $(ARGS)
 
-alertdrill: setup ## Set one alarm to ALARM and back, and tell whether it would reach the operators
+alertdrill: setup ## Set one alarm to ALARM and back, send an event, and tell whether they reach the operators
 	@python -m ops alert-drill $(ARGS)
 
 restoredrill: setup ## Restore both stores beside production, and compare (ARGS=--yes; costs money)

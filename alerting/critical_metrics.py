@@ -128,6 +128,7 @@ CRITICAL_METRICS = (
     ),
     _line("WAF: block surge", "waf-blocked-requests", of=("alarm_blocked_requests",)),
     _line("Alerts: delivery failures", "alerts-not-delivered"),
+    _line("Alerts: the drill's event", "alert-drill", limit=_EVENT),
     _line("Keys: disabled, to be deleted", "key-disabled", "key-deleted", limit=_EVENT),
     _line("CloudFormation: rollback", "stack-rollback", limit=_EVENT),
     _line("People: root, changes in the console", "root-activity", "console-changes", limit=_EVENT),

@@ -5,6 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+DRILL_SOURCE: Final = "payments.alert-drill"
+"""Of the event with which `alert-drill` tries EventBridge; AWS lets nobody use a source of its
+own."""
 
 
 class Severity(StrEnum):

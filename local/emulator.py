@@ -83,6 +83,7 @@ class Emulator:
         emulator_internals.delete_custom_resources_that_failed()
         emulator_internals.refuse_change_sets_during_operations()
         emulator_internals.record_alarm_actions()
+        emulator_internals.record_event_deliveries()
         emulator_internals.complete_condition_keys()
         emulator_internals.authorize_batches_as_single_actions()
         emulator_internals.add_message_move_tasks()

@@ -335,6 +335,35 @@ def record_alarm_actions() -> None:
     cloudwatch._dispatch_alarm_actions = act
 
 
+def record_event_deliveries() -> None:
+    """Count, as on AWS, how often a rule calls a topic, and how often in vain; and set aside, where
+    the target has a dead-letter queue, what the topic does not take."""
+    from ministack.services import cloudwatch, eventbridge, sns
+
+    by_itself = eventbridge._invoke_target
+
+    def count(metric: str, rule: str) -> None:
+        cloudwatch._store_datum(
+            "AWS/Events", metric, {"RuleName": rule}, time.time(), "Count", 1, None, None, None
+        )
+
+    def call(
+        target: Mapping[str, Any], event: Any, rule: Mapping[str, Any], view: Any = None
+    ) -> None:
+        by_itself(target, event, rule, view)
+        if not cloudwatch._is_sns_action_arn(target["Arn"]):
+            return
+        count("Invocations", rule["Name"])
+        if target["Arn"] in sns._topics:
+            return
+        count("FailedInvocations", rule["Name"])
+        if queue := target.get("DeadLetterConfig", {}).get("Arn"):
+            body = json.dumps(eventbridge._pattern_event_view(event).event_with_detail())
+            eventbridge._dispatch_to_sqs(eventbridge.parse_arn(queue), body)
+
+    eventbridge._invoke_target = call
+
+
 def belongs_to_a_rollback(record: Mapping[str, Any]) -> bool:
     """Whether an operation on a nested stack takes back what its parent did."""
     parent = stack_record(record.get("ParentId") or "")
@@ -482,6 +511,7 @@ def add_message_move_tasks() -> None:
             "Status": "RUNNING",
             "SourceArn": source,
             "DestinationArn": target,
+            "StartedTimestamp": int(time.time() * 1000),
             "ApproximateNumberOfMessagesMoved": 0,
             "ApproximateNumberOfMessagesToMove": len(queue_by_arn(source)["messages"]),
         }

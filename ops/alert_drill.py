@@ -1,4 +1,4 @@
-"""`alert-drill`: whether an alarm reaches the operators, tried with an alarm that means nothing."""
+"""`alert-drill`: whether alarms and events reach the operators, tried with what means nothing."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from change_report.assembly import STACK
 from command_line.console import escape, progress
 from ops import checks, subscriptions, terminal
 from ops.checks import Check, Verdict
+from ops.event_drill import EventDrill
 from ops.failure import OpsError
 from ops.production import Production
+from ops.subscriptions import State, Subscription
 
 _BOTH: Final = ["MetricAlarm", "CompositeAlarm"]
 _POLL_SECONDS: Final = 2.0
-_SUBSCRIBE: Final = (
-    "aws sns subscribe --topic-arn {topic} --protocol {protocol} --notification-endpoint "
-    "{endpoint}, then follow the link that AWS mails there"
-)
-_CONFIRM: Final = (
-    'AWS mailed "AWS Notification - Subscription Confirmation": follow its link. To have it '
-    "mailed anew: " + _SUBSCRIBE
-)
+_STATES: Final = {
+    State.CONFIRMED: "confirmed",
+    State.PENDING: "pending: nothing is sent there",
+    State.ENDED: "ended: somebody unsubscribed it, and no alarm arrives there",
+    None: "none: no alarm arrives there",
+}
 _STRANGER: Final = (
     "whoever is there reads what alarms say: aws sns unsubscribe --subscription-arn {arn}; or, if "
     "it belongs there, put it into nested/observability and deploy"
@@ -61,20 +61,21 @@ def command(
         typer.Option(
             min=0,
             metavar="SECONDS",
-            help="How long to wait for CloudWatch's word on each of the two messages.",
+            help="How long to wait for AWS's word on each of the messages. CloudWatch has it in "
+            "seconds, EventBridge in minutes.",
         ),
-    ] = 60,
+    ] = 240,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Set one alarm to ALARM and back, and tell whether the alerts topic took the messages.
+    """Set one alarm to ALARM and back, send one event, and tell whether the topic took them.
 
     Checks that the address of the deployed templates is subscribed, and tells who else is; that
-    they have confirmed it; that the alarm has actions to the topic, and that CloudWatch could carry
-    them out. The operators get two mails, which say that they belong to a drill. However the drill
-    ends, the alarm is set back to its former state.
+    they have confirmed it; whether it takes a sign-in to end that; that the alarm has actions to
+    the topic, and that CloudWatch could carry them out. The operators get three mails, which say
+    that they belong to a drill. However the drill ends, the alarm is set back to its former state.
 
-    Exit code 0: all of it held; 1: an alarm might not reach a subscriber; 2: the drill could not
-    take place (no such alarm, an alarm that is in ALARM now, a deployment under way).
+    Exit code 0: all of it held; 1: an alarm or an event might not reach a subscriber; 2: the drill
+    could not take place (no such alarm, an alarm that is in ALARM now, a deployment under way).
     """
     if alarm is not None and not alarm.strip():
         raise typer.BadParameter("an alarm's name is needed", param_hint="--alarm")
@@ -89,11 +90,15 @@ def command(
         drill = Drill.prepare(production, alarm, wait)
     found = list(drill.subscriptions())
     found.append(drill.actions())
+    # First, as its word takes longest.
+    event = EventDrill.send(production)
     if found[-1].verdict is Verdict.HELD:
         with told.status(progress(f"setting {escape(drill.alarm['AlarmName'])} to ALARM and back")):
             found += drill.perform()
+    with told.status("waiting for EventBridge's word"):
+        found.append(event.word(wait))
     if as_json:
-        document = {"alarm": drill.alarm["AlarmName"], "topic": drill.topic}
+        document = {"alarm": drill.alarm["AlarmName"], "event": event.id, "topic": drill.topic}
         typer.echo(json.dumps({**document, **checks.as_document(found)}))
     else:
         checks.show(terminal.out(), found)
@@ -156,32 +161,32 @@ class Drill:
                 mend="put one into nested/observability and deploy",
             )
         for protocol, endpoint in wanted:
-            states = [
-                each.confirmed
-                for each in found
-                if (each.protocol, each.endpoint) == (protocol, endpoint)
-            ]
-            if any(states):
-                state, mend = "confirmed", ""
-            elif states:
-                state, mend = "not confirmed: nothing is sent there", _CONFIRM
-            else:
-                state, mend = "none: no alarm arrives there", _SUBSCRIBE
-            yield Check(
-                what=f"subscription of {endpoint}",
-                found=state,
-                verdict=Verdict.HELD if any(states) else Verdict.PROBLEM,
-                mend=mend.format(topic=self.topic, protocol=protocol, endpoint=endpoint),
+            yield self._wanted(
+                subscriptions.best(found, protocol, endpoint), protocol=protocol, endpoint=endpoint
             )
         for each in found:
-            if (each.protocol, each.endpoint) not in wanted:
-                state = "confirmed" if each.confirmed else "not confirmed"
+            # What has ended is nobody any more, though SNS lists it for some days.
+            if (each.protocol, each.endpoint) not in wanted and each.state is not State.ENDED:
                 yield Check(
                     what=f"subscription of {each.endpoint}",
-                    found=f"{state}, and not in the deployed templates",
+                    found=f"{each.state}, and not in the deployed templates",
                     verdict=Verdict.UNSEEN if each.confirmed else Verdict.PROBLEM,
                     mend=(_STRANGER if each.confirmed else _STRANGER_WAITS).format(arn=each.arn),
                 )
+        yield from subscriptions.safe(found, self.topic)
+
+    def _wanted(self, found: Subscription | None, *, protocol: str, endpoint: str) -> Check:
+        held = found is not None and found.confirmed
+        return Check(
+            what=f"subscription of {endpoint}",
+            found=_STATES[found.state if found else None],
+            verdict=Verdict.HELD if held else Verdict.PROBLEM,
+            mend=""
+            if held
+            else subscriptions.how_to_confirm(
+                found, topic=self.topic, protocol=protocol, endpoint=endpoint
+            ),
+        )
 
     def actions(self) -> Check:
         """Whether the alarm tells the topic of itself and of its end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -165,22 +165,28 @@ class Plan:
         self.gateway.delete_usage_plan_key(usagePlanId=self.id, keyId=key.id)
         self.gateway.delete_api_key(apiKey=key.id)
 
-    def requests(self) -> dict[str, int] | None:
+    def requests(self, keys: Iterable[ApiKey]) -> dict[str, int] | None:
         """Requests yesterday and today (UTC), by key id; None where it cannot be seen."""
         if self.production.emulated:
             return None  # the emulator counts them, but does not tell
+        return {key.id: self._requests(key) for key in keys}
+
+    def _requests(self, key: ApiKey) -> int:
         today = datetime.now(UTC).date()
+        # One key at a time: AWS may name what it counts by a key's value, which is a secret.
         pages = self.gateway.get_paginator("get_usage").paginate(
             usagePlanId=self.id,
+            keyId=key.id,
             startDate=(today - timedelta(days=1)).isoformat(),
             endDate=today.isoformat(),
         )
         # A pair for each day: used, and left of the quota.
-        return {
-            key: sum(used for used, _left in days)
+        return sum(
+            used
             for page in pages
-            for key, days in page.get("items", {}).items()
-        }
+            for days in page.get("items", {}).values()
+            for used, _left in days
+        )
 
 
 @app.command("list")
@@ -188,7 +194,8 @@ def list_keys(as_json: _Json = False) -> None:
     """List the keys, without values, and how many requests each sent since yesterday (UTC)."""
     plan = Plan.find(Production.find())
     with terminal.told().status("asking API Gateway"):
-        keys, requests = plan.api_keys(), plan.requests()
+        keys = plan.api_keys()
+        requests = plan.requests(keys)
     rows = [
         {**key.described(), "requests": None if requests is None else requests.get(key.id, 0)}
         for key in keys
@@ -304,7 +311,7 @@ def revoke(
             "--delete, which locks its client out just as well; to be rid of it, take it out of "
             "nested/compute/api.py and deploy"
         )
-    requests = plan.requests()
+    requests = plan.requests([key])
     used = "" if requests is None else f", {requests.get(key.id, 0)} requests since yesterday"
     confirm(f"Lock out whoever uses {key.id} ({key.name}{used})?", yes)
     plan.disable(key)

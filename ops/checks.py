@@ -15,17 +15,21 @@ from command_line.console import escape
 
 
 class Verdict(StrEnum):
-    """``UNSEEN``: it cannot be seen here, so it is neither good nor bad."""
+    """``UNSEEN``: it cannot be seen here, so it is neither good nor bad. ``UNANSWERED``: AWS did
+    not answer, or in a way that is not known here; that says nothing against what was asked for,
+    but does not pass either: ask again."""
 
     HELD = "held"
     PROBLEM = "problem"
     UNSEEN = "not seen"
+    UNANSWERED = "not answered"
 
 
 _MARKS = {
     Verdict.HELD: "[green]✔[/]",
     Verdict.PROBLEM: "[red]✘[/]",
     Verdict.UNSEEN: "[yellow]○[/]",
+    Verdict.UNANSWERED: "[yellow]?[/]",
 }
 
 
@@ -46,7 +50,8 @@ class Check:
 
 
 def has_problems(checks: Iterable[Check]) -> bool:
-    return any(check.verdict is Verdict.PROBLEM for check in checks)
+    """Whether something does not hold, or nobody knows whether it does."""
+    return any(check.verdict in (Verdict.PROBLEM, Verdict.UNANSWERED) for check in checks)
 
 
 def as_document(checks: Sequence[Check]) -> dict[str, Any]:

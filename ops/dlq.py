@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Final
 
 import typer
@@ -36,6 +37,10 @@ _HOLD_SECONDS: Final = 300
 _MOST: Final = 100
 """Messages moved one by one, so that the slowest rate is done before they show again."""
 _POLL_SECONDS: Final = 1.0
+_LISTED_SECONDS: Final = 60
+"""By when SQS lists a move that it has begun."""
+_NOT_LISTED: Final = "NOT_LISTED"
+_UNDER_WAY: Final = ("RUNNING", "CANCELLING", _NOT_LISTED)
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -322,19 +327,18 @@ def _redrive_all(
         production, "dlq redrive", queue=queue.url, messages="all", about=waiting, rate=rate
     ) as record:
         outcome["record"] = record.key
-        task = queue.sqs.start_message_move_task(
-            SourceArn=source, MaxNumberOfMessagesPerSecond=rate
-        )["TaskHandle"]
+        move = _Move.start(queue, source, rate)
         try:
             with terminal.told().status("starting") as status:
-                while (seen := _task(queue, source))["Status"] in ("RUNNING", "CANCELLING"):
+                while (seen := move.seen())["Status"] in _UNDER_WAY:
+                    move.expect_it_listed(seen)
                     moved = seen.get("ApproximateNumberOfMessagesMoved", 0)
                     status.update(f"SQS has moved {moved} of about {waiting}")
                     time.sleep(_POLL_SECONDS)
         except BaseException:
             with contextlib.suppress(queue.sqs.exceptions.ClientError):  # it has just ended
-                queue.sqs.cancel_message_move_task(TaskHandle=task)
-            moved = _task(queue, source).get("ApproximateNumberOfMessagesMoved", 0)
+                queue.sqs.cancel_message_move_task(TaskHandle=move.handle)
+            moved = move.seen().get("ApproximateNumberOfMessagesMoved", 0)
             record.outcome["moved_about"] = moved
             _tell_of_end(f"about {moved} of about {waiting}", record.key)
             raise
@@ -356,11 +360,73 @@ def _tell_of_end(moved: str, record: str) -> None:
     )
 
 
-def _task(queue: DeadLetterQueue, source: str) -> dict[str, Any]:
-    """The newest move of the queue's messages; SQS allows one at a time."""
-    results = queue.sqs.list_message_move_tasks(SourceArn=source, MaxResults=1)["Results"]
-    found: dict[str, Any] = results[0]
-    return found
+@dataclass(frozen=True, kw_only=True)
+class _Move:
+    """A move of a queue's messages by SQS, which lists it late: for some seconds there may be no
+    move at all, or only the one before it.
+
+    Attributes:
+        handle: SQS tells it of a move that runs; of one that has ended, no more.
+        before: when the moves began that were listed before this one.
+        begun: when it began, by SQS's clock; other moves that it lists late began before.
+        deadline: by when it is listed, by ``time.monotonic``.
+    """
+
+    queue: DeadLetterQueue
+    source: str
+    handle: str
+    before: frozenset[int]
+    begun: float
+    deadline: float
+
+    @classmethod
+    def start(cls, queue: DeadLetterQueue, source: str, rate: int) -> _Move:
+        before = frozenset(each.get("StartedTimestamp", 0) for each in _listed(queue, source))
+        begun = queue.sqs.start_message_move_task(
+            SourceArn=source, MaxNumberOfMessagesPerSecond=rate
+        )
+        date = begun["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+        return cls(
+            queue=queue,
+            source=source,
+            handle=begun["TaskHandle"],
+            before=before,
+            # In whole seconds, and of the answer.
+            begun=(parsedate_to_datetime(date).timestamp() - 5) * 1000 if date else 0,
+            deadline=time.monotonic() + _LISTED_SECONDS,
+        )
+
+    def seen(self) -> dict[str, Any]:
+        """What SQS says of it."""
+        listed = _listed(self.queue, self.source)
+        for each in listed:
+            if each.get("TaskHandle") == self.handle:
+                return each
+        for each in listed:
+            started = each.get("StartedTimestamp", 0)
+            if "TaskHandle" not in each and started not in self.before and started >= self.begun:
+                return each
+        return {"Status": _NOT_LISTED}
+
+    def expect_it_listed(self, seen: dict[str, Any]) -> None:
+        """
+        Raises:
+            OpsError: SQS has not listed it for so long that it never will.
+        """
+        if seen["Status"] == _NOT_LISTED and time.monotonic() > self.deadline:
+            raise OpsError(
+                "SQS began the move, and does not list it, so it was cancelled; what it has done: "
+                f"aws sqs list-message-move-tasks --max-results 10 --source-arn {self.source}"
+            )
+
+
+def _listed(queue: DeadLetterQueue, source: str) -> list[dict[str, Any]]:
+    """The moves of a queue's messages, newest first."""
+    results: list[dict[str, Any]] = queue.sqs.list_message_move_tasks(
+        SourceArn=source,
+        MaxResults=10,  # SQS's most
+    ).get("Results", [])
+    return results
 
 
 def _report(outcome: dict[str, Any], as_json: bool) -> None:

@@ -27,6 +27,28 @@ _DENIED: Final = frozenset(
         "UnauthorizedOperation",
     }
 )
+_BUSY: Final = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServiceError",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+"""With which services say that it is they who cannot answer now, not the caller who is wrong."""
 _SIGN_IN: Final = "sign in anew (such as `aws sso login`), or renew the AWS_* variables"
 
 
@@ -63,6 +85,15 @@ def is_denied(error: ClientError) -> bool:
     return code(error) in _DENIED
 
 
+def is_busy(error: Exception) -> bool:
+    """Whether the same call may be answered in a minute: AWS throttled it, failed, or was not
+    reached."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return code(error) in _BUSY or status == 429 or status >= 500
+    return isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError)
+
+
 def _of_service(error: ClientError) -> str:
     if code(error) in _EXPIRED:
         return f"the AWS credentials have expired: {_SIGN_IN}"
@@ -70,4 +101,6 @@ def _of_service(error: ClientError) -> str:
         return f"AWS does not know these credentials ({code(error)}): {_SIGN_IN}"
     if is_denied(error):
         return f"these credentials may not do it: {error}"
+    if is_busy(error):
+        return f"AWS could not answer now, ask again in a minute: {error}"
     return str(error)

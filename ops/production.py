@@ -24,6 +24,13 @@ REGION: Final = "us-east-1"
 _SHORT: Final = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard"})
 """Seconds; three tries are the mode's. A user waits for the answers."""
 
+_PATIENT: Final = Config(
+    connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 8}
+)
+"""For many questions at a time, which AWS throttles: each is then asked again for half a minute or
+a whole one, at growing, random distances. Mode `adaptive` would keep all of a client's threads
+waiting for minutes once AWS has throttled some."""
+
 _HOSTS_OF_AWS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 """The last are the dual-stack ones."""
 
@@ -123,14 +130,17 @@ class Production:
                 yield from self._resources(found.logical_id, found.name)
 
 
-def client(session: boto3.Session, service: str) -> Any:
+def client(session: boto3.Session, service: str, *, patient: bool = False) -> Any:
     """
+    Args:
+        patient: asks again and again where AWS throttles.
+
     Raises:
         OpsError: AWS_ENDPOINT_URL, or the profile's endpoint_url, is no address.
     """
     try:
         # Any: the stubs know each service by a literal name only.
-        return session.client(cast(Any, service), config=_SHORT)
+        return session.client(cast(Any, service), config=_PATIENT if patient else _SHORT)
     except ValueError as error:
         if not str(error).startswith("Invalid endpoint"):  # botocore has no error of its own
             raise

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.checks import Check, Verdict
-from ops.failure import code, explain
+from ops.failure import OpsError, code, explain, is_busy
 from ops.production import client, leads_elsewhere
 
 _AT_ONCE: Final = 16
@@ -40,7 +42,7 @@ class Clients:
     def __call__(self, service: str) -> Any:
         with self._lock:
             if service not in self._made:
-                made = client(self._session, service)
+                made = client(self._session, service, patient=True)
                 made.meta.events.register("before-send", self._go_on)
                 self._made[service] = made
             return self._made[service]
@@ -48,6 +50,11 @@ class Clients:
     def _go_on(self, **_: Any) -> None:
         if self.stopped.is_set():
             raise _StoppedError
+
+    def account(self) -> str:
+        """Its number. Asked first, and so by a client that soon says that it reaches nobody."""
+        sts = client(self._session, "sts")
+        return str(sts.get_caller_identity()["Account"])
 
     @property
     def emulated(self) -> bool:
@@ -64,7 +71,8 @@ class Question(Generic[CheckT]):
     """Something to ask AWS.
 
     Attributes:
-        unanswered: the check that is told when the answer does not come; its ``found`` is filled.
+        unanswered: the check that is told when the answer does not come; its ``found`` is filled,
+            and its verdict changed where that is no problem of what was asked for.
         ask: what yields the checks, and calls AWS meanwhile.
     """
 
@@ -96,10 +104,31 @@ def _answer(question: Question[CheckT], *, emulated: bool) -> list[CheckT]:
     found: list[CheckT] = []
     try:
         found.extend(question.ask())
-    except (BotoCoreError, ClientError) as error:
-        if emulated and isinstance(error, ClientError) and code(error) in UNKNOWN:
-            text = f"cannot be seen here: the embedded environment has no {error.operation_name}"
-            found.append(replace(question.unanswered, found=text, verdict=Verdict.UNSEEN, mend=""))
-        else:
-            found.append(replace(question.unanswered, found=explain(error)))
+    except _StoppedError:
+        raise
+    except Exception as error:  # one question must not keep the others from being answered
+        found.append(_unanswered(question.unanswered, error, emulated=emulated))
     return found
+
+
+def _unanswered(check: CheckT, error: Exception, *, emulated: bool) -> CheckT:
+    if emulated and isinstance(error, ClientError) and code(error) in UNKNOWN:
+        text = f"cannot be seen here: the embedded environment has no {error.operation_name}"
+        return replace(check, found=text, verdict=Verdict.UNSEEN, mend="")
+    if is_busy(error):
+        text, mend = explain(error), "ask again in a minute: that AWS is busy says nothing of it"
+        return replace(check, found=text, verdict=Verdict.UNANSWERED, mend=mend)
+    if isinstance(error, BotoCoreError | ClientError | OpsError):
+        return replace(check, found=explain(error))
+    return replace(
+        check,
+        found=f"AWS answered in a shape that is not known here ({_where(error)})",
+        verdict=Verdict.UNANSWERED,
+        mend="look at it by hand; a newer version of this tool may know it",
+    )
+
+
+def _where(error: Exception) -> str:
+    """The error, and the line of code on which it came."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error}, {Path(last.filename).name}:{last.lineno}"

@@ -46,6 +46,7 @@ ALERTING_RULE: Final = "rule on a disabled key"
 RELEASE_ALARM: Final = "release alarm"
 API: Final = "API"
 USER: Final = "an IAM user"
+EVENT_BUS: Final = "the account's event bus"
 ROOT_STACK: Final = "this stack"
 ANYTHING: Final = "*"
 
@@ -206,6 +207,7 @@ def arns(templates: Templates, roles: dict[str, str]) -> dict[str, str]:
     found[API] = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}"
     found[ROOT_STACK] = STACK_ID
     found[USER] = f"arn:aws:iam::{ACCOUNT}:user/somebody"
+    found[EVENT_BUS] = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
     for name in RELEASED:
         found[live(name)] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}:live"
         found[version(name)] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}:7"

@@ -42,6 +42,7 @@ from alerting.scenarios.world import (
     waiting,
 )
 from alerting.simulation.datapoint import Datapoint, Metric, counted, level, occurred
+from building_blocks.alert import DRILL_SOURCE
 from config import DATABASE_MAX_CONNECTIONS, FUNCTION_TIMEOUT_SECONDS, ProductionConfig
 
 AT: Final = 60
@@ -1124,6 +1125,18 @@ _PARTS: Final = (
             (AT, events.event("aws.kms", "KMS CMK Deletion")),
         ),
         must={"root-activity": _EVENT, "console-changes": _EVENT, "key-deleted": _EVENT},
+    ),
+    Scenario(
+        name="an alert drill",
+        why="One mail of the drill's own event; an event that only looks like it tells nobody.",
+        minutes=2 * 60,
+        begins=AT,
+        traffic=_USUAL,
+        events=(
+            (AT, events.event(DRILL_SOURCE, "Alert Drill")),
+            (AT, events.event(f"{DRILL_SOURCE}s", "Alert Drill")),
+        ),
+        must={"alert-drill": _EVENT},
     ),
     Scenario(
         name="an outage while other alarms have been on for days",

@@ -40,7 +40,7 @@ SAFEGUARDS: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (
 
 
 def event(source: str, kind: str, **detail: Any) -> Event:
-    return {"source": source, "detail-type": kind, "detail": detail}
+    return {"source": source, "account": ACCOUNT, "detail-type": kind, "detail": detail}
 
 
 def call(service: str, name: str, **detail: Any) -> Event:

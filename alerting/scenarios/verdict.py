@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from alerting.scenarios.scenario import Scenario, Told
@@ -29,7 +29,9 @@ class Outcome:
     on: frozenset[str]
 
 
-def outcome(definitions: Definitions, scenario: Scenario, reading: Reading) -> Outcome:
+def outcome(
+    definitions: Definitions, scenario: Scenario, reading: Reading, harmless: Container[str]
+) -> Outcome:
     changes, notices = clock.run(
         definitions,
         scenario.streams,
@@ -37,6 +39,7 @@ def outcome(definitions: Definitions, scenario: Scenario, reading: Reading) -> O
         minutes=scenario.minutes,
         reading=reading,
         is_new=scenario.is_new,
+        harmless=harmless,
     )
     told: dict[str, list[int]] = {}
     well: dict[str, bool] = {}
@@ -111,7 +114,8 @@ class Row:
 
 def row(definitions: Definitions, scenario: Scenario) -> Row:
     """Judge a scenario under each reading."""
-    outcomes = [outcome(definitions, scenario, reading) for reading in READINGS]
+    harmless = clock.harmless(definitions, scenario.streams)
+    outcomes = [outcome(definitions, scenario, reading, harmless) for reading in READINGS]
     alarms = definitions.alerts_that_recover()
     found: dict[str, list[str]] = {}
     for each in outcomes:

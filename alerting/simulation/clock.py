@@ -4,7 +4,7 @@ alarm once a minute (Amazon CloudWatch user guide, "Alarm evaluation")."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,16 +44,20 @@ def run(
     minutes: int,
     reading: Reading,
     is_new: bool = False,
+    harmless: Container[str] = (),
 ) -> tuple[list[Change], list[Notice]]:
     """
     :param minutes: how long it lasts.
+    :param harmless: names of alarms that need no look at every minute (see :func:`harmless`).
     :param is_new: the alarms were created at minute 0; else they had been OK.
     """
     before = State.INSUFFICIENT_DATA if is_new else State.OK
     changes = [
         change
         for alarm in definitions.alarms
-        for change in _changes(alarm, streams, minutes, reading, before)
+        for change in _changes(
+            alarm, streams, minutes, reading, before, is_harmless=alarm.name in harmless
+        )
     ]
     changes += _composites(definitions, changes, before)
     notices = [
@@ -65,20 +69,31 @@ def run(
     return sorted(changes, key=lambda change: change.minute), notices
 
 
+def harmless(definitions: Definitions, streams: Streams) -> frozenset[str]:
+    """The names of alarms for which no datapoint is breaching, however much of it has arrived."""
+    return frozenset(alarm.name for alarm in definitions.alarms if _is_harmless(alarm, streams))
+
+
 def _changes(
-    alarm: Alarm, streams: Streams, minutes: int, reading: Reading, before: State
+    alarm: Alarm,
+    streams: Streams,
+    minutes: int,
+    reading: Reading,
+    before: State,
+    *,
+    is_harmless: bool,
 ) -> Iterator[Change]:
     missing = alarm.missing
     if alarm.is_dynamodb and reading.dynamodb_ignores:
         missing = Missing.IGNORE
     # Where nothing that a window could hold makes a difference, one look is enough.
-    is_settled = missing is Missing.NOT_BREACHING and _is_harmless(alarm, streams)
+    is_settled = missing is Missing.NOT_BREACHING and is_harmless
     series = _Series(alarm, {} if is_settled else streams, reading)
     length = (alarm.periods + reading.look_back) * alarm.period
     current = before
     for now in range(1 if is_settled else minutes):
         following = state(
-            [series.breaching(start, now) for start in range(now - length, now, alarm.period)],
+            series.breaching(range(now - length, now, alarm.period), now),
             needed=alarm.needed,
             periods=alarm.periods,
             missing=missing,
@@ -94,7 +109,6 @@ _Values = tuple[float | None, ...]
 
 
 def _is_harmless(alarm: Alarm, streams: Streams) -> bool:
-    """Whether no datapoint can be breaching, however much of it has arrived."""
     if alarm.period > 1:
         return False
     read = [streams.get(read.metric, {}) for read in alarm.reads.values()]
@@ -132,10 +146,12 @@ class _Series:
         self._known: dict[_Values, bool | None] = {}
         self._whole: dict[int, bool | None] = {}
 
-    def breaching(self, start: int, now: int) -> bool | None:
-        """Of the period that begins at a minute; None if there is no value."""
-        if start in self._whole:
-            return self._whole[start]
+    def breaching(self, starts: Iterable[int], now: int) -> list[bool | None]:
+        """Of the periods that begin at these minutes; None where there is no value."""
+        whole = self._whole
+        return [whole[start] if start in whole else self._judge(start, now) for start in starts]
+
+    def _judge(self, start: int, now: int) -> bool | None:
         end = start + self._alarm.period
         values = _values(
             self._alarm, (self._datapoint(there, start, end, now) for there in self._arriving)

@@ -20,7 +20,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from building_blocks.alert import Alert, Severity
+from building_blocks.alert import DRILL_SOURCE, Alert, Severity
 from nested.data import DataOutputs
 from nested.observability.alerts_topic import AlertsTopic
 from nested.observability.safeguards import by_hand, safeguards
@@ -28,6 +28,8 @@ from nested.observability.safeguards import by_hand, safeguards
 _FAMILY = "keys-and-events"
 _BY_CALL = "AWS API Call via CloudTrail"
 _BY_SIGN_IN = "AWS Console Sign In via CloudTrail"
+_OF_AWS = [{"prefix": "aws."}]
+"""Sources that nobody but AWS may name: whoever may put events could else forge such a mail."""
 _BY_SERVICE = "AWS Service Event via CloudTrail"
 
 _SERVICES_IN_USE = (
@@ -173,6 +175,7 @@ def all_event_alerts(*, data: DataOutputs, topic: AlertsTopic, unit: str) -> tup
             summary="The account's root user signed in or changed something.",
             impact="None at once; root may do anything, and nobody should need it.",
             pattern={
+                "source": _OF_AWS,
                 "detail-type": [_BY_CALL, _BY_SIGN_IN],
                 # AWS's services act for the account, and for root, under the same name.
                 "detail": {
@@ -189,6 +192,7 @@ def all_event_alerts(*, data: DataOutputs, topic: AlertsTopic, unit: str) -> tup
             summary="Somebody changed something by hand, in the AWS console.",
             impact="None at once; production is no longer what its code says.",
             pattern={
+                "source": _OF_AWS,
                 "detail-type": [_BY_CALL],
                 "detail": {
                     "eventSource": [f"{service}.amazonaws.com" for service in _SERVICES_IN_USE],
@@ -206,12 +210,24 @@ def all_event_alerts(*, data: DataOutputs, topic: AlertsTopic, unit: str) -> tup
             tells={"Call": "$.detail.eventName", **who},
         ),
         EventAlert(
+            name="alert-drill",
+            family="alerts",
+            severity=Severity.WARNING,
+            summary="Somebody tries whether events reach the operators.",
+            impact="None: nothing has happened, and nothing is to be done.",
+            pattern={"source": [DRILL_SOURCE], "account": [Aws.ACCOUNT_ID]},
+            # Whoever may put events writes the rest of it: none of that belongs into a mail that
+            # operators trust.
+            tells={"Drill": "$.id"},
+        ),
+        EventAlert(
             name="safeguard-changed",
             family=_FAMILY,
             severity=Severity.CRITICAL,
             summary="Somebody changed by hand what watches production or keeps its evidence.",
             impact="None; what happens next may be seen by nobody.",
             pattern={
+                "source": _OF_AWS,
                 "detail-type": [_BY_CALL],
                 "detail": {"$or": [guard.pattern() for guard in guards], **by_hand()},
             },

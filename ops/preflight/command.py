@@ -65,7 +65,7 @@ def command(
     told = terminal.told()
     clients = Clients(boto3.Session(region_name=REGION))
     found = [*tools.installed(), tools.aws_cli(clients.emulated)]
-    owner = clients("sts").get_caller_identity()["Account"]
+    owner = clients.account()
     with told.status("synthesizing the app, to see what it needs"):
         needs = _needs(app, context or [])
     if isinstance(needs, Check):
@@ -87,6 +87,7 @@ def _show(console: Console, found: Sequence[Check]) -> None:
     console.print(
         f"{counts[Verdict.HELD]} held, {counts[Verdict.PROBLEM]} in the way, "
         f"{counts[Verdict.UNSEEN]} cannot be seen here"
+        + (f", {counts[Verdict.UNANSWERED]} not answered" if counts[Verdict.UNANSWERED] else "")
     )
 
 

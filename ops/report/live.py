@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,8 +14,11 @@ from change_report.assembly import PROJECT, STACK
 from change_report.templates import NESTED_STACK
 from ops import subscriptions
 from ops.checks import Verdict
-from ops.production import REGION, Production
+from ops.production import REGION, Production, Resource
+from ops.questions import Clients
 from ops.subscriptions import Subscription
+from ops.verify.stack import false_drift_only
+from ops.verify.subjects import Subjects
 
 _WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 _NOT_CHECKED: Final = "NOT_CHECKED"
@@ -77,7 +80,7 @@ class Seen:
         if not any(each.confirmed for each in self.subscriptions):
             yield "live: the alerts topic has no confirmed subscription"
         for check in self.checks:
-            if check["verdict"] == Verdict.PROBLEM:
+            if check["verdict"] in (Verdict.PROBLEM, Verdict.UNANSWERED):
                 needed = f", needed {check['needed']}" if check.get("needed") else ""
                 yield f"live, {_number(check)}{check['what']}: {check['found']}{needed}"
         if self.unverified:
@@ -99,8 +102,8 @@ def look(production: Production) -> Seen:
         place="the embedded environment" if production.emulated else REGION,
         asked=datetime.now(UTC),
         stacks=(
-            _stack(production, STACK, STACK),
-            *(_stack(production, each.logical_id, each.name) for each in nested),
+            _stack(production, STACK, STACK, resources),
+            *(_stack(production, each.logical_id, each.name, resources) for each in nested),
         ),
         outputs=production.outputs,
         names={each.logical_id: each.name for each in resources},
@@ -113,14 +116,21 @@ def look(production: Production) -> Seen:
     )
 
 
-def _stack(production: Production, name: str, stack_id: str) -> StackState:
+def _stack(
+    production: Production, name: str, stack_id: str, resources: Sequence[Resource]
+) -> StackState:
     (stack,) = production.client("cloudformation").describe_stacks(StackName=stack_id)["Stacks"]
     drift: Mapping[str, Any] = stack.get("DriftInformation", {})
     checked = drift.get("LastCheckTimestamp")
+    state = drift.get("StackDriftStatus", _NOT_CHECKED)
+    if state == "DRIFTED" and false_drift_only(
+        Clients(production.session), name, stack_id, Subjects(stack=resources)
+    ):
+        state = "IN_SYNC, but for what is no drift"
     return StackState(
         name=name,
         status=stack["StackStatus"],
-        drift=drift.get("StackDriftStatus", _NOT_CHECKED),
+        drift=state,
         checked=f"{checked:%Y-%m-%d %H:%M} UTC" if checked else "",
     )
 

@@ -20,6 +20,7 @@ from ops.verify import (
     compute,
     data,
     events,
+    metrics,
     network,
     observability,
     policies,
@@ -64,21 +65,25 @@ def command(
     throttles and when alarms go off. With --prefix or --names it looks at any resources, made by
     hand or by another stack; then the report is the list of what is to be done to them.
 
-    It only reads. Exit code 0: all of it held; 1: something did not, or could not be asked; 2: it
-    could not take place (no such stack, no credentials).
+    Whether the metrics behind the alarms have data is seen once payments were made, such as by
+    `smoke`, a quarter of an hour ago or earlier. What CloudFormation takes for drift and is none is
+    told as such.
+
+    It only reads. Exit code 0: all of it held; 1: something did not, or was not answered: ask
+    again; 2: it could not take place (no such stack, no credentials).
     """
     told = terminal.told()
     by_name = prefix is not None or bool(names)
     if by_name:
         session = boto3.Session(region_name=REGION)
         clients = Clients(session)
-        account = clients("sts").get_caller_identity()["Account"]
+        account = clients.account()
         with told.status("looking for the resources"):
             subjects = discovered(clients, prefix or "", _named(names))
     else:
         production = _production()
         clients = Clients(production.session)
-        account = clients("sts").get_caller_identity()["Account"]
+        account = clients.account()
         with told.status(f"listing the resources of {STACK}"):
             subjects = of_stack(production)
     with told.status("asking for every value") as status:
@@ -151,6 +156,7 @@ def _everywhere(clients: Clients, subjects: Subjects) -> list[Question[Finding]]
         ("R12", "dashboard", observability.dashboard),
         ("R13", "alerts topic", observability.alerts),
         ("R14", "alarms", observability.alarms),
+        ("R14", "metrics behind the alarms", metrics.behind_alarms),
         ("R15", "log groups", observability.logs),
         ("R17", "roles of the functions", roles.of_functions),
         ("R17", "policies of the functions", policies.of_functions),
@@ -219,7 +225,7 @@ def _drift(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
         _question(
             "R1",
             f"drift of {name}",
-            lambda name=name, stack_id=stack_id: stack.drift(clients, name, stack_id),  # type: ignore[misc]
+            lambda name=name, stack_id=stack_id: stack.drift(clients, name, stack_id, subjects),  # type: ignore[misc]
         )
         for name, stack_id in templates.stacks(subjects).items()
     ]
@@ -238,4 +244,5 @@ def _show(console: Console, found: Sequence[Finding]) -> None:
     console.print(
         f"{counts[Verdict.HELD]} held, {counts[Verdict.PROBLEM]} problems, "
         f"{counts[Verdict.UNSEEN]} cannot be seen here"
+        + (f", {counts[Verdict.UNANSWERED]} not answered" if counts[Verdict.UNANSWERED] else "")
     )

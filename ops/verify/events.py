@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from ops.questions import Clients
 from ops.verify.compute import is_of
@@ -11,6 +11,7 @@ from ops.verify.findings import Finding, judged, problem
 from ops.verify.subjects import Subjects
 
 _RULE: Final = "AWS::Events::Rule"
+_ON_THE_WAY: Final = ("Creating", "Enabling", "Updating")
 
 
 def mappings(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
@@ -26,16 +27,16 @@ def mappings(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         if not (name and subject):
             continue  # what is missing is told by itself
         states = {
-            each["UUID"]: each["State"]
+            each["UUID"]: _state(each)
             for each in listed
-            if is_of(each["FunctionArn"], name) and source in f"{each.get('EventSourceArn')}/"
+            if is_of(each.get("FunctionArn", ""), name)
+            and source in f"{each.get('EventSourceArn')}/"
         }
         yield judged(
             requirement, f"{name} reads the {what} {subject}",
             found=[f"{state} ({uuid})" for uuid, state in states.items()] or "no mapping",
             needed="Enabled", held=bool(states) and {*states.values()} == {"Enabled"},
-            mend="aws lambda update-event-source-mapping --enabled --uuid UUID; if there is none, "
-            "create-event-source-mapping",
+            mend=_mend([*states.values()], name),
         )  # fmt: skip
 
 
@@ -57,3 +58,23 @@ def rules(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
             found=rule["State"], needed="ENABLED", held=rule["State"].startswith("ENABLED"),
             mend=f"aws events enable-rule --name {name}",
         )  # fmt: skip
+
+
+def _state(mapping: Mapping[str, Any]) -> str:
+    """Also what became of its last batch: a mapping that gets nowhere is enabled all the same."""
+    state, result = str(mapping["State"]), str(mapping.get("LastProcessingResult", ""))
+    return f"{state}, but {result}" if result.startswith("PROBLEM") else state
+
+
+def _mend(states: Sequence[str], function: str) -> str:
+    if any("PROBLEM" in state for state in states):
+        return (
+            f"it is stalled: mend what the result names (the role of {function}, its key, the "
+            "function itself); docs/runbooks/functions.md#stream-age and queues.md tell how"
+        )
+    if any(state in _ON_THE_WAY for state in states):
+        return "wait a minute, and verify again"
+    return (
+        "aws lambda update-event-source-mapping --enabled --uuid UUID; if there is none, "
+        "create-event-source-mapping"
+    )

@@ -32,8 +32,8 @@ REQUIREMENTS: Final[Mapping[str, str]] = {
 
 WITH_RIGHTS: Final = (
     "with credentials that may read it (AWS's policy ReadOnlyAccess; for drift also "
-    "cloudformation:DetectStackDrift and cloudformation:DetectStackResourceDrift, should it lack "
-    "them)"
+    "cloudformation:DetectStackDrift, cloudformation:DetectStackResourceDrift and "
+    "cloudformation:BatchDescribeTypeConfigurations, should it lack them)"
 )
 """How to mend that something could not be read."""
 

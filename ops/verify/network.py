@@ -74,9 +74,14 @@ def subnets(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     nats = [
         each
         for each in ec2.describe_nat_gateways(Filters=in_vpc)["NatGateways"]
-        if each["State"] in ("available", "pending", "failed")
+        if each["State"] not in ("deleting", "deleted")
     ]
-    astray = [each["NatGatewayId"] for each in nats if each["SubnetId"] not in public]
+    # A regional one stands in no subnet, and serves several zones.
+    astray = [
+        each["NatGatewayId"] + ("" if "SubnetId" in each else " (regional: in no subnet)")
+        for each in nats
+        if each.get("SubnetId") not in public
+    ]
     yield judged(
         "R2",
         "NAT gateways outside public subnets",
@@ -85,7 +90,9 @@ def subnets(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         held=not astray,
         mend="make them in public subnets, and lead the private routes there",
     )
-    working = {zones.get(each["SubnetId"], "") for each in nats if each["State"] == "available"}
+    working = {
+        zone for each in nats if each["State"] == "available" for zone in _served(each, zones)
+    }
     yield judged(
         "R2",
         "zones with a NAT gateway that works",
@@ -96,6 +103,19 @@ def subnets(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         "private one",
     )
     yield from _placed(clients, subjects, private)
+
+
+def _served(nat: Item, zones: Mapping[str, str]) -> Iterator[str]:
+    """The zones of a NAT gateway: of its subnet, or of the addresses of a regional one.
+
+    Args:
+        zones: of the subnets.
+    """
+    if "SubnetId" in nat:
+        yield zones.get(nat["SubnetId"], "")
+    for address in nat.get("NatGatewayAddresses", []):
+        if zone := address.get("AvailabilityZone"):
+            yield zone
 
 
 def _placed(clients: Clients, subjects: Subjects, private: set[str]) -> Iterator[Finding]:

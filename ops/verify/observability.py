@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from ops.checks import Verdict
 from ops.failure import code
 from ops.questions import Clients
-from ops.subscriptions import of_topic
+from ops.subscriptions import State, best, how_to_confirm, of_topic, safe
 from ops.verify.data import encrypted
 from ops.verify.findings import Finding, judged, problem
 from ops.verify.policies import NOBODY, opened
@@ -86,23 +86,20 @@ def alerts(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         return
     sns = clients("sns")
     attributes = sns.get_topic_attributes(TopicArn=subjects.topic)["Attributes"]
-    subscriptions = list(of_topic(sns, subjects.topic))
-    operators = [each for each in subscriptions if (each.protocol, each.endpoint) == _OPERATORS]
+    listed = list(of_topic(sns, subjects.topic))
+    found = best(listed, *_OPERATORS)
     declared = properties(clients, subjects, "AWS::SNS::Subscription").values()
     known = {_OPERATORS, *((each["Protocol"], each["Endpoint"]) for each in declared)}
-    strangers = {(each.protocol, each.endpoint) for each in subscriptions} - known
-    subscribe = (
-        f"aws sns subscribe --topic-arn {subjects.topic} --protocol email "
-        f"--notification-endpoint {_MAIL}, then follow the link that AWS mails there"
-    )
-    state = "none"
-    if operators:
-        state = "confirmed" if any(each.confirmed for each in operators) else "pending"
+    strangers = {
+        (each.protocol, each.endpoint) for each in listed if each.state is not State.ENDED
+    } - known
     yield judged(
-        "R13", f"subscription of {_MAIL}", found=state, needed="confirmed",
-        mend="follow the link in AWS's mail; to have it anew: " + subscribe
-        if state == "pending" else subscribe,
+        "R13", f"subscription of {_MAIL}", found=found.state if found else "none",
+        needed="confirmed", held=found is not None and found.confirmed,
+        mend=how_to_confirm(found, topic=subjects.topic, protocol="email", endpoint=_MAIL),
     )  # fmt: skip
+    for each in safe(listed, subjects.topic):
+        yield Finding(requirement="R13", **vars(each))
     yield judged(
         "R13", f"subscribers besides {_MAIL}", needed="none", held=not strangers,
         found=sorted(" ".join(each) for each in strangers),

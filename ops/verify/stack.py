@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -13,7 +13,9 @@ from change_report.templates import NESTED_STACK
 from ops.checks import Verdict
 from ops.failure import code
 from ops.questions import Clients
+from ops.verify import false_drift
 from ops.verify.findings import Finding, judged, problem
+from ops.verify.subjects import Subjects
 
 _WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 _DRIFT_SECONDS: Final = 600
@@ -45,11 +47,14 @@ def state(clients: Clients) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def drift(clients: Clients, name: str, stack_id: str) -> Iterator[Finding]:
+def drift(
+    clients: Clients, name: str, stack_id: str, subjects: Subjects | None = None
+) -> Iterator[Finding]:
     """The drift of one stack: CloudFormation does not look into those nested in it.
 
     Args:
         name: for people, such as ``NetworkNestedStack``.
+        subjects: to tell what is no drift; without them, all is.
     """
     cloudformation = clients("cloudformation")
     try:
@@ -70,7 +75,8 @@ def drift(clients: Clients, name: str, stack_id: str) -> Iterator[Finding]:
             break
         if clients.stopped.wait(_POLL_SECONDS):
             return
-    yield from _drifted(cloudformation, stack_id)
+    drifted = list(differences(clients, name, stack_id, subjects or Subjects()))
+    yield from drifted
     if told["DetectionStatus"] != "DETECTION_COMPLETE":
         yield problem(
             "R1", f"drift of {name}", needed="none", mend="verify again",
@@ -78,10 +84,13 @@ def drift(clients: Clients, name: str, stack_id: str) -> Iterator[Finding]:
         )  # fmt: skip
         return
     status = told["StackDriftStatus"]
+    false = _is_false(drifted)
+    if false and status == "DRIFTED":
+        status = "DRIFTED by what is no drift only"
     yield judged(
         "R1", f"drift of {name}", found=f"{status}, {_compared(cloudformation, stack_id)}",
-        needed="IN_SYNC", held=status == "IN_SYNC",
-        mend="see the resources above: put each back as the templates say",
+        needed="IN_SYNC", held=status == "IN_SYNC" or false,
+        mend="see what is told of each resource above",
     )  # fmt: skip
 
 
@@ -102,30 +111,53 @@ def _compared(cloudformation: Any, stack_id: str) -> str:
     return f"{compared} of {len(resources)} resources compared"
 
 
-def _drifted(cloudformation: Any, stack_id: str) -> Iterator[Finding]:
-    pages = cloudformation.describe_stack_resource_drifts(
-        StackName=stack_id, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"]
-    )
-    drifts = list(pages["StackResourceDrifts"])
-    while token := pages.get("NextToken"):
-        pages = cloudformation.describe_stack_resource_drifts(
-            StackName=stack_id,
-            StackResourceDriftStatusFilters=["MODIFIED", "DELETED"],
-            NextToken=token,
-        )
-        drifts += pages["StackResourceDrifts"]
-    for each in drifts:
+def differences(
+    clients: Clients, name: str, stack_id: str, subjects: Subjects
+) -> Iterator[Finding]:
+    """What the last detection found in a stack's resources, and whether it is drift at all."""
+    cloudformation = clients("cloudformation")
+    for each in _drifts(cloudformation, stack_id):
         if each["ResourceType"] == NESTED_STACK:
             continue  # has a line of its own
-        differences = [
-            f"{part['PropertyPath']} is {part['ActualValue']} instead of {part['ExpectedValue']}"
-            for part in each.get("PropertyDifferences", [])
-        ]
-        yield Finding(
-            requirement="R1",
-            what=f"drift of {each['LogicalResourceId']} ({each['ResourceType']})",
-            found="; ".join(differences) or each["StackResourceDriftStatus"].lower(),
-            needed="as in the template",
-            verdict=Verdict.PROBLEM,
-            mend=f"{each['PhysicalResourceId']}: {_PUT_BACK[each['StackResourceDriftStatus']]}",
-        )
+        what = f"drift of {each['LogicalResourceId']} ({each['ResourceType']})"
+        status = each["StackResourceDriftStatus"]
+        those = list(false_drift.differences(clients, subjects, name, each))
+        real = [one for one in those if not one.false]
+        for one in those:
+            if one.false:
+                yield Finding(
+                    requirement="R1", what=what, found=f"{one.found}: no drift, {one.false}",
+                    needed="as in the template", verdict=one.verdict,
+                )  # fmt: skip
+        if real or not those:
+            put_back = _PUT_BACK.get(status, "AWS's guide, Detect drift, tells what it means")
+            mends = dict.fromkeys(one.mend or put_back for one in real)
+            yield Finding(
+                requirement="R1",
+                what=what,
+                found="; ".join(one.found for one in real) or status.lower(),
+                needed="as in the template",
+                verdict=Verdict.PROBLEM,
+                mend=f"{each.get('PhysicalResourceId', 'it')}: {'; '.join(mends) or put_back}",
+            )
+
+
+def false_drift_only(clients: Clients, name: str, stack_id: str, subjects: Subjects) -> bool:
+    """Whether all that the last detection found in a stack is no drift."""
+    return _is_false(list(differences(clients, name, stack_id, subjects)))
+
+
+def _is_false(found: Sequence[Finding]) -> bool:
+    return bool(found) and all(each.verdict is not Verdict.PROBLEM for each in found)
+
+
+def _drifts(cloudformation: Any, stack_id: str) -> Iterator[Any]:
+    asked = {
+        "StackName": stack_id,
+        "StackResourceDriftStatusFilters": ["MODIFIED", "DELETED"],
+    }
+    page = cloudformation.describe_stack_resource_drifts(**asked)
+    yield from page["StackResourceDrifts"]
+    while token := page.get("NextToken"):
+        page = cloudformation.describe_stack_resource_drifts(**asked, NextToken=token)
+        yield from page["StackResourceDrifts"]

@@ -159,21 +159,20 @@ def _of_ec2(clients: Clients, names: Sequence[str]) -> Mapping[str, Tags]:
     if not names:
         return {}
     ec2 = clients("ec2")
-    # The physical id of an Elastic IP is its address.
-    addresses = {
-        each["AllocationId"]: each["PublicIp"]
+    # The physical id of an Elastic IP is its address, or both that and its allocation.
+    ids = {
+        each["PublicIp"]: each["AllocationId"]
         for each in ec2.describe_addresses()["Addresses"]
         if "AllocationId" in each
     }
-    ids = {address: allocation for allocation, address in addresses.items()}
+    resources = {name: ids.get(name, name.rpartition("|")[2]) for name in names}
     pages = ec2.get_paginator("describe_tags").paginate(
-        Filters=[{"Name": "resource-id", "Values": [ids.get(name, name) for name in names]}]
+        Filters=[{"Name": "resource-id", "Values": [*resources.values()]}]
     )
     found: dict[str, dict[str, str]] = {}
     for tag in (each for page in pages for each in page["Tags"]):
-        name = addresses.get(tag["ResourceId"], tag["ResourceId"])
-        found.setdefault(name, {})[tag["Key"]] = tag["Value"]
-    return found
+        found.setdefault(tag["ResourceId"], {})[tag["Key"]] = tag["Value"]
+    return {name: found.get(resource, {}) for name, resource in resources.items()}
 
 
 def _arn(service: str, account: str, rest: str) -> str:

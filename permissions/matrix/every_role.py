@@ -14,6 +14,7 @@ from permissions.resources import (
     AUDIT_OBJECT,
     BOUNDARY,
     DEFAULT_GROUP,
+    EVENT_BUS,
     FUNCTIONS,
     KEYS,
     LEDGER_LOGIN,
@@ -122,6 +123,7 @@ def _none_of_its_business(name: str) -> Iterator[Row]:
     yield from who.lacks("secretsmanager", "GetSecretValue", another(MASTER_SECRET), why)
     yield from who.lacks("rds-db", "connect", another(LEDGER_LOGIN), why)
     yield from who.lacks("ec2", "RevokeSecurityGroupIngress", another(DEFAULT_GROUP), why)
+    yield from who.lacks("events", "PutEvents", EVENT_BUS, "only people drill the alerts")
     for service in ("dynamodb", "s3", "secretsmanager", "sqs"):
         yield from who.lacks("kms", "Decrypt", another(APPLICATION_KEY), why, through(service))
 

@@ -28,6 +28,7 @@ from tests.e2e.operators import ops
 from tests.environment import PROJECT
 
 HEALTH = "payments-system-health-service"
+LINKS = "subscriptions that anybody can end, by the link in each mail"
 
 
 def drill(production: Production, *arguments: str) -> Answer:
@@ -68,16 +69,20 @@ def listening(production: Production, topic: str) -> Iterator[Any]:
         TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True
     )["SubscriptionArn"]
 
-    def received() -> list[dict[str, Any]]:
+    def received() -> list[str]:
         got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
-        bodies = [json.loads(message["Body"]) for message in got.get("Messages", [])]
-        return [json.loads(body["Message"]) for body in bodies]
+        return [json.loads(message["Body"])["Message"] for message in got.get("Messages", [])]
 
     try:
         yield received
     finally:
         sns.unsubscribe(SubscriptionArn=subscription)
         sqs.delete_queue(QueueUrl=url)
+
+
+def of_alarms(messages: list[str]) -> list[dict[str, Any]]:
+    """The others are text, of events."""
+    return [json.loads(each) for each in messages if each.startswith("{")]
 
 
 # -- the drill ---------------------------------------------------------------------------
@@ -91,16 +96,25 @@ def test_a_drill_reaches_the_topic_and_leaves_the_alarms_as_they_were(
         answer = drill(production)
         messages = received()
     assert states(production) == before
-    told = [(each["AlarmName"], each["NewStateValue"]) for each in messages]
+    told = [(each["AlarmName"], each["NewStateValue"]) for each in of_alarms(messages)]
     name = answer.document["alarm"]
     assert sorted(told) == [(name, "ALARM"), (name, "OK")]
-    assert {each["NewStateReason"][:12] for each in messages} == {"Alert drill "}
-    # The queue that listens is in no template; nothing is wrong.
-    (other,) = [each for each in answer.document["checks"] if each["verdict"] != "held"]
+    assert {each["NewStateReason"][:12] for each in of_alarms(messages)} == {"Alert drill "}
+    (mail,) = [each for each in messages if not each.startswith("{")]
+    lines = [line.strip('"') for line in mail.splitlines()]
+    assert lines[:2] == ["ALERT: payments-alert-drill", "Severity: warning"]
+    assert lines[-1] == f"Drill: {answer.document['event']}"
+    assert "nothing has happened, and nothing is to be done" in mail
+    # The queue that listens is in no template; nothing is wrong. Of a subscription that a template
+    # made, SNS does not tell here whether it takes a sign-in to end it.
+    other, *links = [each for each in answer.document["checks"] if each["verdict"] != "held"]
+    assert [each["verdict"] for each in links] == ["not seen"] * len(links)
+    assert {each["what"] for each in links} <= {LINKS}
     assert other["what"].endswith(":listening-to-alerts")
     assert other["found"] == "confirmed, and not in the deployed templates"
     assert (answer.code, other["verdict"]) == (0, "not seen")
     assert answer.check("subscription of ops@company.com")["verdict"] == "held"
+    assert answer.check("the topic took the event of the drill")["verdict"] == "held"
     for state in ("ALARM", "OK"):
         assert answer.check(f"the topic took the message of {state}")["verdict"] == "held"
 
@@ -111,7 +125,7 @@ def test_a_drill_with_a_composite_alarm_sets_that_back_too(
     before = states(production)
     with listening(production, topic) as received:
         drill(production, "--alarm", HEALTH)
-        told = sorted((each["AlarmName"], each["NewStateValue"]) for each in received())
+        told = sorted((m["AlarmName"], m["NewStateValue"]) for m in of_alarms(received()))
     assert states(production) == before
     assert told == [(HEALTH, "ALARM"), (HEALTH, "OK")]
 
@@ -126,6 +140,49 @@ def test_a_drill_tells_of_the_composite_alarm_that_sounds_with_it(production: Pr
     assert answer.code == 0, answer
     assert answer.document["held"]
     assert answer.check("composite alarms on it")["found"] == f"sounded too: {HEALTH}"
+
+
+@contextlib.contextmanager
+def leading_to(production: Production, topic: str) -> Iterator[None]:
+    """The drill's rule, with another topic as its target."""
+    events, rule = production.environment.client("events"), "payments-alert-drill"
+    (target,) = events.list_targets_by_rule(Rule=rule)["Targets"]
+    events.put_targets(Rule=rule, Targets=[{**target, "Arn": topic}])
+    try:
+        yield
+    finally:
+        events.put_targets(Rule=rule, Targets=[target])
+
+
+def test_an_event_that_reaches_no_topic_is_found_in_the_queue_and_can_be_taken_away(
+    production: Production, topic: str
+) -> None:
+    with leading_to(production, f"{topic}-that-is-gone"):
+        answer = drill(production)
+    assert answer.code == 1
+    check = answer.check("the topic took the event of the drill")
+    assert check["verdict"] == "problem"
+    assert check["found"].startswith("EventBridge set it aside as ")
+    message = check["found"].split()[5].rstrip(":")
+    assert f"dlq quarantine invocations --id {message} " in check["mend"]
+    waiting = ops(production, "dlq", "show", "invocations", "--json", "--limit", "100")
+    assert message in [each["id"] for each in waiting.document["messages"]]
+    arguments = ("--id", message, "--reason", "drill", "--yes", "--json")
+    taken = ops(production, "dlq", "quarantine", "invocations", *arguments)
+    assert taken.code == 0, taken
+    assert [each["id"] for each in taken.document["messages"]] == [message]
+
+
+def test_a_drills_rule_that_is_switched_off_is_found(production: Production) -> None:
+    events = production.environment.client("events")
+    events.disable_rule(Name="payments-alert-drill")
+    try:
+        answer = drill(production)
+    finally:
+        events.enable_rule(Name="payments-alert-drill")
+    assert (answer.code, answer.document["event"]) == (1, "")
+    check = answer.check("the topic took the event of the drill")
+    assert check["mend"] == "aws events enable-rule --name payments-alert-drill"
 
 
 def test_an_alarm_that_does_not_exist_is_named_with_those_that_are_alike(

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -505,6 +506,7 @@ def _resource(resource_type: str, properties: Mapping[str, Any]) -> dict[str, An
     return {"Type": resource_type, "Properties": dict(properties)}
 
 
+@cache  # making one takes longer than the test
 def _client(service: str) -> Any:
     return boto3.Session(
         aws_access_key_id="none", aws_secret_access_key="none", region_name="us-east-1"

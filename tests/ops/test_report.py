@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree as Xml
 
@@ -19,7 +20,7 @@ from compliance.acknowledgements import ACKNOWLEDGEMENTS
 from compliance.templates import Resource
 from ops.failure import OpsError
 from ops.production import Production
-from ops.report import command
+from ops.report import command, live
 from ops.report import facts as collecting
 from ops.report import page as page_of
 from ops.report.built import LAYERS, Built, kind, layer
@@ -29,8 +30,9 @@ from ops.report.live import Seen, StackState
 from ops.report.page import render
 from ops.report.picture import WIDTH, draw
 from ops.report.requirements import CONTROLS, REQUIREMENTS, Requirement
-from ops.subscriptions import Subscription
+from ops.subscriptions import State, Subscription
 from permissions.matrix import MATRIX
+from tests.ops.test_preflight import Aws
 from tests.synthesis import ROOT, Synthesized
 
 REQUESTS = 1_000_000
@@ -478,7 +480,9 @@ SEEN = Seen(
     outputs={},
     names={"A": "payments-a"},
     alarms={"A": "OK"},
-    subscriptions=(Subscription(endpoint="ops@company.com", protocol="email", confirmed=True),),
+    subscriptions=(
+        Subscription(endpoint="ops@company.com", protocol="email", state=State.CONFIRMED),
+    ),
     checks=(),
     unverified="",
 )
@@ -513,7 +517,7 @@ def test_whether_there_is_a_stack_is_asked_before_templates_are_read(
         ({"alarms": {"A": "ALARM"}}, "live: the alarm payments-a is ALARM"),
         ({"alarms": {"A": "missing"}}, "live: the alarm payments-a is missing"),
         (
-            {"subscriptions": (dataclasses.replace(SEEN.subscriptions[0], confirmed=False),)},
+            {"subscriptions": (dataclasses.replace(SEEN.subscriptions[0], state=State.PENDING),)},
             "live: the alerts topic has no confirmed subscription",
         ),
         (
@@ -530,11 +534,40 @@ def test_whether_there_is_a_stack_is_asked_before_templates_are_read(
             },
             "live, R4 database: Multi-AZ: no, needed yes",
         ),
+        (
+            {
+                "checks": (
+                    {
+                        "requirement": "R17",
+                        "what": "role r",
+                        "found": "ask again",
+                        "verdict": "not answered",
+                    },
+                )
+            },
+            "live, R17 role r: ask again",
+        ),
         ({"unverified": "no access"}, "live: verify could not do its work: no access"),
     ],
 )
 def test_what_does_not_hold_is_a_problem(changes: dict[str, Any], told: str) -> None:
     assert dataclasses.replace(SEEN, **changes).problems == (told,)
+
+
+@pytest.mark.parametrize("false", [True, False])
+def test_drift_that_is_none_is_no_problem(monkeypatch: pytest.MonkeyPatch, *, false: bool) -> None:
+    aws = Aws()
+    drift = {"StackDriftStatus": "DRIFTED"}
+    described = {"StackName": "N", "StackStatus": "UPDATE_COMPLETE", "CreationTime": 0}
+    aws.answers(
+        "cloudformation",
+        "describe_stacks",
+        {"Stacks": [{**described, "DriftInformation": drift}]},
+    )
+    monkeypatch.setattr(live, "false_drift_only", lambda *_: false)
+    deployed: Any = SimpleNamespace(client=aws, session=None)
+    state = live._stack(deployed, "N", "arn:n", [])
+    assert (dataclasses.replace(SEEN, stacks=(state,)).problems == ()) is false
 
 
 def test_problems_stand_in_the_summary(facts: Facts) -> None:

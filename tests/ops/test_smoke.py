@@ -96,8 +96,8 @@ def refused(code: str) -> ClientError:
 @pytest.mark.parametrize(
     ("error", "found", "verdict"),
     [
-        (EndpointConnectionError(endpoint_url="https://x"), "no connection", "problem"),
-        (refused("ThrottlingException"), "An error occurred (ThrottlingException)", "problem"),
+        (EndpointConnectionError(endpoint_url="https://x"), "no connection", "not answered"),
+        (refused("ThrottlingException"), "AWS could not answer now, ask again", "not answered"),
         (refused("ExpiredToken"), "the AWS credentials have expired", "problem"),
         (OpsError("f: the ledger did not answer"), "f: the ledger did not answer", "problem"),
         (refused("AccessDenied"), "not for these credentials (Query)", "not seen"),
@@ -122,7 +122,7 @@ def test_a_store_that_cannot_be_read_does_not_keep_what_was_posted(
     for what in (LEDGER, HISTORY, TRAIL):
         assert checks[what]["found"].startswith(found)
         assert checks[what]["verdict"] == verdict
-    assert bool(checks[LEDGER]["mend"]) == (verdict == "problem")
+    assert bool(checks[LEDGER]["mend"]) == (verdict != "not seen")
 
 
 @pytest.mark.parametrize("as_json", [True, False], ids=["JSON", "people"])

@@ -168,6 +168,54 @@ def test_without_a_stack_the_groups_of_the_vpc_are_the_deployments(aws: Aws) -> 
     assert {each.verdict for each in found} == {Verdict.HELD}
 
 
+# -- R2 ----------------------------------------------------------------------------------------
+
+ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
+
+
+def has_nats(aws: Aws, *nats: dict[str, Any]) -> dict[str, Finding]:
+    """A VPC with a public subnet in each zone, and these gateways."""
+    placed = {"DBSubnetGroup": {"VpcId": "vpc-1", "Subnets": []}}
+    for _ in range(2):
+        aws.answers("rds", "describe_db_instances", {"DBInstances": [placed]})
+    route = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"}
+    subnets_ = [{"SubnetId": f"s-{zone}", "AvailabilityZone": zone} for zone in ZONES]
+    table = {"Routes": [route], "Associations": [{"SubnetId": s["SubnetId"]} for s in subnets_]}
+    aws.answers("ec2", "describe_route_tables", {"RouteTables": [table]})
+    aws.answers("ec2", "describe_subnets", {"Subnets": subnets_})
+    aws.answers("ec2", "describe_nat_gateways", {"NatGateways": list(nats)})
+    return by_subject(network.subnets(as_clients(aws), Subjects(database="ledger")))
+
+
+def test_a_regional_nat_gateway_stands_in_no_subnet_and_serves_its_zones(aws: Aws) -> None:
+    addresses = [{"AllocationId": f"eipalloc-{z}", "AvailabilityZone": z} for z in ZONES]
+    regional = {
+        "NatGatewayId": "nat-1",
+        "State": "available",
+        "AvailabilityMode": "regional",
+        "AutoProvisionZones": "enabled",
+        "NatGatewayAddresses": addresses,
+    }
+    told = has_nats(aws, regional)
+    astray = told["NAT gateways outside public subnets"]
+    assert (astray.verdict, astray.found) == (
+        Verdict.PROBLEM,
+        "nat-1 (regional: in no subnet)",
+    )
+    assert told["zones with a NAT gateway that works"].found == ", ".join(ZONES)
+
+
+def test_a_nat_gateway_in_a_state_that_is_new_is_looked_at(aws: Aws) -> None:
+    nats = [
+        {"NatGatewayId": f"nat-{each}", "State": state, "SubnetId": f"s-{each}"}
+        for each, state in zip((*ZONES, "gone"), ("available", "available", "resting", "deleted"),
+                               strict=True)
+    ]  # fmt: skip
+    told = has_nats(aws, *nats)
+    assert told["NAT gateways outside public subnets"].verdict is Verdict.HELD
+    assert told["zones with a NAT gateway that works"].found == "us-east-1a, us-east-1b"
+
+
 # -- R4, R5, R9 and R11 ------------------------------------------------------------------------
 
 
@@ -223,6 +271,39 @@ def test_a_stream_that_is_not_read_is_told(
     (told,) = events.mappings(as_clients(aws), subjects)
     assert (told.requirement, told.found) == ("R5", found)
     assert (told.verdict is Verdict.HELD) == found.startswith("Enabled")
+
+
+@pytest.mark.parametrize(
+    ("state", "result", "found", "mend"),
+    [
+        ("Enabled", "OK", "Enabled", ""),
+        ("Enabled", "No records processed", "Enabled", ""),
+        (
+            "Enabled",
+            "PROBLEM: Function call failed",
+            "Enabled, but PROBLEM: Function call failed",
+            "it is stalled",
+        ),
+        (
+            "Enabled",
+            "PROBLEM: Lambda failed to assume your function execution role.",
+            "Enabled, but PROBLEM: Lambda failed to assume your function execution role.",
+            "the role of logger",
+        ),
+        ("Updating", "OK", "Updating", "wait a minute"),
+        ("Hibernating", "OK", "Hibernating", "update-event-source-mapping --enabled"),
+    ],
+)
+def test_a_stalled_mapping_is_told_though_it_is_enabled(
+    aws: Aws, state: str, result: str, found: str, mend: str
+) -> None:
+    listed = {**mapping(state), "LastProcessingResult": result}
+    aws.answers("lambda", "list_event_source_mappings", {"EventSourceMappings": [listed]})
+    subjects = Subjects(table="history", functions={"audit-logger": "logger"})
+    (told,) = events.mappings(as_clients(aws), subjects)
+    assert told.found == f"{found} ({KEY})"
+    assert (told.verdict is Verdict.HELD) == (found == "Enabled")
+    assert mend in told.mend
 
 
 @pytest.mark.parametrize(("queue", "found"), [("q", f"Enabled ({KEY})"), ("q-2", "no mapping")])
@@ -438,7 +519,55 @@ def test_a_subscription_must_be_confirmed(
     subscription = told["subscription of ops@company.com"]
     assert subscription.found == found
     assert (subscription.verdict is Verdict.HELD) == (found == "confirmed")
-    assert ("follow the link" in subscription.mend) == (found == "pending")
+    assert ("To have it mailed anew" in subscription.mend) == (found == "pending")
+    if found == "pending":
+        assert f"confirm-subscription --authenticate-on-unsubscribe true --topic-arn {TOPIC}" in (
+            subscription.mend
+        )
+
+
+def subscribed(aws: Aws, *endpoints: str, arn: str = f"{TOPIC}:1", **attributes: str) -> None:
+    """All in the same state."""
+    aws.answers("sns", "get_topic_attributes", {"Attributes": {}})
+    listed = [{"SubscriptionArn": arn, "Protocol": "email", "Endpoint": each} for each in endpoints]
+    aws.answers("sns", "list_subscriptions_by_topic", {"Subscriptions": listed})
+    for _ in endpoints if arn.startswith("arn:") else ():
+        told = {"PendingConfirmation": "false", **attributes}
+        aws.answers("sns", "get_subscription_attributes", {"Attributes": told})
+
+
+LINKS = "subscriptions that anybody can end, by the link in each mail"
+
+
+@pytest.mark.parametrize(("signed", "found"), [("true", "none"), ("false", "ops@company.com")])
+def test_a_subscription_that_ends_without_a_sign_in_is_told(
+    aws: Aws, signed: str, found: str
+) -> None:
+    subscribed(aws, "ops@company.com", ConfirmationWasAuthenticated=signed)
+    told = by_subject(observability.alerts(as_clients(aws), Subjects(topic=TOPIC)))[LINKS]
+    assert (told.requirement, told.found) == ("R13", found)
+    assert (told.verdict is Verdict.HELD) == (found == "none")
+    if found != "none":
+        assert f"aws sns unsubscribe --subscription-arn {TOPIC}:1; aws sns subscribe" in told.mend
+        assert "confirm-subscription --authenticate-on-unsubscribe true" in told.mend
+
+
+def test_one_mailbox_alone_is_told_and_is_no_problem(aws: Aws) -> None:
+    subscribed(aws, "ops@company.com", ConfirmationWasAuthenticated="true")
+    told = by_subject(observability.alerts(as_clients(aws), Subjects(topic=TOPIC)))
+    alone = told["confirmed subscribers of the alerts"]
+    assert (alone.verdict, alone.found) == (Verdict.UNSEEN, "ops@company.com alone")
+    subscribed(aws, "ops@company.com", "pager@company.com", ConfirmationWasAuthenticated="true")
+    told = by_subject(observability.alerts(as_clients(aws), Subjects(topic=TOPIC)))
+    assert told["confirmed subscribers of the alerts"].verdict is Verdict.HELD
+
+
+def test_a_subscription_that_has_ended_is_told_as_that_and_nobody_is_there(aws: Aws) -> None:
+    subscribed(aws, "ops@company.com", "thief@example.com", arn="Deleted")
+    told = by_subject(observability.alerts(as_clients(aws), Subjects(topic=TOPIC)))
+    assert told["subscription of ops@company.com"].found == "ended"
+    assert told["subscription of ops@company.com"].verdict is Verdict.PROBLEM
+    assert told["subscribers besides ops@company.com"].found == "none"
 
 
 def test_an_address_that_was_deployed_is_no_stranger(aws: Aws) -> None:
@@ -568,6 +697,21 @@ def test_tags_are_the_stacks(aws: Aws, found: dict[str, str], verdict: Verdict, 
     assert [(each.what, each.found) for each in faults] == (
         [("tags of Q (AWS::SQS::Queue)", told)] if told else []
     )
+
+
+@pytest.mark.parametrize("name", ["192.0.2.1", "192.0.2.1|eipalloc-1"])
+def test_an_address_is_known_by_itself_or_with_its_allocation(aws: Aws, name: str) -> None:
+    address = Resource(stack="N", logical_id="E", type="AWS::EC2::EIP", name=name)
+    addresses = [{"PublicIp": "192.0.2.1", "AllocationId": "eipalloc-1"}]
+    aws.answers("ec2", "describe_addresses", {"Addresses": addresses})
+    told = [
+        {"ResourceId": "eipalloc-1", "ResourceType": "elastic-ip", "Key": key, "Value": "x"}
+        for key in ("Environment", "Team", "CostCenter")
+    ]
+    wanted = {"Filters": [{"Name": "resource-id", "Values": ["eipalloc-1"]}]}
+    aws.answers("ec2", "describe_tags", {"Tags": told}, wanted)
+    (summary,) = tags.of_resources(as_clients(aws), "123456789012", "N", [address], {})
+    assert (summary.verdict, summary.found) == (Verdict.HELD, "1 of 1 that can be tagged")
 
 
 @pytest.mark.parametrize(
@@ -729,6 +873,193 @@ def summary(type_: str, drift: str | None) -> dict[str, Any]:
     return {**told, "DriftInformation": {"StackResourceDriftStatus": drift}}
 
 
+CLIENTS, LEDGER = "sg-0c11e4750000000a1", "sg-0dba5e0000000000b2"
+HTTPS = {
+    "CidrIp": "0.0.0.0/0",
+    "Description": "AWS services over TLS",
+    "FromPort": 443,
+    "IpProtocol": "tcp",
+    "ToPort": 443,
+}
+TO_LEDGER = {
+    "Description": "PostgreSQL to the ledger's database",
+    "DestinationSecurityGroupId": LEDGER,
+    "FromPort": 5432,
+    "IpProtocol": "tcp",
+    "ToPort": 5432,
+}
+EGRESS = "AWS::EC2::SecurityGroupEgress"
+GROUP = "AWS::EC2::SecurityGroup"
+
+
+def reference(logical_id: str) -> dict[str, Any]:
+    return {"Fn::GetAtt": [logical_id, "GroupId"]}
+
+
+NETWORK = Subjects(
+    stack=[
+        Resource(stack="PaymentsProd", logical_id="N", type=NESTED_STACK, name="arn:of:network"),
+        Resource(stack="N", logical_id="Clients", type=GROUP, name=CLIENTS),
+        Resource(stack="N", logical_id="Ledger", type=GROUP, name=LEDGER),
+        Resource(stack="N", logical_id="ToLedger", type=EGRESS, name="sgr-0fce759b9256d2f5c"),
+    ]
+)
+OWN_RULE = {
+    "Type": EGRESS,
+    "Properties": {
+        **TO_LEDGER,
+        "GroupId": reference("Clients"),
+        "DestinationSecurityGroupId": reference("Ledger"),
+    },
+}
+
+
+def of_type(type_: str, *differences: dict[str, Any], **properties: Any) -> dict[str, Any]:
+    """As CloudFormation tells it (DescribeStackResourceDrifts): properties are JSON in a text."""
+    return {
+        **drifted("R"),
+        "ResourceType": type_,
+        "PropertyDifferences": list(differences),
+        **{key: json.dumps(value) for key, value in properties.items()},
+    }
+
+
+def difference(path: str, expected: str, actual: str, kind: str = "NOT_EQUAL") -> dict[str, Any]:
+    return {
+        "PropertyPath": path,
+        "ExpectedValue": expected,
+        "ActualValue": actual,
+        "DifferenceType": kind,
+    }
+
+
+def group_drift(*rules: dict[str, Any], more: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    """Of the clients' group, which has one rule in its own lines of the template."""
+    added = [
+        difference(f"/SecurityGroupEgress/{number}", "null", json.dumps(rule), "ADD")
+        for number, rule in enumerate(rules)
+    ]
+    return {
+        **of_type(
+            GROUP,
+            *added,
+            *more,
+            ExpectedProperties={"SecurityGroupEgress": [HTTPS], "VpcId": "vpc-1"},
+            ActualProperties={"SecurityGroupEgress": list(rules), "VpcId": "vpc-1"},
+        ),
+        "PhysicalResourceId": CLIENTS,
+    }
+
+
+def of_drift(aws: Aws, *drifts: dict[str, Any], subjects: Subjects = NETWORK) -> list[Finding]:
+    """All that is told of it, the summary last."""
+    detects(aws, "DETECTION_COMPLETE")
+    aws.answers(
+        "cloudformation", "describe_stack_resource_drifts", {"StackResourceDrifts": list(drifts)}
+    )
+    if any(each["ResourceType"] == GROUP for each in drifts):
+        body = json.dumps({"Resources": {"ToLedger": OWN_RULE}})
+        aws.answers("cloudformation", "get_template", {"TemplateBody": body})
+    aws.answers("cloudformation", "list_stack_resources", {"StackResourceSummaries": []})
+    return list(stack.drift(as_clients(aws), "N", "s", subjects))
+
+
+def test_a_rule_that_is_a_resource_of_its_own_is_no_drift_of_its_group(aws: Aws) -> None:
+    own, summary_ = of_drift(aws, group_drift(TO_LEDGER, HTTPS))
+    assert own.verdict is Verdict.HELD
+    assert "it is a resource of its own in the template" in own.found
+    assert own.mend == ""
+    assert (summary_.verdict, summary_.found) == (
+        Verdict.HELD,
+        "DRIFTED by what is no drift only, 0 of 0 resources compared",
+    )
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ((TO_LEDGER, HTTPS, {**HTTPS, "FromPort": 22, "ToPort": 22}), "has tcp/22 0.0.0.0/0"),
+        (({**TO_LEDGER, "FromPort": 0}, HTTPS), f"has tcp/0-5432 {LEDGER}"),
+        (({**TO_LEDGER, "DestinationSecurityGroupId": "sg-9"}, HTTPS), "has tcp/5432 sg-9"),
+        ((TO_LEDGER, TO_LEDGER, HTTPS), f"has tcp/5432 {LEDGER}"),
+        ((TO_LEDGER,), "lacks tcp/443 0.0.0.0/0"),
+        ((TO_LEDGER, {**HTTPS, "Description": "temporary"}), "has tcp/443 0.0.0.0/0"),
+    ],
+    ids=["added", "wider", "to another", "twice", "removed", "another description"],
+)
+def test_a_real_difference_beside_it_is_told_and_never_how_to_cut_the_functions_off(
+    aws: Aws, rules: tuple[dict[str, Any], ...], told: str
+) -> None:
+    *findings, summary_ = of_drift(aws, group_drift(*rules))
+    (real,) = [each for each in findings if each.verdict is Verdict.PROBLEM]
+    assert f"SecurityGroupEgress {told}" in real.found
+    assert "change only the rule that is named here" in real.mend
+    assert "without them the functions do not reach the database" in real.mend
+    assert summary_.verdict is Verdict.PROBLEM
+    for each in findings:
+        assert "put it back" not in each.mend
+        assert "revoke" not in each.mend
+
+
+def test_another_property_of_the_same_group_is_told_too(aws: Aws) -> None:
+    text = difference("/GroupDescription", "Functions", "mine")
+    own, real, _ = of_drift(aws, group_drift(TO_LEDGER, HTTPS, more=(text,)))
+    assert own.verdict is Verdict.HELD
+    assert (real.verdict, real.found) == (
+        Verdict.PROBLEM,
+        "/GroupDescription is mine instead of Functions",
+    )
+
+
+def test_rules_in_a_shape_that_is_not_known_are_told_as_they_came_and_with_care(aws: Aws) -> None:
+    drift = group_drift(TO_LEDGER, HTTPS)
+    del drift["ActualProperties"], drift["ExpectedProperties"]
+    told, summary_ = of_drift(aws, drift)
+    assert told.verdict is summary_.verdict is Verdict.PROBLEM
+    assert told.found.startswith("/SecurityGroupEgress/0 is ")
+    assert "without them the functions do not reach the database" in told.mend
+
+
+def test_the_tags_of_a_stage_are_asked_of_api_gateway(aws: Aws) -> None:
+    tag = difference("/Tags/0/Value", "payments", "null", "REMOVE")
+    told, summary_ = of_drift(aws, of_type("AWS::ApiGateway::Stage", tag))
+    assert told.verdict is Verdict.UNSEEN
+    assert "R16 asks API Gateway" in told.found
+    assert summary_.verdict is Verdict.HELD
+    other = difference("/TracingEnabled", "true", "false")
+    _, real, summary_ = of_drift(aws, of_type("AWS::ApiGateway::Stage", tag, other))
+    assert real.found == "/TracingEnabled is false instead of true"
+    assert real.verdict is summary_.verdict is Verdict.PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("now", "most", "verdict"),
+    [
+        ("110", 1000, Verdict.HELD),
+        ("1000", 1000, Verdict.HELD),
+        ("1001", 1000, Verdict.PROBLEM),
+        ("90", 1000, Verdict.PROBLEM),
+        ("110", None, Verdict.PROBLEM),
+    ],
+)
+def test_storage_that_rds_let_grow_is_no_drift(
+    aws: Aws, now: str, most: int | None, verdict: Verdict
+) -> None:
+    grown = difference("/AllocatedStorage", "100", now)
+    expected = {"AllocatedStorage": "100"} | ({"MaxAllocatedStorage": most} if most else {})
+    drift = of_type("AWS::RDS::DBInstance", grown, ExpectedProperties=expected)
+    told, summary_ = of_drift(aws, drift)
+    assert told.verdict is summary_.verdict is verdict
+    assert told.found.startswith(f"/AllocatedStorage is {now} instead of 100")
+    assert ("it cannot shrink" in told.found) == (verdict is Verdict.HELD)
+
+
+def test_a_status_of_drift_that_is_new_is_told_as_it_is(aws: Aws) -> None:
+    unknown = {**drifted("R", "UNSURE"), "PhysicalResourceId": "p"}
+    told, _ = of_drift(aws, unknown)
+    assert (told.verdict, told.found) == (Verdict.PROBLEM, "unsure")
+
+
 def test_drift_that_could_not_be_detected_does_not_pass(aws: Aws) -> None:
     detects(aws, "DETECTION_FAILED", "IN_SYNC")
     aws.answers("cloudformation", "describe_stack_resource_drifts", {"StackResourceDrifts": []})
@@ -758,4 +1089,5 @@ def test_a_policy_that_may_read_all_of_it_is_named() -> None:
     for told in (unanswered, subjects._unlisted("R14", "alarms")):
         assert "ReadOnlyAccess" in told.mend
         assert "cloudformation:DetectStackDrift" in told.mend
+        assert "cloudformation:BatchDescribeTypeConfigurations" in told.mend
         assert "verify again" in told.mend

@@ -606,7 +606,7 @@ def test_changes_of_the_ledgers_schema_are_counted_from_what_pgaudit_logs(
 
 def test_the_list_has_events_and_the_summary_too(alerts: tuple[Alert, ...]) -> None:
     kinds = [type(alert) for alert in alerts]
-    assert (kinds.count(EventAlert), kinds.count(Alert)) == (11, 4)
+    assert (kinds.count(EventAlert), kinds.count(Alert)) == (12, 4)
 
 
 def test_the_operators_are_told_when_the_month_costs_too_much(synthesized: Synthesized) -> None:
