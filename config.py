@@ -134,8 +134,9 @@ class ProductionConfig:
     )
 
     # What the whole account may cost. At rest production costs about 275 USD; a load that it is
-    # built for must fit in, or the mail comes every month.
-    monthly_budget_usd: int = _checked(500, _between(1, 10_000_000, "USD a month"))
+    # built for must fit in, or the mail comes every month. 0: no budget, for an account whose
+    # organization lets it have none.
+    monthly_budget_usd: int = _checked(500, _between(0, 10_000_000, "USD a month"))
 
     # Reserved concurrency (R6). The processor's bounds its database connections.
     validator_concurrency: int = _checked(100, _CONCURRENCY)

@@ -82,7 +82,8 @@ class ObservabilityNestedStack(NestedStack):
             topic=topic,
         )
         SavedQueries(self, "Queries")
-        MonthlyBudget(self, "MonthlyBudget", config=config)
+        if config.monthly_budget_usd:
+            MonthlyBudget(self, "MonthlyBudget", config=config)
         self.layer = ObservabilityOutputs(
             alerts_topic=topic,
             dashboard_name=DASHBOARD_NAME,

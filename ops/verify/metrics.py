@@ -28,6 +28,7 @@ _AT_ONCE: Final = 500
 _QUIET: Final = "missing", "notBreaching", "ignore"
 
 _NO_ZERO: Final = "it is reported only when it happens"
+_BURSTS: Final = "only instances that burst report it"
 _AT_REST: Final = "nothing is reported of what is not used"
 ONLY_WHEN_IT_HAPPENS: Final[Mapping[tuple[str, str], str]] = {
     ("AWS/DynamoDB", "SystemErrors"): _NO_ZERO,
@@ -40,6 +41,9 @@ ONLY_WHEN_IT_HAPPENS: Final[Mapping[tuple[str, str], str]] = {
     ("AWS/NATGateway", ""): _AT_REST,
     ("AWS/SNS", ""): _AT_REST,
     ("AWS/SQS", ""): _AT_REST,
+    ("AWS/RDS", "EBSByteBalance%"): _BURSTS,
+    ("AWS/RDS", "EBSIOBalance%"): _BURSTS,
+    ("Payments", "CallsOverQuota"): _NO_ZERO,
     ("Payments", "CallsThrottled"): _NO_ZERO,
     ("Payments", "ForeignAuditObjects"): _NO_ZERO,
     ("Payments", "HistoryChanged"): _NO_ZERO,

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from nested.observability.alarms import MetricAlarm
 from nested.observability.budget import OVER_BUDGET
 from nested.observability.events import EventAlert
 from permissions.templates import ACCOUNT
-from tests.synthesis import Synthesized
+from tests.synthesis import Synthesized, project_context, synthesize
 
 Json = dict[str, Any]
 
@@ -624,6 +625,15 @@ def test_the_operators_are_told_when_the_month_costs_too_much(synthesized: Synth
         assert each["Subscribers"] == [{"SubscriptionType": "EMAIL", "Address": "ops@company.com"}]
         told[notification["NotificationType"]] = notification["Threshold"]
     assert told == {"FORECASTED": 100, "ACTUAL": 80}
+
+
+def test_an_account_that_may_have_no_budget_is_asked_for_none(tmp_path: Path) -> None:
+    """It would fail the deployment."""
+    context = json.dumps(project_context(monthly_budget_usd=0))
+    assert not synthesize(tmp_path, CDK_CONTEXT_JSON=context)
+    without = Synthesized.read(tmp_path)
+    assert without.properties("AWS::Budgets::Budget") == []
+    assert without.properties("AWS::CloudWatch::Dashboard")
 
 
 @pytest.mark.parametrize(
