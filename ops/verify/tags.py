@@ -132,7 +132,7 @@ def _read(tags: Any) -> Tags:
     }
 
 
-_FORGOTTEN: Final = frozenset({"AWS::Lambda::EventSourceMapping"})
+_FORGOTTEN: Final = frozenset({"AWS::Budgets::Budget", "AWS::Lambda::EventSourceMapping"})
 """Types of which the embedded environment keeps no tags, though it can be asked for them."""
 
 _TAGGED_IN_EC2: Final = frozenset(
