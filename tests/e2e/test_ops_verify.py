@@ -814,7 +814,7 @@ def test_what_was_deployed_is_what_was_asked_for(production: Production) -> None
     assert {each["requirement"] for each in checks} == {f"R{number}" for number in range(1, 19)}
     unseen = [each["what"] for each in checks if each["verdict"] == "not seen"]
     # Alarms on expressions; metrics; tags of mappings, of CodeDeploy and of the budget; a second
-    # subscriber; and of a subscription that the template made, whether it takes a sign-in to end it.
+    # subscriber; and whether the subscription that the template made takes a sign-in to end it.
     assert 5 <= len(unseen) <= 6, unseen
 
 
