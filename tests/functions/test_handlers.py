@@ -356,6 +356,7 @@ def test_with_too_little_time_a_payment_is_queued_without_asking_the_ledger(
     )
 
 
+@pytest.mark.operating_system
 @pytest.mark.parametrize(
     ("function", "clients"),
     [

@@ -143,6 +143,7 @@ def ask(service: Service, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
     return dynamodb.list_tables  # type: ignore[no-any-return]
 
 
+@pytest.mark.operating_system
 @pytest.mark.parametrize("step", ["end", "silent", 500, 503])
 def test_what_fails_soon_on_a_kept_connection_is_tried_again(
     service: Service, ask: Callable[[], Any], step: int | str
@@ -155,12 +156,14 @@ def test_what_fails_soon_on_a_kept_connection_is_tried_again(
     assert service.connections == (1 if isinstance(step, int) else 2)
 
 
+@pytest.mark.operating_system
 def test_all_kept_connections_may_be_dead(service: Service, ask: Callable[[], Any]) -> None:
     for _ in range(3):
         service.steps = ["end"]
         ask()
 
 
+@pytest.mark.operating_system
 @pytest.mark.parametrize(
     ("step", "error"),
     [("end", ConnectionClosedError), ("silent", ReadTimeoutError), (500, ClientError)],
@@ -174,6 +177,7 @@ def test_there_is_no_third_try(
     assert len(service.steps) == 1
 
 
+@pytest.mark.operating_system
 def test_what_fails_late_is_not_tried_again(
     service: Service, ask: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +189,7 @@ def test_what_fails_late_is_not_tried_again(
     assert service.connections == 1
 
 
+@pytest.mark.operating_system
 def test_what_is_refused_is_not_tried_again(service: Service, ask: Callable[[], Any]) -> None:
     service.steps = [400, 400]
     with pytest.raises(ClientError):
