@@ -7,7 +7,6 @@ restoring.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from aws_lambda_powertools.logging import Logger
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from custom_resource.patience import patiently
 from custom_resource.protocol import answer
 
 # Seconds that a policy which was just made may take to be known to EC2, or rules to be gone, and
@@ -44,20 +44,18 @@ _PASSES = ("UnauthorizedOperation", "InvalidSecurityGroupRuleId.NotFound")
 def _strip(properties: Mapping[str, Any]) -> None:
     ec2 = boto3.client("ec2", config=SHORT)
     group = properties["DefaultSecurityGroupId"]
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            if not (left := strip_rules(ec2, group)):
-                return
-            reason: Exception = RulesLeftError(f"{group} still has the rules {', '.join(left)}")
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _PASSES:
-                raise
-            reason = error
-        if time.monotonic() >= deadline:
-            raise reason
-        logger.warning("not empty yet", extra={"reason": str(reason)})
-        time.sleep(PAUSE)
+
+    def strip() -> None:
+        if left := strip_rules(ec2, group):
+            raise RulesLeftError(f"{group} still has the rules {', '.join(left)}")
+
+    patiently(strip, may_pass=_may_pass, patience=PATIENCE, pause=PAUSE, not_yet="not empty yet")
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(error, ClientError):
+        return error.response["Error"]["Code"] in _PASSES
+    return isinstance(error, RulesLeftError)
 
 
 def strip_rules(ec2: Any, group_id: str) -> list[str]:

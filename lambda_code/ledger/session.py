@@ -9,6 +9,7 @@ from typing import Any
 
 from pg8000.native import Connection, DatabaseError, PreparedStatement  # type: ignore[import-untyped]
 
+from ledger.age import Age
 from ledger.connection import refusal
 
 
@@ -71,9 +72,8 @@ class LedgerSession:
         """
         self._connect = connect
         self._clock = clock
-        self._wall_clock = wall_clock
         self._connection: Connection | None = None
-        self._used = self._used_at = 0.0
+        self._unused = Age(clock, wall_clock)
         self._statements: dict[str, PreparedStatement] = {}
 
     def run(self, sql: str, **parameters: Any) -> list[list[Any]]:
@@ -85,7 +85,7 @@ class LedgerSession:
         Raises:
             LedgerUnavailableError (LedgerBusyError among them), LedgerRefusedError.
         """
-        if not self._is_fresh():
+        if self._unused.seconds() > IDLE_LIMIT:
             self.close()
         started = self._clock()
         kept = self._connection is not None
@@ -103,12 +103,6 @@ class LedgerSession:
         if connection is not None:
             with suppress(Exception):  # it is gone, whatever becomes of it
                 connection.close()
-
-    def _is_fresh(self) -> bool:
-        """Whether the connection was used a short time ago, by both clocks. A wall clock that was
-        set back tells nothing."""
-        idle = self._clock() - self._used, self._wall_clock() - self._used_at
-        return min(idle) >= 0 and max(idle) <= IDLE_LIMIT
 
     def _run(self, sql: str, parameters: dict[str, Any]) -> list[list[Any]]:
         connection = self._connection or self._open()
@@ -128,7 +122,7 @@ class LedgerSession:
             # The protocol may have been left half-way: no answer on this connection is ours.
             self.close()
             raise LedgerUnavailableError(str(error)) from error
-        self._touch()
+        self._unused.restart()
         return rows or []
 
     def _open(self) -> Connection:
@@ -139,13 +133,10 @@ class LedgerSession:
             refused = refusal(error)
             reason = _told(refused) if refused else error
             raise LedgerUnavailableError(f"no connection: {reason}") from error
-        self._touch()
-        if self._used - started > OPENED_WITHIN:
+        self._unused.restart()
+        if self._clock() - started > OPENED_WITHIN:
             raise LedgerUnavailableError("it took too long to connect; the next statement may run")
         return self._connection
-
-    def _touch(self) -> None:
-        self._used, self._used_at = self._clock(), self._wall_clock()
 
 
 def _told(error: DatabaseError) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -22,6 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pg8000.native import Connection, DatabaseError, InterfaceError  # type: ignore[import-untyped]
 
+from custom_resource.patience import patiently
 from custom_resource.protocol import answer
 from ledger.connection import LedgerAddress, connect
 from ledger_schema.migrator import migrate, read
@@ -68,19 +68,19 @@ def _names(properties: Mapping[str, Any]) -> set[str]:
 def _until_reachable(sign_in: Callable[[], Connection], patience: float) -> Connection:
     """Try again until it works or `patience` (seconds) is used up: in a first deployment, the
     role, the key's grant and the database's name are seconds old, and not known everywhere."""
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            return sign_in()
-        except (BotoCoreError, ClientError, OSError, InterfaceError, DatabaseError) as error:
-            if time.monotonic() >= deadline or not _may_pass(error):
-                raise
-            logger.warning("the ledger cannot be reached yet", extra={"reason": str(error)})
-            time.sleep(PAUSE)
+    return patiently(
+        sign_in,
+        may_pass=_may_pass,
+        patience=patience,
+        pause=PAUSE,
+        not_yet="the ledger cannot be reached yet",
+    )
 
 
 def _may_pass(error: Exception) -> bool:
-    return not isinstance(error, DatabaseError) or error.args[0].get("C") in PASSING
+    if isinstance(error, DatabaseError):
+        return error.args[0].get("C") in PASSING
+    return isinstance(error, BotoCoreError | ClientError | OSError | InterfaceError)
 
 
 def _sign_in(time_left: Callable[[], float]) -> Connection:

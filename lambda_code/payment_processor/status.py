@@ -8,6 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools.logging import Logger
 
+from ledger.age import Age
 from payments.moments import now, to_rfc3339
 
 # Seconds that an answer is used again, so that watching the system does not load it.
@@ -36,13 +37,12 @@ class StatusReporter:
         """
         self._probes = probes
         self._clock = clock
-        self._wall_clock = wall_clock
         self._report: dict[str, Any] = {}
-        self._reported = self._reported_at = 0.0
+        self._age = Age(clock, wall_clock)
 
     def report(self) -> dict[str, Any]:
         """The state, as schemas/status_response.json."""
-        if not (self._report and self._is_fresh()):
+        if self._age.seconds() >= CACHE_SECONDS:
             components = {name: self._check(name, probe) for name, probe in self._probes.items()}
             up = {name for name, component in components.items() if component["status"] == "up"}
             self._report = {
@@ -50,14 +50,8 @@ class StatusReporter:
                 "components": components,
                 "checked_at": to_rfc3339(now()),
             }
-            self._reported, self._reported_at = self._clock(), self._wall_clock()
+            self._age.restart()
         return self._report
-
-    def _is_fresh(self) -> bool:
-        """Whether the report is a short time old, by both clocks. A wall clock that was set back
-        tells nothing."""
-        age = self._clock() - self._reported, self._wall_clock() - self._reported_at
-        return min(age) >= 0 and max(age) < CACHE_SECONDS
 
     def _check(self, name: str, probe: Callable[[], object]) -> dict[str, Any]:
         started = self._clock()

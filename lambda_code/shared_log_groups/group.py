@@ -6,13 +6,14 @@ the Amazon CloudWatch Logs API reference.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import ClientError
+
+from custom_resource.patience import patiently
 
 PATIENCE, PAUSE = 20.0, 2.0
 """Seconds that a policy or key that was just made may take to be known, that AWS may be at work on
@@ -57,25 +58,22 @@ def keep(logs: Any, group: LogGroup) -> None:
 
     It is made without a look first: whoever else makes it in between is welcome.
     """
-    _patiently(_keep, logs, group)
+    _patiently(lambda: _keep(logs, group), group)
 
 
 def leave(logs: Any, group: LogGroup) -> None:
     """Take the key off, if it is this one; what is gone, or under another key, needs nothing."""
-    _patiently(_leave, logs, group)
+    _patiently(lambda: _leave(logs, group), group)
 
 
-def _patiently(act: Callable[[Any, LogGroup], None], logs: Any, group: LogGroup) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            act(logs, group)
-            return
-        except ClientError as error:
-            if _code(error) not in _PASSES or time.monotonic() >= deadline:
-                raise
-            logger.warning("not yet", extra={"group": group.name, "reason": str(error)})
-            time.sleep(PAUSE)
+def _patiently(act: Callable[[], None], group: LogGroup) -> None:
+    patiently(
+        act,
+        may_pass=lambda error: isinstance(error, ClientError) and _code(error) in _PASSES,
+        patience=PATIENCE,
+        pause=PAUSE,
+        not_yet=f"not yet: {group.name}",
+    )
 
 
 def _keep(logs: Any, group: LogGroup) -> None:

@@ -13,6 +13,7 @@ from tests.functions.conftest import Logs
 
 MODULES = [
     "audit_logger.trail",
+    "custom_resource.patience",
     "custom_resource.protocol",
     "payment_processor.logic",
     "payment_processor.outbox",
