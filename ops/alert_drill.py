@@ -22,7 +22,7 @@ from ops import checks, subscriptions, terminal
 from ops.checks import Check, Verdict
 from ops.event_drill import EventDrill
 from ops.failure import OpsError
-from ops.production import Production
+from ops.production import Production, all_alarms
 from ops.subscriptions import State, Subscription
 
 _BOTH: Final = ["MetricAlarm", "CompositeAlarm"]
@@ -128,13 +128,8 @@ class Drill:
             OpsError: there is no such alarm, or none that may be drilled.
         """
         topic = production.output("AlertsTopicArn")
-        pages = production.client("cloudwatch").get_paginator("describe_alarms")
-        alarms = [
-            alarm
-            for page in pages.paginate(AlarmTypes=_BOTH)
-            for alarm in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", []))
-        ]
-        alarm = _named(alarms, name) if name is not None else _harmless(alarms, topic)
+        found = list(all_alarms(production.client("cloudwatch")))
+        alarm = _named(found, name) if name is not None else _harmless(found, topic)
         if alarm["StateValue"] == "ALARM":
             raise OpsError(
                 f"{alarm['AlarmName']} is in ALARM now ({alarm.get('StateReason', '')}): look into "
@@ -144,7 +139,7 @@ class Drill:
             production=production,
             topic=topic,
             alarm=alarm,
-            parents=_parents(alarm, alarms),
+            parents=_parents(alarm, found),
             wait=wait,
         )
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ops.dashboard_body import Json, Metric
+from ops.production import all_alarms
 
 Values = NDArray[np.float64]
 
@@ -118,13 +119,9 @@ class Live:
         )
 
     def states(self, alarms: Sequence[str]) -> Mapping[str, str]:
-        pages = self._cloudwatch.get_paginator("describe_alarms").paginate(
-            AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-        )
         return {
             alarm["AlarmName"]: alarm["StateValue"]
-            for page in pages
-            for alarm in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", []))
+            for alarm in all_alarms(self._cloudwatch)
             if alarm["AlarmName"] in alarms
         }
 

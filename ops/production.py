@@ -35,6 +35,16 @@ _HOSTS_OF_AWS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 """The last are the dual-stack ones."""
 
 
+def all_alarms(cloudwatch: Any, **filters: Any) -> Iterator[Mapping[str, Any]]:
+    """The alarms of the account as DescribeAlarms tells them, composite ones too."""
+    pages = cloudwatch.get_paginator("describe_alarms").paginate(
+        AlarmTypes=["MetricAlarm", "CompositeAlarm"], **filters
+    )
+    for page in pages:
+        yield from page.get("MetricAlarms", [])
+        yield from page.get("CompositeAlarms", [])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resource:
     """A resource of the root stack or of a nested one.

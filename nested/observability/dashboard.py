@@ -126,11 +126,7 @@ class PaymentsDashboard(Construct):
             ),
             self._graph(
                 "API calls refused with 429",
-                *(
-                    alarm.graphed()
-                    for name in ("api-throttled", "quota-exceeded")
-                    for alarm in self._named(name)
-                ),
+                *self._graphed("api-throttled", "quota-exceeded"),
                 limits="api-throttled",
                 unit="calls",
             ),
@@ -167,11 +163,7 @@ class PaymentsDashboard(Construct):
             self._watch("Requests without a payment", "nothing-processed"),
             self._graph(
                 "Must be zero",
-                *(
-                    alarm.graphed()
-                    for name in ("ledger-imbalance", "history-changed", "audit-trail-forged")
-                    for alarm in self._named(name)
-                ),
+                *self._graphed("ledger-imbalance", "history-changed", "audit-trail-forged"),
                 unit="entries, items, objects",
             ),
         )
@@ -189,7 +181,7 @@ class PaymentsDashboard(Construct):
             self._watch("Payments to retry: age", "retry-queue-age", unit="seconds"),
             self._graph(
                 "Set aside, for a person",
-                *(alarm.graphed() for name in set_aside for alarm in self._named(name)),
+                *self._graphed(*set_aside),
                 unit="messages",
             ),
         )
@@ -206,11 +198,7 @@ class PaymentsDashboard(Construct):
             self._watch("Audit trail: fed", "audit-trail-not-fed"),
             self._graph(
                 "Must be zero: lost, or not called",
-                *(
-                    alarm.graphed()
-                    for name in ("function-events-lost", "sweep-not-called")
-                    for alarm in self._named(name)
-                ),
+                *self._graphed("function-events-lost", "sweep-not-called"),
                 unit="events",
             ),
         )
@@ -228,24 +216,14 @@ class PaymentsDashboard(Construct):
             self._watch("Ledger database: CPU credits", "database-cpu-credits"),
             self._graph(
                 "Ledger database: storage latency",
-                *(
-                    alarm.graphed()
-                    for name in ("database-read-latency", "database-write-latency")
-                    for alarm in self._named(name)
-                ),
+                *self._graphed("database-read-latency", "database-write-latency"),
                 limits="database-write-latency",
                 unit="seconds",
             ),
             self._graph(
                 "Transactions table: errors and throttles",
-                *(
-                    alarm.graphed()
-                    for name in (
-                        "table-system-errors",
-                        "table-read-throttles",
-                        "table-write-throttles",
-                    )
-                    for alarm in self._named(name)
+                *self._graphed(
+                    "table-system-errors", "table-read-throttles", "table-write-throttles"
                 ),
                 unit="requests",
             ),
@@ -367,12 +345,15 @@ class PaymentsDashboard(Construct):
             raise ValueError(f"no alarm is named {name}")
         return found
 
+    def _graphed(self, *names: str) -> list[_Metric]:
+        """What the alarms of these names watch."""
+        return [alarm.graphed() for name in names for alarm in self._named(name)]
+
     def _watch(
         self, title: str, name: str, *, unit: str = "", highest: float | None = None
     ) -> cloudwatch.GraphWidget:
         """A graph of what the alarms of one name watch."""
-        metrics = (alarm.graphed() for alarm in self._named(name))
-        return self._graph(title, *metrics, limits=name, unit=unit, highest=highest)
+        return self._graph(title, *self._graphed(name), limits=name, unit=unit, highest=highest)
 
     def _graph(
         self,

@@ -12,6 +12,7 @@ from ops.failure import code
 from ops.preflight.account import Existing
 from ops.preflight.judgement import judged
 from ops.preflight.needs import Needs
+from ops.production import all_alarms
 from ops.questions import Clients
 
 Taken = Callable[[Clients, Sequence[str]], Iterable[str]]
@@ -48,15 +49,8 @@ def _log_groups(clients: Clients, names: Sequence[str]) -> Iterator[str]:
 
 
 def _alarms(clients: Clients, names: Sequence[str]) -> Iterator[str]:
-    pages = (
-        clients("cloudwatch")
-        .get_paginator("describe_alarms")
-        .paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
-    )
-    for page in pages:
-        for alarm in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", [])):
-            if alarm["AlarmName"] in names:
-                yield alarm["AlarmName"]
+    found = (alarm["AlarmName"] for alarm in all_alarms(clients("cloudwatch")))
+    return (name for name in found if name in names)
 
 
 def _listed(service: str, operation: str, items: str, key: str, **arguments: Any) -> Taken:

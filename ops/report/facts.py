@@ -21,6 +21,7 @@ from ops.report import built as building
 from ops.report.built import Built, at, kind, layer, path
 from ops.report.costs import Costs, costs, is_free
 from ops.report.requirements import CONTROLS, REQUIREMENTS, Requirement
+from ops.verify.false_drift import RULE_ENDS
 from permissions.matrix import MATRIX
 from permissions.row import Decision
 
@@ -316,15 +317,7 @@ def _rules(built: Built) -> Iterator[Rule]:
 
 
 def _rule(built: Built, group: str, direction: str, rule: Mapping[str, Any]) -> Rule:
-    peers = (
-        "CidrIp",
-        "CidrIpv6",
-        "SourceSecurityGroupId",
-        "DestinationSecurityGroupId",
-        "SourcePrefixListId",
-        "DestinationPrefixListId",
-    )
-    peer = next(rule[name] for name in peers if name in rule)
+    peer = next(rule[name] for name in RULE_ENDS if name in rule)
     first, last = rule.get("FromPort", _ANY_PORT), rule.get("ToPort", _ANY_PORT)
     nothing = peer == "255.255.255.255/32"  # how CDK says that nothing may go out
     return Rule(

@@ -14,7 +14,7 @@ from change_report.assembly import PROJECT, STACK
 from change_report.templates import NESTED_STACK
 from ops import subscriptions
 from ops.checks import Verdict
-from ops.production import REGION, Production, Resource
+from ops.production import REGION, Production, Resource, all_alarms
 from ops.questions import Clients
 from ops.subscriptions import Subscription
 from ops.verify.stack import false_drift_only
@@ -136,12 +136,8 @@ def _stack(
 
 
 def _alarm_states(production: Production) -> dict[str, str]:
-    pages = production.client("cloudwatch").get_paginator("describe_alarms")
-    return {
-        alarm["AlarmName"]: alarm["StateValue"]
-        for page in pages.paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
-        for alarm in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", []))
-    }
+    found = all_alarms(production.client("cloudwatch"))
+    return {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
 
 
 def _verified() -> tuple[tuple[Mapping[str, str], ...], str]:

@@ -18,7 +18,7 @@ from ops.verify.templates import properties
 
 _GROUP: Final = "AWS::EC2::SecurityGroup"
 _RULES: Final = ("SecurityGroupIngress", "SecurityGroupEgress")
-_ENDS: Final = (
+RULE_ENDS: Final = (
     "CidrIp",
     "CidrIpv6",
     "SourceSecurityGroupId",
@@ -62,10 +62,7 @@ def differences(
         if of_rules:
             yield from _of_rules(clients, subjects, stack, drift, of_rules)
     for each in parts:
-        found = (
-            f"{each.get('PropertyPath')} is {each.get('ActualValue')} instead of "
-            f"{each.get('ExpectedValue')}"
-        )
+        found = _told(each)
         match drift.get("ResourceType"), _name(each):
             case "AWS::ApiGateway::Stage", "Tags":
                 yield Difference(
@@ -82,6 +79,11 @@ def differences(
                 )
             case _:
                 yield Difference(found=found)
+
+
+def _told(difference: Item) -> str:
+    path, now, before = map(difference.get, ("PropertyPath", "ActualValue", "ExpectedValue"))
+    return f"{path} is {now} instead of {before}"
 
 
 def _name(difference: Item) -> str:
@@ -134,11 +136,7 @@ def _of_rules(
         if not (added or lost):  # in no way that is known here: told as it came
             for each in parts:
                 if _name(each) == kind:
-                    yield Difference(
-                        found=f"{each.get('PropertyPath')} is {each.get('ActualValue')} instead of "
-                        f"{each.get('ExpectedValue')}",
-                        mend=mend,
-                    )
+                    yield Difference(found=_told(each), mend=mend)
 
 
 def _properties(drift: Item, which: str) -> Item:
@@ -184,7 +182,7 @@ def _is_same(one: Item, other: Item) -> bool:
 
 
 def _effect(rule: Item) -> tuple[str, ...]:
-    keys = ("IpProtocol", "FromPort", "ToPort", *_ENDS)
+    keys = ("IpProtocol", "FromPort", "ToPort", *RULE_ENDS)
     return tuple("" if rule.get(key) is None else str(rule[key]) for key in keys)
 
 

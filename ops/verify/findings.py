@@ -67,6 +67,17 @@ def problem(requirement: str, what: str, *, found: str, needed: str, mend: str) 
     return judged(requirement, what, found=found, needed=needed, mend=mend, held=False)
 
 
+def unseen(requirement: str, what: str, *, found: str, needed: str, mend: str = "") -> Finding:
+    return Finding(
+        requirement=requirement,
+        what=what,
+        found=found,
+        needed=needed,
+        verdict=Verdict.UNSEEN,
+        mend=mend,
+    )
+
+
 def _text(value: Any) -> str:
     match value:
         case bool():

@@ -14,8 +14,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ops.checks import Verdict
+from ops.production import all_alarms
 from ops.questions import Clients
-from ops.verify.findings import Finding, judged, problem
+from ops.verify.findings import Finding, judged, problem, unseen
 from ops.verify.subjects import Subjects
 
 _PERIOD_SECONDS: Final = 300
@@ -145,13 +146,11 @@ def behind_alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
 def _of_alarms(clients: Clients, subjects: Subjects) -> dict[Metric, list[Item]]:
     """The alarms that read each metric, as they are now."""
     users: dict[Metric, list[Item]] = {}
-    pages = clients("cloudwatch").get_paginator("describe_alarms")
-    for page in pages.paginate(AlarmTypes=["MetricAlarm"]):
-        for alarm in page["MetricAlarms"]:
-            if alarm["AlarmName"] in subjects.alarms:
-                for metric in _read_by(alarm):
-                    # CloudWatch's own default.
-                    users.setdefault(metric, []).append({"TreatMissingData": "missing", **alarm})
+    for alarm in all_alarms(clients("cloudwatch")):
+        if alarm["AlarmName"] in subjects.alarms:
+            for metric in _read_by(alarm):
+                # CloudWatch's own default.
+                users.setdefault(metric, []).append({"TreatMissingData": "missing", **alarm})
     return users
 
 
@@ -229,23 +228,20 @@ def _rare(metric: Metric, evidence: str) -> Finding:
 
 
 def _waiting(metrics: int) -> Finding:
-    return Finding(
-        requirement="R14",
-        what=f"data of {metrics} metrics that payments make",
+    return unseen(
+        "R14",
+        f"data of {metrics} metrics that payments make",
         found="none yet: within a day, no payment has passed all functions "
         f"{_LATE.seconds // 60} minutes ago or earlier",
         needed="data",
-        verdict=Verdict.UNSEEN,
         mend="`python -m ops smoke`, and verify again a quarter of an hour later",
     )
 
 
 def _emulated(users: Mapping[Metric, Any], silent: Sequence[Metric]) -> Iterator[Finding]:
     if silent:
-        yield Finding(
-            requirement="R14",
-            what=f"data of {len(silent)} of {len(users)} metrics behind the alarms",
+        yield unseen(
+            "R14", f"data of {len(silent)} of {len(users)} metrics behind the alarms",
             found="cannot be seen here: the embedded environment has few metrics of AWS's services",
             needed="data",
-            verdict=Verdict.UNSEEN,
-        )
+        )  # fmt: skip

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from ops.checks import Verdict
 from ops.failure import code
+from ops.production import all_alarms
 from ops.questions import Clients
 from ops.subscriptions import State, best, how_to_confirm, of_topic, safe
 from ops.verify.data import encrypted
-from ops.verify.findings import Finding, judged, problem
+from ops.verify.findings import Finding, judged, problem, unseen
 from ops.verify.policies import NOBODY, opened
 from ops.verify.subjects import Subjects
 from ops.verify.templates import properties
@@ -122,15 +122,9 @@ def alerts(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
 
 def alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     """R14."""
-    pages = (
-        clients("cloudwatch")
-        .get_paginator("describe_alarms")
-        .paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
-    )
     described = {
         each["AlarmName"]: each
-        for page in pages
-        for each in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", []))
+        for each in all_alarms(clients("cloudwatch"))
         if each["AlarmName"] in subjects.alarms
     }
     declared = properties(clients, subjects, "AWS::CloudWatch::Alarm")
@@ -170,13 +164,10 @@ def alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     unwatched = [" ".join(metric) for metric in _CRITICAL if metric not in watched]
     if unwatched and clients.emulated and ("MetricMath", "expr_1") in watched:
         # The embedded environment does not keep what an expression is calculated from.
-        yield Finding(
-            requirement="R14",
-            what=f"alarms on {', '.join(unwatched)}",
+        yield unseen(
+            "R14", f"alarms on {', '.join(unwatched)}", needed="one each",
             found="cannot be seen here: the embedded environment knows no alarms on expressions",
-            needed="one each",
-            verdict=Verdict.UNSEEN,
-        )
+        )  # fmt: skip
         return
     yield judged(
         "R14", "critical metrics without an alarm", found=unwatched, needed="none",

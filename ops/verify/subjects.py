@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from change_report.assembly import STACK
-from ops.production import Production, Resource
+from ops.production import Production, Resource, all_alarms
 from ops.questions import Clients, Question, answers
 from ops.verify.findings import WITH_RIGHTS, Finding, problem
 
@@ -273,20 +273,8 @@ def _missing(kind: Kind, prefix: str = "", candidates: Sequence[str] = ()) -> Fi
 
 
 def _alarms(clients: Clients, prefix: str) -> list[str]:
-    pages = (
-        clients("cloudwatch")
-        .get_paginator("describe_alarms")
-        .paginate(
-            AlarmTypes=["MetricAlarm", "CompositeAlarm"],
-            **({"AlarmNamePrefix": prefix} if prefix else {}),
-        )
-    )
-    return [
-        each["AlarmName"]
-        for page in pages
-        for each in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", []))
-        if not each["AlarmName"].startswith(RELEASE_ALARMS)
-    ]
+    found = all_alarms(clients("cloudwatch"), **({"AlarmNamePrefix": prefix} if prefix else {}))
+    return [each["AlarmName"] for each in found if not each["AlarmName"].startswith(RELEASE_ALARMS)]
 
 
 def _log_groups(clients: Clients) -> Iterator[str]:

@@ -9,11 +9,10 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from change_report.assembly import STACK
-from ops.checks import Verdict
 from ops.failure import code
 from ops.production import REGION, Resource
 from ops.questions import UNKNOWN, Clients
-from ops.verify.findings import Finding, judged
+from ops.verify.findings import Finding, judged, unseen
 from ops.verify.subjects import Subjects
 
 NEEDED: Final = frozenset({"Environment", "Team", "CostCenter"})
@@ -40,8 +39,8 @@ def of_resources(
     in_ec2 = _of_ec2(clients, [each.name for each in known if _is_ec2(each)])
     lacking: Counter[str] = Counter()
     blind = 0
-    unseen = [each.logical_id for each in known if clients.emulated and each.type in _FORGOTTEN]
-    known = [each for each in known if each.logical_id not in unseen]
+    forgotten = [each.logical_id for each in known if clients.emulated and each.type in _FORGOTTEN]
+    known = [each for each in known if each.logical_id not in forgotten]
     for each in known:
         try:
             tags = (
@@ -51,7 +50,7 @@ def of_resources(
             )
         except ClientError as error:
             if clients.emulated and code(error) in UNKNOWN:
-                unseen.append(each.logical_id)
+                forgotten.append(each.logical_id)
                 blind += 1
                 continue
             if not any(word in code(error) for word in ("NotFound", "NoSuch", "NonExistent")):
@@ -65,14 +64,11 @@ def of_resources(
                 held=False,
                 mend=f"{each.name}: tag it with the AWS CLI, or deploy a change of its tags",
             )  # fmt: skip
-    if unseen:
-        yield Finding(
-            requirement="R16",
-            what=f"tags of {', '.join(unseen)}",
+    if forgotten:
+        yield unseen(
+            "R16", f"tags of {', '.join(forgotten)}", needed="all three",
             found="cannot be seen here: the embedded environment keeps no tags of these",
-            needed="all three",
-            verdict=Verdict.UNSEEN,
-        )
+        )  # fmt: skip
     good = len(known) - lacking.total() - blind
     yield judged(
         "R16", f"resources of {stack} with all three tags",
