@@ -12,6 +12,9 @@ export NPM_CONFIG_UPDATE_NOTIFIER := false
 export PIP_USER := 0
 unexport PIP_TARGET PIP_PREFIX PIP_ROOT PYTHONHOME
 
+# Python keeps what it compiles: each run of the tests would compile them all, twice.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Text is UTF-8 in the tests, too, whatever the language of the machine.
 PYTEST_LANGUAGE := PYTHONUTF8=1
 
@@ -33,7 +36,7 @@ endif
 
 # Two at a time: what stands on one server or synthesis stays together.
 PYTEST := $(PYTEST_LANGUAGE) python -m pytest -p tests.two_workers -n 2 --dist loadscope --no-loadscope-reorder -q
-UNIT := tests/templates tests/ops tests/functions
+UNIT := tests/functions tests/templates tests/ops
 
 REQUIREMENTS := requirements.txt requirements-dev.txt $(wildcard lambda_code/*/requirements.in)
 LOCKS := $(wildcard lambda_code/*/requirements.txt)

@@ -1,5 +1,5 @@
-"""How property tests run, what a set-up that fails reports, and what the tests of the money tell at
-the end of a session."""
+"""How property tests run, the synthesis that many tests read, what a set-up that fails reports, and
+what the tests of the money tell at the end of a session."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.set_up import SetUpError, tell_once
+from tests.synthesis import _begin_to_synthesize, synthesis, synthesized  # noqa: F401
 from tests.tally import tally
 
 # No test fails for the time it takes: machines are shared, and the first draw of any text in a

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from alerting.scenarios.scenario import Scenario, Told
@@ -29,18 +29,13 @@ class Outcome:
     on: frozenset[str]
 
 
-def outcome(
-    definitions: Definitions, scenario: Scenario, reading: Reading, harmless: Container[str]
+def _outcome(
+    definitions: Definitions,
+    scenario: Scenario,
+    reading: Reading,
+    changes: Sequence[clock.Change],
+    notices: Sequence[clock.Notice],
 ) -> Outcome:
-    changes, notices = clock.run(
-        definitions,
-        scenario.streams,
-        scenario.events,
-        minutes=scenario.minutes,
-        reading=reading,
-        is_new=scenario.is_new,
-        harmless=harmless,
-    )
     told: dict[str, list[int]] = {}
     well: dict[str, bool] = {}
     states: dict[str, State] = {}
@@ -114,8 +109,18 @@ class Row:
 
 def row(definitions: Definitions, scenario: Scenario) -> Row:
     """Judge a scenario under each reading."""
-    harmless = clock.harmless(definitions, scenario.streams)
-    outcomes = [outcome(definitions, scenario, reading, harmless) for reading in READINGS]
+    found_by_reading = clock.run(
+        definitions,
+        scenario.streams,
+        scenario.events,
+        minutes=scenario.minutes,
+        readings=READINGS,
+        is_new=scenario.is_new,
+    )
+    outcomes = [
+        _outcome(definitions, scenario, reading, changes, notices)
+        for reading, (changes, notices) in zip(READINGS, found_by_reading, strict=True)
+    ]
     alarms = definitions.alerts_that_recover()
     found: dict[str, list[str]] = {}
     for each in outcomes:

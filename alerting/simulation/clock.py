@@ -4,8 +4,9 @@ alarm once a minute (Amazon CloudWatch user guide, "Alarm evaluation")."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from alerting.simulation import composite, event_pattern
@@ -42,41 +43,62 @@ def run(
     events: Sequence[tuple[int, Mapping[str, Any]]],
     *,
     minutes: int,
-    reading: Reading,
+    readings: Sequence[Reading],
     is_new: bool = False,
-    harmless: Container[str] = (),
-) -> tuple[list[Change], list[Notice]]:
-    """
+) -> list[tuple[list[Change], list[Notice]]]:
+    """What happens under each reading.
+
     :param minutes: how long it lasts.
-    :param harmless: names of alarms that need no look at every minute (see :func:`harmless`).
     :param is_new: the alarms were created at minute 0; else they had been OK.
     """
     before = State.INSUFFICIENT_DATA if is_new else State.OK
-    changes = [
-        change
-        for alarm in definitions.alarms
-        for change in _changes(
-            alarm, streams, minutes, reading, before, is_harmless=alarm.name in harmless
+    of_alarms = [
+        _changes(
+            alarm,
+            tuple(tuple(streams.get(read.metric, {}).items()) for read in alarm.reads.values()),
+            minutes,
+            tuple(readings),
+            before,
         )
+        for alarm in definitions.alarms
     ]
-    changes += _composites(definitions, changes, before)
     notices = [
         Notice(minute, rule.name)
         for minute, event in events
         for rule in definitions.rules
         if event_pattern.matches(rule.pattern, event)
     ]
-    return sorted(changes, key=lambda change: change.minute), notices
+    found = []
+    for of_one_reading in zip(*of_alarms, strict=True):
+        changes = list(itertools.chain(*of_one_reading))
+        changes += _composites(definitions, changes, before)
+        found.append((sorted(changes, key=lambda change: change.minute), notices))
+    return found
 
 
-def harmless(definitions: Definitions, streams: Streams) -> frozenset[str]:
-    """The names of alarms for which no datapoint is breaching, however much of it has arrived."""
-    return frozenset(alarm.name for alarm in definitions.alarms if _is_harmless(alarm, streams))
+_Stream = tuple[tuple[int, Datapoint], ...]
 
 
+@lru_cache(maxsize=4096)  # In most alarms' eyes, most scenarios are the same quiet world.
 def _changes(
     alarm: Alarm,
-    streams: Streams,
+    read: tuple[_Stream, ...],
+    minutes: int,
+    readings: tuple[Reading, ...],
+    before: State,
+) -> list[list[Change]]:
+    """Under each reading."""
+    streams = [dict(stream) for stream in read]
+    is_harmless = _is_harmless(alarm, streams)
+    return [
+        list(_changes_as_read(alarm, streams, minutes, reading, before, is_harmless=is_harmless))
+        for reading in readings
+    ]
+
+
+def _changes_as_read(
+    alarm: Alarm,
+    streams: Sequence[Mapping[int, Datapoint]],
     minutes: int,
     reading: Reading,
     before: State,
@@ -88,7 +110,7 @@ def _changes(
         missing = Missing.IGNORE
     # Where nothing that a window could hold makes a difference, one look is enough.
     is_settled = missing is Missing.NOT_BREACHING and is_harmless
-    series = _Series(alarm, {} if is_settled else streams, reading)
+    series = _Series(alarm, [{} for _ in streams] if is_settled else streams, reading)
     length = (alarm.periods + reading.look_back) * alarm.period
     current = before
     for now in range(1 if is_settled else minutes):
@@ -108,12 +130,12 @@ _Values = tuple[float | None, ...]
 """Of what an alarm reads, at one time."""
 
 
-def _is_harmless(alarm: Alarm, streams: Streams) -> bool:
+def _is_harmless(alarm: Alarm, streams: Sequence[Mapping[int, Datapoint]]) -> bool:
+    """No datapoint is breaching, however much of it has arrived."""
     if alarm.period > 1:
         return False
-    read = [streams.get(read.metric, {}) for read in alarm.reads.values()]
-    minutes = set(itertools.chain(*read))
-    whole = {tuple(stream.get(minute) for stream in read) for minute in minutes}
+    minutes = set(itertools.chain(*streams))
+    whole = {tuple(stream.get(minute) for stream in streams) for minute in minutes}
     return not any(
         _judged(alarm, _values(alarm, part))
         for datapoints in whole
@@ -137,11 +159,13 @@ def _judged(alarm: Alarm, values: _Values) -> bool | None:
 class _Series:
     """What an alarm compares, from what has arrived at a time."""
 
-    def __init__(self, alarm: Alarm, streams: Streams, reading: Reading) -> None:
+    def __init__(
+        self, alarm: Alarm, streams: Sequence[Mapping[int, Datapoint]], reading: Reading
+    ) -> None:
         self._alarm = alarm
         self._arriving = [
-            _arriving(read.metric, streams.get(read.metric, {}), reading)
-            for read in alarm.reads.values()
+            _arriving(read.metric, stream, reading)
+            for read, stream in zip(alarm.reads.values(), streams, strict=True)
         ]
         self._known: dict[_Values, bool | None] = {}
         self._whole: dict[int, bool | None] = {}

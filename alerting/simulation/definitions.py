@@ -34,7 +34,7 @@ class Statistic:
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Alarm:
     """An alarm on a metric, or on an expression over metrics.
 

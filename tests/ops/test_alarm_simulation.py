@@ -203,12 +203,12 @@ def changes(
     of: Alarm, stream: dict[int, Datapoint], reading: Reading = PROMPT, *, is_new: bool = False
 ) -> list[tuple[int, State]]:
     (read,) = of.reads.values()
-    found, _ = clock.run(
+    ((found, _),) = clock.run(
         Definitions(alarms=(of,), composites=(), rules=()),
         {read.metric: stream},
         (),
         minutes=120,
-        reading=reading,
+        readings=[reading],
         is_new=is_new,
     )
     return [(change.minute, change.state) for change in found]
@@ -349,14 +349,14 @@ def test_a_composite_alarm_tells_once_while_any_of_its_alarms_is_on() -> None:
         rule='ALARM("payments-one") OR ALARM("payments-other")',
         mails=frozenset({State.ALARM, State.OK}),
     )
-    found, _ = clock.run(
+    ((found, _),) = clock.run(
         Definitions(
             alarms=(one, replace(other, periods=6, needed=6)), composites=(both,), rules=()
         ),
         {METRIC: EACH | dict.fromkeys(range(60, 80), BAD)},
         (),
         minutes=120,
-        reading=PROMPT,
+        readings=[PROMPT],
     )
     assert [change.state for change in found if change.alarm == both.name] == [
         State.ALARM,
