@@ -77,7 +77,7 @@ e2e: setup ## Pass the tests against a deployed PaymentsProd
 	@$(PYTEST) tests/e2e $(ARGS)
 
 drills: setup ## Let deployments go wrong in the embedded environment, and see what is left
-	@python -m drills $(ARGS)
+	@python -m local.drills $(ARGS)
 
 soak: setup ## Try the money's invariants for much longer: SOAK=n times as much
 	@SOAK=$${SOAK:-10} $(PYTEST) tests/acceptance/test_money.py $(ARGS)
@@ -90,10 +90,10 @@ snapshots: setup ## Accept the templates as they are now (review the diff of sna
 	@python -m pytest tests/templates/test_snapshots.py --snapshot-update --quiet $(ARGS)
 
 docs: setup ## Write the pages of docs/ that are made from code
-	@PYTHONPATH=lambda_code python -m contract
-	@python -m compliance
-	@python -m permissions
-	@python -m alerting
+	@PYTHONPATH=lambda_code python -m assurance.api_docs
+	@python -m assurance.compliance
+	@python -m assurance.permissions
+	@python -m assurance.alerting
 
 dashboard: setup ## Draw the CloudWatch dashboard, with sample data, to docs/dashboard.png
 	@python -m ops dashboard $(ARGS)
@@ -113,10 +113,10 @@ audit: setup ## Look for known vulnerabilities in what ships and in the tools (n
 	@npm audit --include=dev
 
 plan: setup ## Show what a deployment would change, against what the account has
-	@python -m change_report plan $(ARGS)
+	@python -m ops plan $(ARGS)
 
 deploy: setup ## Show that, ask, and deploy PaymentsProd to the AWS account of your credentials
-	@python -m change_report deploy $(ARGS)
+	@python -m ops deploy $(ARGS)
 
 preflight: setup ## Tell in seconds what would make a deployment fail
 	@python -m ops preflight $(ARGS)

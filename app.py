@@ -6,8 +6,8 @@ import sys
 
 from aws_cdk import App
 
+from assurance.compliance.packs import AcknowledgementError, check
 from building_blocks.bundle import BundleError
-from compliance.packs import AcknowledgementError, check
 from config import ConfigurationError, ProductionConfig
 from root_stack import PaymentsProd
 

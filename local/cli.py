@@ -22,15 +22,15 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pg8000.exceptions import DatabaseError, InterfaceError  # type: ignore[import-untyped]
 
-from command_line import console as consoles
-from command_line import ending, files
-from command_line.console import escape, progress
-from command_line.ending import Stopped
 from local import aws, demonstration
 from local.deployment import PROJECT, STACK, Cdk, DeploymentError
 from local.emulator import HOST, Emulator, EmulatorError
 from local.emulator_internals import VersionError
 from local.postgres import PostgresError, free_port
+from ops.console import ending, files
+from ops.console import terminal as consoles
+from ops.console.ending import Stopped
+from ops.console.terminal import escape, progress
 
 DEFAULT_PORT = 4566
 LINE_WIDTH = 90

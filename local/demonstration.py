@@ -25,9 +25,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from command_line.console import escape
 from local import aws
 from local.deployment import STACK
+from ops.console.terminal import escape
 
 ANSWER_SECONDS = 40.0  # API Gateway gives up after 29, its default integration timeout
 ARRIVAL_SECONDS = 60.0  # for what follows a payment through the stream

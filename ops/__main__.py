@@ -1,7 +1,7 @@
 import sys
 from pathlib import Path
 
-from command_line import ending
+from ops.console import ending
 
 if __name__ == "__main__":
     ending.prepare()

@@ -11,23 +11,23 @@ from functools import partial
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from change_report.assembly import STACK
-from command_line import ending
-from ops import (
-    alert_drill,
-    api_key,
-    dashboard,
-    dlq,
-    payment,
-    preflight,
-    reconcile,
-    report,
-    restore_drill,
-    smoke,
-    verify,
-)
-from ops.failure import OpsError, explain
-from ops.production import REGION
+from ops.alert_drill import command as alert_drill
+from ops.api_key import command as api_key
+from ops.audit_trail import command as audit_trail
+from ops.console import ending
+from ops.console.failure import OpsError, explain
+from ops.dashboard import command as dashboard
+from ops.dlq import command as dlq
+from ops.payment import command as payment
+from ops.plan import command as plan
+from ops.preflight import command as preflight
+from ops.production.assembly import STACK
+from ops.production.stack import REGION
+from ops.reconcile import command as reconcile
+from ops.report import command as report
+from ops.restore import command as restore_drill
+from ops.smoke import command as smoke
+from ops.verify import command as verify
 
 app = typer.Typer(
     help=f"The operator's tool for {STACK} in {REGION}. Credentials are those of any AWS tool; "
@@ -43,13 +43,16 @@ app = typer.Typer(
 # A line each: `command` has its options and its help.
 app.command("alert-drill")(alert_drill.command)
 app.command("dashboard")(dashboard.command)
+app.command("deploy")(plan.deploy)
 app.command("payment")(payment.command)
+app.command("plan")(plan.plan)
 app.command("preflight")(preflight.command)
 app.command("reconcile")(reconcile.command)
 app.command("report")(report.command)
 app.command("restore-drill")(restore_drill.command)
 app.command("smoke")(smoke.command)
 app.command("verify")(verify.command)
+app.add_typer(audit_trail.app, name="audit-trail")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(api_key.app, name="api-key")
 

@@ -19,7 +19,6 @@ from unittest import mock
 
 import boto3
 
-import change_report.cli
 import ops.cli
 from local import aws
 from tests.environment import PROJECT, Environment
@@ -55,12 +54,6 @@ def operators_tool(environment: Environment, *arguments: str, **variables: str) 
         variables: of the command's environment, besides.
     """
     return _run(ops.cli.main, arguments, {**aws.environment(environment.endpoint), **variables})
-
-
-def plan_or_deploy(environment: Environment, *arguments: str) -> Answer:
-    """`python -m change_report`, likewise."""
-    variables = {**aws.environment(environment.endpoint), "COLUMNS": "200"}
-    return _run(change_report.cli.main, arguments, variables)
 
 
 def _run(main: Callable[[], int], arguments: tuple[str, ...], own: Mapping[str, str]) -> Answer:

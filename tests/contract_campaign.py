@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from contract.files import OPENAPI
+from assurance.api_docs.files import OPENAPI
 from tests import contract_checks
 from tests.deployment import Production
 from tests.environment import PROJECT

@@ -13,7 +13,7 @@ from typing import Any
 
 import schemathesis
 
-from contract import codes
+from assurance.api_docs import codes
 from payments.currencies import CURRENCIES
 
 SEEN = "CONTRACT_SEEN"

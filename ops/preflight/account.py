@@ -8,16 +8,16 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from change_report.assembly import STACK
-from change_report.states import way_out
-from change_report.templates import NESTED_STACK
 from config import ProductionConfig
-from ops.checks import Check
-from ops.failure import code
+from ops.console.checks import Check
+from ops.console.failure import code
+from ops.plan.states import way_out
 from ops.preflight.judgement import judged, unseen
 from ops.preflight.needs import Needs
-from ops.production import REGION, Resource
-from ops.questions import Clients
+from ops.production.assembly import STACK
+from ops.production.questions import Clients
+from ops.production.stack import REGION, Resource
+from ops.production.templates import NESTED_STACK
 
 _BOOTSTRAP: Final = "CDKToolkit"
 

@@ -13,17 +13,16 @@ import boto3
 import typer
 from rich.console import Console
 
-from change_report import settings
-from change_report.assembly import STACK, Assembly, synthesize
-from change_report.failure import ReportError
-from ops import checks, terminal
-from ops.checks import Check, Verdict
+from ops.console import checks, settings, terminal
+from ops.console.checks import Check, Verdict
+from ops.console.failure import OpsError
 from ops.preflight import account, names, offers, quotas, tools
 from ops.preflight.account import Existing
 from ops.preflight.judgement import judged
 from ops.preflight.needs import Needs
-from ops.production import REGION
-from ops.questions import Clients, Question, answers
+from ops.production.assembly import STACK, Assembly, synthesize
+from ops.production.questions import Clients, Question, answers
+from ops.production.stack import REGION
 
 
 def command(
@@ -100,7 +99,7 @@ def _needs(app: Path | None, context: Sequence[str]) -> Needs | Check:
         with tempfile.TemporaryDirectory(prefix="preflight-") as folder:
             assembly = synthesize(Path(folder), context)
             return Needs.read(assembly.folder, f"{assembly.stack}.template.json")
-    except ReportError as error:
+    except OpsError as error:
         return judged(
             "synthesis", found=str(error), needed="templates", held=False,
             mend="correct what it says; settings stand in config.py and cdk.json",

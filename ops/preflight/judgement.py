@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.checks import Check, Verdict
+from ops.console.checks import Check, Verdict
 
 
 def judged(what: str, *, found: str, needed: str, held: bool, mend: str, note: str = "") -> Check:

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from ops.checks import Check
-from ops.failure import code
+from ops.console.checks import Check
+from ops.console.failure import code
 from ops.preflight.account import Existing
 from ops.preflight.judgement import judged
 from ops.preflight.needs import Needs
-from ops.production import all_alarms
-from ops.questions import Clients
+from ops.production.questions import Clients
+from ops.production.stack import all_alarms
 
 Taken = Callable[[Clients, Sequence[str]], Iterable[str]]
 """Which of some names exist."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from compliance.templates import Resource, read
+from assurance.compliance.templates import Resource, read
 
 NAMES: Final = {
     "AWS::CloudWatch::Alarm": "AlarmName",

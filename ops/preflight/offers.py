@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ops.checks import Check
+from ops.console.checks import Check
 from ops.preflight.judgement import judged, unseen
 from ops.preflight.needs import Needs
-from ops.production import REGION
-from ops.questions import Clients
+from ops.production.questions import Clients
+from ops.production.stack import REGION
 
 _WITHOUT_LAMBDA: Final = frozenset({"use1-az3"})
 """By id: zone names stand for other buildings in each account. Lambda, "Troubleshoot networking

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from ops.checks import Check
-from ops.failure import code
+from ops.console.checks import Check
+from ops.console.failure import code
 from ops.preflight.account import Existing
 from ops.preflight.judgement import judged
 from ops.preflight.needs import Needs
-from ops.production import REGION
-from ops.questions import Clients
+from ops.production.questions import Clients
+from ops.production.stack import REGION
 
 _UNRESERVED_MINIMUM: Final = 100
 """Lambda, PutFunctionConcurrency: so many executions must stay unreserved."""

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Final
 
-from change_report.assembly import PROJECT
-from ops.checks import Check
+from ops.console.checks import Check
 from ops.preflight.judgement import judged, unseen
+from ops.production.assembly import PROJECT
 
 _OLDEST_PYTHON: Final = (3, 11)
 _SETUP: Final = "make setup"

@@ -1,5 +1,1 @@
 """`report`: one HTML file for an auditor, made from the templates and, if asked, from AWS."""
-
-from ops.report.command import command
-
-__all__ = ["command"]

@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from change_report.assembly import STACK, Assembly
-from compliance import templates
-from compliance.templates import Resource
-from compliance.untaggable import tag_property
-from ops.failure import OpsError
+from assurance.compliance import templates
+from assurance.compliance.templates import Resource
+from assurance.compliance.untaggable import tag_property
+from ops.console.failure import OpsError
+from ops.production.assembly import STACK, Assembly
 
 LAYERS: Final = ("root", "network", "data", "compute", "observability")
 

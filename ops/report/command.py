@@ -9,14 +9,12 @@ from typing import Annotated
 
 import typer
 
-from change_report.assembly import Assembly, synthesize
-from change_report.assembly_option import AssemblyOption
-from change_report.failure import ReportError
-from command_line import files
-from command_line.console import escape
-from ops import terminal
-from ops.failure import OpsError
-from ops.production import Production
+from ops.console import files, terminal
+from ops.console.assembly_option import AssemblyOption
+from ops.console.failure import OpsError
+from ops.console.terminal import escape
+from ops.production.assembly import Assembly, synthesize
+from ops.production.stack import Production
 
 
 def command(
@@ -66,7 +64,7 @@ def command(
                     made = Assembly.read(assembly)
                 status.update("collecting")
                 facts = collect(made, requests)
-            except ReportError as error:
+            except OpsError as error:
                 raise OpsError(str(error)) from error
             if production:
                 status.update("asking AWS")

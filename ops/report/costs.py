@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from compliance.templates import Resource
+from assurance.compliance.templates import Resource
 from ops.report.built import LAYERS, Built, at, kind, layer
 
 _TABLE: Final = Path(__file__).with_name("prices.toml")

@@ -12,18 +12,18 @@ from importlib.metadata import version
 from itertools import groupby
 from typing import Any, Final
 
-from change_report.assembly import PROJECT, Assembly
-from compliance.acknowledgements import ACKNOWLEDGEMENTS
-from compliance.templates import Resource
-from compliance.untaggable import UNTAGGABLE_TYPES
+from assurance.compliance.acknowledgements import ACKNOWLEDGEMENTS
+from assurance.compliance.templates import Resource
+from assurance.compliance.untaggable import UNTAGGABLE_TYPES
+from assurance.permissions.matrix import MATRIX
+from assurance.permissions.row import Decision
 from config import ProductionConfig
+from ops.production.assembly import PROJECT, Assembly
 from ops.report import built as building
 from ops.report.built import Built, at, kind, layer, path
 from ops.report.costs import Costs, costs, is_free
 from ops.report.requirements import CONTROLS, REQUIREMENTS, Requirement
 from ops.verify.false_drift import RULE_ENDS
-from permissions.matrix import MATRIX
-from permissions.row import Decision
 
 _UNTAGGED: Final = "only the stack's"
 _ANY_PORT: Final = "all"

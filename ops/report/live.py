@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from change_report.assembly import PROJECT, STACK
-from change_report.templates import NESTED_STACK
-from ops import subscriptions
-from ops.checks import Verdict
-from ops.production import REGION, Production, Resource, all_alarms
-from ops.questions import Clients
-from ops.subscriptions import Subscription
+from ops.console.checks import Verdict
+from ops.production import subscriptions
+from ops.production.assembly import PROJECT, STACK
+from ops.production.questions import Clients
+from ops.production.stack import REGION, Production, Resource, all_alarms
+from ops.production.subscriptions import Subscription
+from ops.production.templates import NESTED_STACK
 from ops.verify.stack import false_drift_only
 from ops.verify.subjects import Subjects
 

@@ -11,12 +11,12 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markupsafe import Markup
 
-from change_report.assembly import STACK
+from assurance.permissions import document
+from ops.production.assembly import STACK
 from ops.report import built, costs, requirements
 from ops.report.facts import Facts
 from ops.report.live import Seen
 from ops.report.picture import LEGEND, WIDTH, draw
-from permissions import document
 
 _FOLDER: Final = Path(__file__).with_name("templates")
 _DECISIONS: Final = re.compile(r"<td>((?:implicit |explicit )?(allow|deny))</td>")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from compliance.templates import Resource
+from assurance.compliance.templates import Resource
 from ops.report.built import Built, at
 
 WIDTH: Final = 980

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from change_report.assembly import PROJECT
+from ops.production.assembly import PROJECT
 
 TESTS: Final = "tests/templates/test_requirements.py"
 

@@ -1,5 +1,1 @@
 """`verify`: the acceptance of a live environment against the requirements R1 to R18."""
-
-from ops.verify.command import command
-
-__all__ = ["command"]

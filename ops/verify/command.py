@@ -10,12 +10,12 @@ import boto3
 import typer
 from rich.console import Console
 
-from change_report.assembly import STACK
-from ops import checks, terminal
-from ops.checks import Verdict
-from ops.failure import OpsError
-from ops.production import REGION, Production, Resource
-from ops.questions import Clients, Question, answers
+from ops.console import checks, terminal
+from ops.console.checks import Verdict
+from ops.console.failure import OpsError
+from ops.production.assembly import STACK
+from ops.production.questions import Clients, Question, answers
+from ops.production.stack import REGION, Production, Resource
 from ops.verify import (
     compute,
     data,

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from ops.failure import code
-from ops.questions import Clients
+from ops.console.failure import code
+from ops.production.questions import Clients
 from ops.verify.findings import Finding, judged, problem
 from ops.verify.subjects import Subjects
 from ops.verify.templates import properties

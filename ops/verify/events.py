@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from ops.questions import Clients
+from ops.production.questions import Clients
 from ops.verify.compute import is_of
 from ops.verify.findings import Finding, judged, problem
 from ops.verify.subjects import Subjects

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ops.checks import Verdict
-from ops.questions import Clients
+from ops.console.checks import Verdict
+from ops.production.questions import Clients
 from ops.verify.subjects import Subjects
 from ops.verify.templates import properties
 

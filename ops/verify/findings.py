@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ops.checks import Check, Verdict
+from ops.console.checks import Check, Verdict
 
 REQUIREMENTS: Final[Mapping[str, str]] = {
     "R1": "CDK v2, Python 3.8 or higher, us-east-1; the stack whole and as deployed",

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from ops.checks import Verdict
-from ops.production import all_alarms
-from ops.questions import Clients
+from ops.console.checks import Verdict
+from ops.production.questions import Clients
+from ops.production.stack import all_alarms
 from ops.verify.findings import Finding, judged, problem, unseen
 from ops.verify.subjects import Subjects
 

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-from ops.questions import Clients
+from ops.production.questions import Clients
 from ops.verify.findings import Finding, judged, problem
 from ops.verify.subjects import Subjects
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from ops.failure import code
-from ops.production import all_alarms
-from ops.questions import Clients
-from ops.subscriptions import State, best, how_to_confirm, of_topic, safe
+from ops.console.failure import code
+from ops.production.questions import Clients
+from ops.production.stack import all_alarms
+from ops.production.subscriptions import State, best, how_to_confirm, of_topic, safe
 from ops.verify.data import encrypted
 from ops.verify.findings import Finding, judged, problem, unseen
 from ops.verify.policies import NOBODY, opened

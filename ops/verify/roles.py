@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-from ops.questions import Clients
+from ops.production.questions import Clients
 from ops.verify.findings import Finding, judged
 from ops.verify.policies import as_list, statements
 from ops.verify.subjects import Subjects

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from change_report.assembly import STACK
-from change_report.templates import NESTED_STACK
-from ops.checks import Verdict
-from ops.failure import code
-from ops.questions import Clients
+from ops.console.checks import Verdict
+from ops.console.failure import code
+from ops.production.assembly import STACK
+from ops.production.questions import Clients
+from ops.production.templates import NESTED_STACK
 from ops.verify import false_drift
 from ops.verify.findings import Finding, judged, problem
 from ops.verify.subjects import Subjects

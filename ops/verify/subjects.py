@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from change_report.assembly import STACK
-from ops.production import Production, Resource, all_alarms
-from ops.questions import Clients, Question, answers
+from ops.production.assembly import STACK
+from ops.production.questions import Clients, Question, answers
+from ops.production.stack import Production, Resource, all_alarms
 from ops.verify.findings import WITH_RIGHTS, Finding, problem
 
 FUNCTIONS: Final = ("payment-validator", "payment-processor", "audit-logger")

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from change_report.assembly import STACK
-from ops.failure import code
-from ops.production import REGION, Resource
-from ops.questions import UNKNOWN, Clients
+from ops.console.failure import code
+from ops.production.assembly import STACK
+from ops.production.questions import UNKNOWN, Clients
+from ops.production.stack import REGION, Resource
 from ops.verify.findings import Finding, judged, unseen
 from ops.verify.subjects import Subjects
 

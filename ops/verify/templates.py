@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from change_report.assembly import STACK
-from change_report.templates import NESTED_STACK
-from ops.questions import Clients
+from ops.production.assembly import STACK
+from ops.production.questions import Clients
+from ops.production.templates import NESTED_STACK
 from ops.verify.subjects import Subjects
 
 

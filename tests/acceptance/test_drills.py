@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from drills.cli import DRILLS, perform
-from drills.report import Drill
-from drills.site import Site, open_site
+from local.drills.cli import DRILLS, perform
+from local.drills.report import Drill
+from local.drills.site import Site, open_site
 
 
 @pytest.fixture(scope="module")

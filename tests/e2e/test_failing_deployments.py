@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from drills.cli import DRILLS, perform
-from drills.site import Site, open_site
+from local.drills.cli import DRILLS, perform
+from local.drills.site import Site, open_site
 
 CHOSEN = ("first-observability", "update-fails-last")
 

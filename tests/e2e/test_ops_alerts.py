@@ -17,11 +17,11 @@ import pytest
 from PIL import Image
 
 from local import aws
-from ops.alert_drill import Drill
-from ops.dashboard_body import metrics, widgets
-from ops.dashboard_data import Live, now, span
-from ops.dashboard_picture import draw
-from ops.production import Production as Deployed
+from ops.alert_drill.command import Drill
+from ops.dashboard.body import metrics, widgets
+from ops.dashboard.data import Live, now, span
+from ops.dashboard.picture import draw
+from ops.production.stack import Production as Deployed
 from tests.command_line import Answer
 from tests.deployment import Production
 from tests.e2e.operators import ops

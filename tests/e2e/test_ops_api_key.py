@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from local import aws
-from ops.api_key import Plan
-from ops.production import Production as Deployed
+from ops.api_key.command import Plan
+from ops.production.stack import Production as Deployed
 from tests.command_line import Answer
 from tests.deployment import Production
 from tests.e2e.operators import ops

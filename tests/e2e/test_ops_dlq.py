@@ -11,9 +11,10 @@ import pytest
 
 from local import aws
 from local.demonstration import eventually, history, payment_request
-from ops import dlq, dlq_queues
-from ops.dlq_queues import DeadLetterQueue, Name
-from ops.production import Production as Deployed
+from ops.dlq import command as dlq
+from ops.production import queues as dlq_queues
+from ops.production.queues import DeadLetterQueue, Name
+from ops.production.stack import Production as Deployed
 from tests.command_line import Answer
 from tests.deployment import Production
 from tests.e2e.operators import ops, user

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from change_report.assembly import synthesize
 from local import aws
 from local.demonstration import Deployment
 from local.deployment import Cdk
+from ops.production.assembly import synthesize
 from tests.command_line import Answer
 from tests.deployment import Production
 from tests.e2e.operators import ops, user

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from config import ProductionConfig
 from local import aws, demonstration
 from local.demonstration import eventually
-from ops.restores import Database, Table
+from ops.restore.scratch import Database, Table
 from tests.command_line import Answer
 from tests.deployment import Production
 from tests.e2e.operators import ops, user

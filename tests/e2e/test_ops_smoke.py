@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from local import aws
 from local.demonstration import postings
 from ops.cli import app
-from ops.failure import OpsError
-from ops.payments_api import PaymentsApi
-from ops.production import Production as Deployed
-from ops.smoke import AMOUNT, CURRENCY, MERCHANT, Posted, read_back
+from ops.console.failure import OpsError
+from ops.production.payments_api import PaymentsApi
+from ops.production.stack import Production as Deployed
+from ops.smoke.command import AMOUNT, CURRENCY, MERCHANT, Posted, read_back
 from tests.command_line import Answer
 from tests.deployment import Production
 from tests.e2e.operators import ops, user

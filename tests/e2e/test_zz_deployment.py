@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from local import demonstration
-from tests.command_line import plan_or_deploy
+from tests.command_line import operators_tool
 from tests.deployment import MONITORED_BEFORE, Production
 
 
@@ -65,7 +65,7 @@ def test_a_plan_refuses_what_cannot_be_and_nothing_else(
     production: Production, settings: list[str], refused: list[str], remarks: list[str]
 ) -> None:
     options = [option for setting in settings for option in ("-c", setting)]
-    done = plan_or_deploy(production.environment, "plan", "--json", *options)
+    done = operators_tool(production.environment, "plan", "--json", *options)
     report = done.document
     types = {each["logical_id"]: each["resource_type"] for each in report["changes"]}
     assert sorted({types[logical_id] for logical_id in report["refused"]}) == refused

@@ -24,9 +24,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-import audit_trail.verification
-from audit_trail.cli import app
-from audit_trail.verification import Finding, Report, Verifier
+from ops.audit_trail import verification
+from ops.audit_trail.command import app
+from ops.audit_trail.verification import Finding, Report, Verifier
 from tests.functions.bucket_in_memory import KEY, BucketInMemory, client_error
 from tests.functions.conftest import Logs, Metrics
 from tests.functions.test_audit_logger import record
@@ -1227,7 +1227,7 @@ def test_what_comes_after_a_part_is_not_searched_to_its_end(
     for number in range(20, 60):
         trail.append([record(number)], always)
     bucket.erase(hours[9][0])
-    monkeypatch.setattr(audit_trail.verification, "_UNANCHORED", 5)
+    monkeypatch.setattr(verification, "_UNANCHORED", 5)
     bucket.reads.clear()
     assert fault(part(bucket, 9)) == ("missing", hours[9][0])
     assert len(bucket.reads) < 20

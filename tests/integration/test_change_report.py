@@ -1,4 +1,4 @@
-"""`python -m change_report` against a stack with nested stacks that is really deployed."""
+"""`python -m ops plan` and `deploy` against a stack with nested stacks that is really deployed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
 from local import aws
-from tests.command_line import Answer, plan_or_deploy
+from tests.command_line import Answer, operators_tool
 from tests.environment import PROJECT, Environment, serving, wait_for
 
 SECONDS = 300
@@ -82,7 +82,7 @@ class CommandLine:
     environment: Environment
 
     def __call__(self, *arguments: str | Path) -> Answer:
-        return plan_or_deploy(self.environment, *map(str, arguments))
+        return operators_tool(self.environment, *map(str, arguments), COLUMNS="200")
 
     def report(self, assembly: Path) -> dict[str, Any]:
         done = self("plan", "--json", "--assembly", assembly)
@@ -216,7 +216,7 @@ def test_nothing_is_deployed_without_a_terminal_or_yes(
     before = change_report.updated(deployed)
     assembly = replace(deployed, word="bye").synthesize(tmp_path / "out")
     done = change_report("deploy", "--assembly", assembly)
-    assert (done.code, "say --yes" in done.errors) == (1, True)
+    assert (done.code, "say --yes" in done.errors) == (2, True)
     assert change_report.updated(deployed) == before
 
 
@@ -238,7 +238,7 @@ def test_a_replacement_that_is_named_goes_on(change_report: CommandLine, tmp_pat
 
 def test_a_failure_is_told_in_a_line(change_report: CommandLine, tmp_path: Path) -> None:
     done = change_report("plan", "--assembly", tmp_path)
-    assert done.code == 1
+    assert done.code == 2
     assert done.errors.startswith("error: ")
     assert "Traceback" not in done.errors
 
@@ -249,7 +249,7 @@ def test_an_environment_that_is_stopped_is_told_with_what_to_do(
     nowhere = {**aws.environment("http://127.0.0.1:9"), "AWS_MAX_ATTEMPTS": "1"}
     assembly = str(deployed.synthesize(tmp_path / "out"))
     done = subprocess.run(
-        [sys.executable, "-m", "change_report", "plan", "--assembly", assembly],
+        [sys.executable, "-m", "ops", "plan", "--assembly", assembly],
         cwd=PROJECT,
         env={**os.environ, **nowhere},
         capture_output=True,
@@ -257,7 +257,7 @@ def test_an_environment_that_is_stopped_is_told_with_what_to_do(
         timeout=SECONDS,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: no connection (Could not connect")
     assert "is `make local` running?" in done.stderr
 
@@ -270,7 +270,7 @@ def test_a_setting_that_is_none_is_refused(change_report: CommandLine) -> None:
 
 def test_an_interruption_leaves_no_file_and_no_process(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "change_report", "plan"],
+        [sys.executable, "-m", "ops", "plan"],
         cwd=PROJECT,
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stderr=subprocess.PIPE,

@@ -15,17 +15,22 @@ from typing import IO, Any
 
 import pytest
 
-from command_line import ending
+from ops.console import ending
 from tests.environment import NONE, PROJECT
 
-COMMANDS = ("ops", "change_report", "audit_trail", "local", "drills")
-GENERATORS = ("contract", "compliance", "permissions", "alerting")
+COMMANDS = ("ops", "local", "local.drills")
+GENERATORS = (
+    "assurance.alerting",
+    "assurance.api_docs",
+    "assurance.compliance",
+    "assurance.permissions",
+)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # A command with a verdict, and more to say than a pipe takes at once.
 VERDICT = """
 import sys
-from command_line import ending
+from ops.console import ending
 ending.prepare()
 def command():
     print("one\\n" * {lines}, flush={flush})
@@ -107,7 +112,7 @@ def test_a_reader_that_has_seen_enough_is_no_verdict() -> None:
 
 def test_an_output_that_is_closed_cannot_be_written() -> None:
     done = subprocess.run(
-        ["bash", "-c", '"$0" -m drills --list >&-', sys.executable],
+        ["bash", "-c", '"$0" -m local.drills --list >&-', sys.executable],
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -134,7 +139,7 @@ def test_a_verdict_does_not_depend_on_who_reads_the_errors(full: IO[bytes]) -> N
 def test_what_cleans_up_may_print_after_the_output_has_failed(full: IO[bytes]) -> None:
     program = """
 import sys
-from command_line import ending
+from ops.console import ending
 ending.prepare()
 def command():
     try:
@@ -191,7 +196,9 @@ def test_an_interruption_while_importing_prints_no_traceback(
 
 @pytest.mark.parametrize("command", [*COMMANDS, *GENERATORS])
 def test_every_command_is_prepared_before_anything_else_is_imported(command: str) -> None:
-    tree = ast.parse((PROJECT / command / "__main__.py").read_text(encoding="utf-8"))
+    tree = ast.parse(
+        (PROJECT / command.replace(".", "/") / "__main__.py").read_text(encoding="utf-8")
+    )
     before = []
     for statement in tree.body:
         if "ending.prepare()" in ast.unparse(statement):
@@ -200,7 +207,7 @@ def test_every_command_is_prepared_before_anything_else_is_imported(command: str
             before.append(ast.unparse(statement))
     else:
         pytest.fail("it is never prepared")
-    quick = {"os", "sys", "pathlib", "json", "tempfile", "typing", "__future__", "command_line"}
+    quick = {"os", "sys", "pathlib", "json", "tempfile", "typing", "__future__", "ops.console"}
     assert {line.split()[1] for line in before} <= quick
 
 
@@ -213,11 +220,11 @@ NARROW = {"PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
 def test_what_a_terminal_cannot_show_is_replaced(encoding: str) -> None:
     program = """
 import sys
-from command_line import ending
+from ops.console import ending
 ending.prepare()
-from command_line.console import out, told
-from ops import checks
-from ops.checks import Check, Verdict
+from ops.console.terminal import out, told
+from ops.console import checks
+from ops.console.checks import Check, Verdict
 def command():
     found = [Check(what=w, found="Zoë · 東京 \\ud800", verdict=v) for w, v in
         zip(("kept", "lost", "dark"), Verdict)]
@@ -240,9 +247,10 @@ def test_the_pages_are_made_whole_in_a_language_without_their_characters(tmp_pat
     program = f"""
 import sys
 from pathlib import Path
-from permissions import document
+from assurance.permissions import document
 document.PATH = Path({str(tmp_path / "page.md")!r})
-from command_line import ending, files
+from ops.console import ending
+from ops.console import files
 sys.exit(ending.run(lambda: files.write(document.PATH, document.text())))
 """
     done = python("-c", program, variables=NARROW)

@@ -53,8 +53,8 @@ KNOWN = {
     ("local/rds_front.py", "28P01"),
     ("tests/integration/money/boundary.py", "password"),
     # What a change report calls resources, and what it knows of one.
-    ("change_report/marks.py", "the key that clients send"),
-    ("change_report/marks.py", "the secret"),
+    ("ops/plan/marks.py", "the key that clients send"),
+    ("ops/plan/marks.py", "the secret"),
     ("ops/report/requirements.py", "DataNestedStack/LedgerDatabase/Key"),
     ("tests/ops/test_change_report.py", "none"),
     # The digits of Crockford's base 32.

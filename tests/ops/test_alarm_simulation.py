@@ -6,12 +6,25 @@ from dataclasses import replace
 
 import pytest
 
-from alerting.simulation import clock, composite, event_pattern
-from alerting.simulation.arrival import READINGS, Reading
-from alerting.simulation.datapoint import Datapoint, Metric, counted, level, merged, occurred
-from alerting.simulation.definitions import Alarm, Composite, DefinitionError, Definitions, alarm
-from alerting.simulation.evaluation import Missing, State, state
-from alerting.simulation.expression import Expression, ExpressionError
+from assurance.alerting.simulation import clock, composite, event_pattern
+from assurance.alerting.simulation.arrival import READINGS, Reading
+from assurance.alerting.simulation.datapoint import (
+    Datapoint,
+    Metric,
+    counted,
+    level,
+    merged,
+    occurred,
+)
+from assurance.alerting.simulation.definitions import (
+    Alarm,
+    Composite,
+    DefinitionError,
+    Definitions,
+    alarm,
+)
+from assurance.alerting.simulation.evaluation import Missing, State, state
+from assurance.alerting.simulation.expression import Expression, ExpressionError
 
 # Amazon CloudWatch user guide, "Configuring how CloudWatch alarms treat missing data", the two
 # tables of that page: an evaluation range of 5, N = 3; 0 is good, X is breaching, - is missing. The

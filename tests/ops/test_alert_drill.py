@@ -21,13 +21,13 @@ from botocore.exceptions import (
     SSOTokenLoadError,
 )
 
-from ops import subscriptions
-from ops.alert_drill import Drill, command, outcome_of_action
-from ops.dlq_queues import PURPOSES
-from ops.event_drill import EventDrill
-from ops.failure import OpsError, explain
-from ops.production import Production, Resource
-from ops.subscriptions import State, Subscription
+from ops.alert_drill.command import Drill, command, outcome_of_action
+from ops.alert_drill.event import EventDrill
+from ops.console.failure import OpsError, explain
+from ops.production import subscriptions
+from ops.production.queues import PURPOSES
+from ops.production.stack import Production, Resource
+from ops.production.subscriptions import State, Subscription
 from tests.ops.test_preflight import Aws
 
 TOPIC = "arn:aws:sns:us-east-1:111122223333:Alerts"

@@ -23,16 +23,19 @@ import typer
 from botocore.stub import ANY, Stubber
 from rich.console import Console
 
-from change_report import change_sets, cli, presentation, settings, states
-from change_report.assembly import Assembly
-from change_report.comparison import Comparison
-from change_report.failure import ReportError
-from change_report.marks import STATEFUL, is_security, objections
-from change_report.model import Action, Change, Remark, Report, Source, Weight
-from change_report.review import Deployed, combine, look
-from change_report.templates import StackTemplate, deployed, synthesized
-from command_line.ending import Stopped
 from config import ProductionConfig
+from ops.cli import main
+from ops.console import settings
+from ops.console.ending import Stopped
+from ops.console.failure import OpsError
+from ops.plan import change_sets, presentation, states
+from ops.plan import command as cli
+from ops.plan.comparison import Comparison
+from ops.plan.marks import STATEFUL, is_security, objections
+from ops.plan.model import Action, Change, Remark, Report, Source, Weight
+from ops.plan.review import Deployed, combine, look
+from ops.production.assembly import Assembly
+from ops.production.templates import StackTemplate, deployed, synthesized
 from tests.environment import PROJECT
 
 ROOT = "Shop"
@@ -355,11 +358,11 @@ def test_a_change_set_without_changes_is_no_failure() -> None:
 )
 def test_a_change_set_that_cannot_be_made_tells_why(reason: str) -> None:
     refused = _answer([], Status="FAILED", StatusReason=reason)
-    with pytest.raises(ReportError, match=f"Shop: {reason}"):
+    with pytest.raises(OpsError, match=f"Shop: {reason}"):
         _read(refused)
 
 
-@pytest.mark.parametrize("ending", [None, ReportError("no"), Stopped()])
+@pytest.mark.parametrize("ending", [None, OpsError("no"), Stopped()])
 def test_the_change_set_is_deleted_however_its_reading_ends(ending: BaseException | None) -> None:
     client = _client()
     ends = pytest.raises(type(ending)) if ending else contextlib.nullcontext()
@@ -815,7 +818,7 @@ def test_what_is_deployed_decides_whether_there_is_something_to_change(
 def test_a_stack_that_cannot_be_deployed_to_is_told_by_its_state(
     status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with pytest.raises(ReportError, match=f"Shop is {status}: "):
+    with pytest.raises(OpsError, match=f"Shop is {status}: "):
         _looked(status, monkeypatch, tmp_path)
 
 
@@ -824,7 +827,7 @@ def test_a_stack_that_failed_without_a_rollback_is_told_with_the_way_back(
     status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     told = rf"^Shop is {status}: .*--no-rollback.* rollback-stack --stack-name Shop \(docs/"
-    with pytest.raises(ReportError, match=told):
+    with pytest.raises(OpsError, match=told):
         _looked(status, monkeypatch, tmp_path)
 
 
@@ -897,7 +900,7 @@ def test_nothing_is_deployed_when_there_is_nobody_to_ask(
     runs: Runs, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs.changes = [_change("AWS::CloudWatch::Alarm")]
-    assert runs("deploy") == 1
+    assert runs("deploy") == 2
     assert "no terminal to ask on: say --yes" in capsys.readouterr().err
     assert runs.deployed == 0
 
@@ -905,7 +908,7 @@ def test_nothing_is_deployed_when_there_is_nobody_to_ask(
 def test_nothing_is_deployed_onto_what_somebody_else_changed_meanwhile(runs: Runs) -> None:
     runs.changes = [_change("AWS::CloudWatch::Alarm")]
     runs.others_deploy = True
-    assert runs("deploy", "--yes") == 1
+    assert runs("deploy", "--yes") == 2
     assert runs.deployed == 0
 
 
@@ -920,7 +923,7 @@ class Runs:
         self._folder = folder
         self._looks = 0
         self._monkeypatch = monkeypatch
-        monkeypatch.setattr("command_line.ending.stop_on_signals", lambda: None)
+        monkeypatch.setattr("ops.console.ending.stop_on_signals", lambda: None)
         monkeypatch.setattr(cli, "look", self._look)
         monkeypatch.setattr(cli, "review", self._review)
         monkeypatch.setattr(Assembly, "deploy", self._deploy)
@@ -930,10 +933,10 @@ class Runs:
         return sum(step.startswith("deploy") for step in self.steps)
 
     def __call__(self, *arguments: str) -> int:
-        command = ["change_report", *arguments, "--assembly", str(_assembly(self._folder).folder)]
+        command = ["ops", *arguments, "--assembly", str(_assembly(self._folder).folder)]
         self._monkeypatch.setattr("sys.argv", command)
         self._monkeypatch.setattr("sys.stdin", io.StringIO())
-        return cli.main()
+        return main()
 
     def _look(self, _assembly: Assembly) -> Deployed:
         self._looks += self.others_deploy
@@ -968,7 +971,7 @@ def test_an_assembly_is_read_with_its_nested_templates(tmp_path: Path) -> None:
 def test_an_assembly_without_the_names_of_its_files_is_refused(tmp_path: Path) -> None:
     nested = {"Type": "AWS::CloudFormation::Stack"}
     (tmp_path / "root.json").write_text(json.dumps({"Resources": {"Data": nested}}))
-    with pytest.raises(ReportError, match="asset metadata"):
+    with pytest.raises(OpsError, match="asset metadata"):
         synthesized(tmp_path, "root.json")
 
 
@@ -989,7 +992,7 @@ def test_a_deployed_template_is_read_with_what_its_resources_are_called() -> Non
 
 
 def test_a_folder_that_is_no_assembly_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="is no cloud assembly"):
+    with pytest.raises(OpsError, match="is no cloud assembly"):
         Assembly.read(tmp_path)
 
 

@@ -20,20 +20,21 @@ import pytest
 import typer
 from rich.console import Console
 
-import audit_trail.cli
-from change_report import presentation
-from change_report.model import Action, Change, Report, Source
-from command_line import files
-from command_line.console import escape, out, progress
-from drills.report import Drill, Step
-from drills.report import show as show_drill
 from local import demonstration
-from ops import checks, confirmation, dlq, smoke
-from ops.checks import Check, Verdict
+from local.drills.report import Drill, Step
+from local.drills.report import show as show_drill
+from ops.audit_trail import command as audit_trail
+from ops.console import checks, confirmation, files
+from ops.console.checks import Check, Verdict
+from ops.console.terminal import escape, out, progress
+from ops.dlq import command as dlq
+from ops.plan import presentation
+from ops.plan.model import Action, Change, Report, Source
+from ops.smoke import command as smoke
 from tests.environment import PROJECT
 
-COMMANDS = ("ops", "change_report", "audit_trail", "local", "drills")
-GENERATORS = ("contract", "compliance", "permissions", "alerting")
+COMMANDS = ("ops", "local")
+GENERATORS = ("api_docs", "compliance", "permissions", "alerting")
 
 # -- characters ----------------------------------------------------------------------------
 
@@ -85,7 +86,7 @@ def test_all_text_is_read_and_written_as_utf_8_whatever_the_language() -> None:
 
 @pytest.mark.parametrize("package", GENERATORS)
 def test_generated_files_are_replaced_whole(package: str) -> None:
-    text = (PROJECT / package / "__main__.py").read_text(encoding="utf-8")
+    text = (PROJECT / "assurance" / package / "__main__.py").read_text(encoding="utf-8")
     assert "files.write(" in text
     assert "write_text" not in text
 
@@ -146,8 +147,8 @@ def shown(width: int = 300) -> tuple[Console, io.StringIO]:
 @pytest.mark.parametrize("text", FOREIGN)
 def test_foreign_text_shows_as_it_is(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     console, output = shown()
-    monkeypatch.setattr("ops.terminal.out", lambda: console)
-    monkeypatch.setattr(audit_trail.cli, "out", lambda **_: console)
+    monkeypatch.setattr("ops.console.terminal.out", lambda: console)
+    monkeypatch.setattr(audit_trail, "out", lambda **_: console)
     told: list[str] = []
 
     def printed() -> str:
@@ -178,12 +179,12 @@ def test_foreign_text_shows_as_it_is(text: str, monkeypatch: pytest.MonkeyPatch)
     show_drill(console, drill, [step], 1)
     assert printed().count(text) == 5
     finding = {"fault": "missing", "key": text, "detail": text}
-    audit_trail.cli._show("broken", {"finding": finding, "objects": 1})
+    audit_trail._show("broken", {"finding": finding, "objects": 1})
     assert printed().count(text) == 2
     last = {"objects": 1, "records": 1, "archived": 0, "last_key": text, "last_sha256": "0"}
     forged = {"fault": "forged", "key": text, "detail": text}
-    audit_trail.cli._show("broken", {**last, "followed_by": text, "forged": [forged]})
-    audit_trail.cli._show("unknown", {"error": text})
+    audit_trail._show("broken", {**last, "followed_by": text, "forged": [forged]})
+    audit_trail._show("unknown", {"error": text})
     assert printed().count(text) == 5
     smoked = smoke.Smoke(api=None, approved=[text])  # type: ignore[arg-type]
     smoke._show(smoked, [], as_json=False)
@@ -246,7 +247,7 @@ def test_foreign_text_gives_the_terminal_no_orders(
 def test_there_is_no_other_way_to_print_than_ours() -> None:
     """Rich's own console knows emoji, and its escape knows neither them nor control characters."""
     for file, call in _calls():
-        if file.parent.name != "command_line":
+        if file.parent != PROJECT / "ops" / "console":
             assert ast.unparse(call.func) not in ("Console", "rich.print", "markup.escape"), file
     for folder in COMMANDS:
         for file in (PROJECT / folder).rglob("*.py"):

@@ -13,9 +13,9 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from ops.dashboard_body import Metric, Widget, metrics, synthesized, widgets
-from ops.dashboard_data import Samples, Series, span
-from ops.dashboard_picture import FINGERPRINT, Picture, draw, fingerprint
+from ops.dashboard.body import Metric, Widget, metrics, synthesized, widgets
+from ops.dashboard.data import Samples, Series, span
+from ops.dashboard.picture import FINGERPRINT, Picture, draw, fingerprint
 from tests.synthesis import ROOT, Synthesized
 
 HOURS = timedelta(hours=3)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ops.dlq import _UNDER_WAY, _Move
-from ops.dlq_queues import DeadLetterQueue, Name, masked
-from ops.failure import OpsError
+from ops.console.failure import OpsError
+from ops.dlq.command import _UNDER_WAY, _Move
+from ops.production.queues import DeadLetterQueue, Name, masked
 from tests.ops.test_preflight import Aws
 
 TOKEN = "tok_4vKq9cXw"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.failure import OpsError
-from ops.ledger import Ledger
+from ops.console.failure import OpsError
+from ops.production.ledger import Ledger
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 NO_ENTRY = {"entry": None}

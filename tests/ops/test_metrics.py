@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ops.checks import Verdict
-from ops.production import Resource
+from ops.console.checks import Verdict
+from ops.production.stack import Resource
 from ops.verify import metrics
 from ops.verify.findings import Finding
 from ops.verify.metrics import Metric

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from command_line.console import out
 from local import cli, demonstration
+from ops.console.terminal import out
 from tests.environment import PROJECT
 
 PAGES = sorted(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ops.checks import Verdict
-from ops.payment_story import Event, Story, _settled, _spans, _told_line, _told_spans
+from ops.console.checks import Verdict
+from ops.payment.story import Event, Story, _settled, _spans, _told_line, _told_spans
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

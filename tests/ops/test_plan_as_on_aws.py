@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from change_report import change_sets
-from change_report.comparison import Comparison
-from change_report.marks import objections
-from change_report.model import Action, Report
-from change_report.recreation import recreation
-from change_report.review import combine
-from change_report.templates import NESTED_STACK, StackTemplate
+from ops.plan import change_sets
+from ops.plan.comparison import Comparison
+from ops.plan.marks import objections
+from ops.plan.model import Action, Report
+from ops.plan.recreation import recreation
+from ops.plan.review import combine
+from ops.production.templates import NESTED_STACK, StackTemplate
 from tests.synthesis import Synthesized
 
 ROOT = "PaymentsProd"

@@ -16,12 +16,12 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ops.checks import Check, Verdict
+from ops.console.checks import Check, Verdict
 from ops.preflight import account, offers, quotas, tools
 from ops.preflight.account import Existing
 from ops.preflight.needs import Needs
-from ops.production import Resource
-from ops.questions import Clients
+from ops.production.questions import Clients
+from ops.production.stack import Resource
 
 ZONES = ["us-east-1a", "us-east-1b", "us-east-1c"]
 NEEDS = Needs(

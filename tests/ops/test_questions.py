@@ -16,11 +16,11 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from ops import checks
-from ops.checks import Check, Verdict
-from ops.failure import OpsError
-from ops.production import Production
-from ops.questions import Clients, Question, _StoppedError, answers
+from ops.console import checks
+from ops.console.checks import Check, Verdict
+from ops.console.failure import OpsError
+from ops.production.questions import Clients, Question, _StoppedError, answers
+from ops.production.stack import Production
 
 ROOT = Path(__file__).resolve().parents[2]
 NOWHERE = "http://127.0.0.1:9"
@@ -67,7 +67,7 @@ def test_only_aws_itself_is_aws(
 
 
 class Stop(BaseException):
-    """As command_line.ending.Stopped."""
+    """As ops.console.ending.Stopped."""
 
 
 def question(ask: Iterator[Check]) -> Question[Check]:
@@ -220,7 +220,7 @@ INTERRUPTED = """
 import os, signal, sys
 import boto3
 from ops import cli
-from ops.questions import Clients, answers
+from ops.production.questions import Clients, answers
 from ops.verify import stack
 from ops.verify.command import _question
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.audit_records import IN_GLACIER, AuditRecords
-from ops.failure import OpsError
-from ops.ledger import Ledger
+from ops.console.failure import OpsError
+from ops.production.audit_records import IN_GLACIER, AuditRecords
+from ops.production.ledger import Ledger
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -12,15 +12,15 @@ import typer
 from rich.status import Status
 from typer.testing import CliRunner
 
-from ops.audit_records import IN_GLACIER, AuditRecords, Found
 from ops.cli import app
-from ops.duration import duration
-from ops.failure import OpsError
-from ops.ledger import Ledger
-from ops.payment_history import PaymentHistory, microseconds
-from ops.production import Production
-from ops.reconcile import Period, _add_audited, _period, check_totals
-from ops.reconcile_books import Books, Kind
+from ops.console.durations import duration
+from ops.console.failure import OpsError
+from ops.production.audit_records import IN_GLACIER, AuditRecords, Found
+from ops.production.history import PaymentHistory, microseconds
+from ops.production.ledger import Ledger
+from ops.production.stack import Production
+from ops.reconcile.books import Books, Kind
+from ops.reconcile.command import Period, _add_audited, _period, check_totals
 
 AT = 1_000_000
 LATER = AT + 1

@@ -15,23 +15,24 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from change_report.assembly import Assembly
-from compliance.acknowledgements import ACKNOWLEDGEMENTS
-from compliance.templates import Resource
-from ops.failure import OpsError
-from ops.production import Production
-from ops.report import command, live
+from assurance.compliance.acknowledgements import ACKNOWLEDGEMENTS
+from assurance.compliance.templates import Resource
+from assurance.permissions.matrix import MATRIX
+from ops.console.failure import OpsError
+from ops.production.assembly import Assembly
+from ops.production.stack import Production
+from ops.production.subscriptions import State, Subscription
 from ops.report import facts as collecting
+from ops.report import live
 from ops.report import page as page_of
 from ops.report.built import LAYERS, Built, kind, layer
+from ops.report.command import command
 from ops.report.costs import Prices, costs, is_free
 from ops.report.facts import Facts, collect
 from ops.report.live import Seen, StackState
 from ops.report.page import render
 from ops.report.picture import WIDTH, draw
 from ops.report.requirements import CONTROLS, REQUIREMENTS, Requirement
-from ops.subscriptions import State, Subscription
-from permissions.matrix import MATRIX
 from tests.ops.test_preflight import Aws
 from tests.synthesis import ROOT, Synthesized
 

@@ -10,11 +10,11 @@ from unittest.mock import Mock
 import pytest
 from botocore.exceptions import ClientError
 
-from ops import restore_drill
-from ops.checks import Verdict
-from ops.failure import OpsError
-from ops.restore_comparison import Record, compare, of_history, of_ledger
-from ops.restores import Copy, Database, Table, is_scratch, scratch_name
+from ops.console.checks import Verdict
+from ops.console.failure import OpsError
+from ops.restore import command as restore_drill
+from ops.restore.comparison import Record, compare, of_history, of_ledger
+from ops.restore.scratch import Copy, Database, Table, is_scratch, scratch_name
 
 MOMENT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

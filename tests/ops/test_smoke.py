@@ -15,14 +15,15 @@ import typer
 from botocore.exceptions import ClientError, EndpointConnectionError
 from rich.console import Console
 
-from command_line.ending import Stopped, Unwritten
-from ops import checks, smoke
-from ops.audit_records import AuditRecords, Found
-from ops.failure import OpsError
-from ops.ledger import Ledger
-from ops.payment_history import PaymentHistory
-from ops.payments_api import Answer, PaymentsApi
-from ops.production import Production
+from ops.console import checks
+from ops.console.ending import Stopped, Unwritten
+from ops.console.failure import OpsError
+from ops.production.audit_records import AuditRecords, Found
+from ops.production.history import PaymentHistory
+from ops.production.ledger import Ledger
+from ops.production.payments_api import Answer, PaymentsApi
+from ops.production.stack import Production
+from ops.smoke import command as smoke
 
 LEDGER = "ledger: the same entries"
 HISTORY = "history: approved, posted"

@@ -11,20 +11,10 @@ from typing import Any
 
 import pytest
 
-from change_report.templates import NESTED_STACK
-from ops.checks import Verdict
-from ops.production import Resource
-from ops.verify import (
-    data,
-    events,
-    network,
-    observability,
-    policies,
-    roles,
-    stack,
-    subjects,
-    tags,
-)
+from ops.console.checks import Verdict
+from ops.production.stack import Resource
+from ops.production.templates import NESTED_STACK
+from ops.verify import data, events, network, observability, policies, roles, stack, subjects, tags
 from ops.verify.command import _question
 from ops.verify.findings import Finding
 from ops.verify.subjects import Subjects

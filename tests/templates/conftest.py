@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from aws_cdk import App
 
-from alerting.scenarios.catalogue import SCENARIOS
-from alerting.scenarios.verdict import Row, row
-from alerting.simulation.definitions import Definitions
+from assurance.alerting.scenarios.catalogue import SCENARIOS
+from assurance.alerting.scenarios.verdict import Row, row
+from assurance.alerting.simulation.definitions import Definitions
+from assurance.permissions.policies import Policies, read
+from assurance.permissions.templates import Templates
 from building_blocks.alert import Alert
 from config import ProductionConfig
 from nested.observability import ObservabilityNestedStack
-from permissions.policies import Policies, read
-from permissions.templates import Templates
 from root_stack import PaymentsProd
 from tests.synthesis import Synthesized, project_context
 

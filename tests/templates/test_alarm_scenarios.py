@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from alerting.document import told_within
-from alerting.scenarios import events
-from alerting.scenarios.catalogue import SCENARIOS
-from alerting.scenarios.scenario import Scenario
-from alerting.scenarios.verdict import Row, row
-from alerting.simulation.datapoint import Metric
-from alerting.simulation.definitions import Alarm, DefinitionError, Definitions
-from alerting.simulation.event_pattern import matches
-from permissions.templates import Templates
+from assurance.alerting.document import told_within
+from assurance.alerting.scenarios import events
+from assurance.alerting.scenarios.catalogue import SCENARIOS
+from assurance.alerting.scenarios.scenario import Scenario
+from assurance.alerting.scenarios.verdict import Row, row
+from assurance.alerting.simulation.datapoint import Metric
+from assurance.alerting.simulation.definitions import Alarm, DefinitionError, Definitions
+from assurance.alerting.simulation.event_pattern import matches
+from assurance.permissions.templates import Templates
 from tests.synthesis import Synthesized
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

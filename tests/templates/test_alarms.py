@@ -12,15 +12,15 @@ import pytest
 from aws_cdk.aws_budgets import CfnBudget
 from aws_cdk.aws_cloudwatch import CfnDashboard
 
-from alerting.simulation import composite
-from alerting.simulation.definitions import Definitions
-from alerting.simulation.event_pattern import matches
+from assurance.alerting.simulation import composite
+from assurance.alerting.simulation.definitions import Definitions
+from assurance.alerting.simulation.event_pattern import matches
+from assurance.permissions.templates import ACCOUNT
 from building_blocks.alert import Alert, Severity
 from config import ConfigurationError, ProductionConfig
 from nested.observability.alarms import MetricAlarm
 from nested.observability.budget import OVER_BUDGET
 from nested.observability.events import EventAlert
-from permissions.templates import ACCOUNT
 from root_stack import PaymentsProd
 from tests.synthesis import Synthesized
 

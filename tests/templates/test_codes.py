@@ -10,9 +10,9 @@ from http import HTTPStatus
 import pytest
 from payment_validator.decision import decline_reasons
 
+from assurance.api_docs import codes
+from assurance.api_docs.codes import PROBLEMS
 from building_blocks.bundle import SOURCES
-from contract import codes
-from contract.codes import PROBLEMS
 from nested.compute.api import gateway_model
 from payments.contract import LONGEST_BODY, SCHEMAS, validator
 from payments.currencies import CURRENCIES

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from aws_cdk import App
 
-from compliance import document, untaggable
-from compliance.__main__ import PAGE
-from compliance.acknowledgements import ACKNOWLEDGEMENTS
-from compliance.packs import AcknowledgementError, check, policy_packs
-from compliance.rules import RULES
-from compliance.templates import Resource, read
-from compliance.untaggable import UNTAGGABLE_TYPES
+from assurance.compliance import document, untaggable
+from assurance.compliance.__main__ import PAGE
+from assurance.compliance.acknowledgements import ACKNOWLEDGEMENTS
+from assurance.compliance.packs import AcknowledgementError, check, policy_packs
+from assurance.compliance.rules import RULES
+from assurance.compliance.templates import Resource, read
+from assurance.compliance.untaggable import UNTAGGABLE_TYPES
 from root_stack import PaymentsProd
 from tests.synthesis import Synthesized
 from tests.templates.test_tags import tag_property

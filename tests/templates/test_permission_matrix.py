@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from permissions import document
-from permissions.matrix import MATRIX, UNJUDGED, service_roles
-from permissions.policies import Policies
-from permissions.resources import FUNCTIONS, KEYS, TABLE, is_of_stranger
-from permissions.row import PLAIN_HTTP, As, Decision, Row, through
-from permissions.simulation import SimulationError, decide, run, simulation
+from assurance.permissions import document
+from assurance.permissions.matrix import MATRIX, UNJUDGED, service_roles
+from assurance.permissions.policies import Policies
+from assurance.permissions.resources import FUNCTIONS, KEYS, TABLE, is_of_stranger
+from assurance.permissions.row import PLAIN_HTTP, As, Decision, Row, through
+from assurance.permissions.simulation import SimulationError, decide, run, simulation
 
 Json = dict[str, Any]
 Decisions = dict[Row, Decision]

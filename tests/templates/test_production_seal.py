@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from compliance.templates import denies
+from assurance.compliance.templates import denies
 from tests.synthesis import LAYERS, Synthesized
 from tests.templates.test_wiring import stacks_named_in
 

@@ -11,8 +11,8 @@ import pytest
 from release_test import handler, trial
 from release_test.trial import REQUESTS
 
-from permissions.policies import Policies
-from permissions.templates import REGION, Templates
+from assurance.permissions.policies import Policies
+from assurance.permissions.templates import REGION, Templates
 from tests.synthesis import Resource, Synthesized
 from tests.templates.test_requirements import PAYMENT_FUNCTIONS, as_list, function, statements
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from openapi_spec_validator import validate
 
+from assurance.api_docs import examples
+from assurance.api_docs.files import DOCS, GUIDE, OPENAPI, written
 from config import ProductionConfig
-from contract import examples
-from contract.files import DOCS, GUIDE, OPENAPI, written
 from nested.data.queues import MAX_RECEIVES
 from payments.contract import LONGEST_BODY, SCHEMAS, validator
 from payments.identifiers import transaction_id

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from payment_processor.retries import MAX_RECEIVES
 
+from assurance.permissions.templates import Templates
 from nested.compute import ComputeNestedStack
 from nested.data import DataNestedStack
 from nested.network import NetworkNestedStack
 from nested.observability import ObservabilityNestedStack
-from permissions.templates import Templates
 from root_stack import PaymentsProd
 from tests.synthesis import LAYERS, ROOT, Synthesized
 

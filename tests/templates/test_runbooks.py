@@ -16,9 +16,9 @@ import pytest
 from botocore import xform_name
 from botocore.model import OperationModel, ServiceModel
 
-from alerting.critical_metrics import CRITICAL_METRICS
-from alerting.document import INDEX, PAGE, reasons, written
-from alerting.scenarios.verdict import Row
+from assurance.alerting.critical_metrics import CRITICAL_METRICS
+from assurance.alerting.document import INDEX, PAGE, reasons, written
+from assurance.alerting.scenarios.verdict import Row
 from building_blocks.alert import Alert
 from config import ProductionConfig
 from nested.observability.budget import OVER_BUDGET

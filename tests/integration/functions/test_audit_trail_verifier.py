@@ -1,4 +1,4 @@
-"""`python -m audit_trail verify` on a bucket of the emulator: it names what was tampered with."""
+"""`python -m ops audit-trail verify` on a bucket of the emulator: it names what was altered."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from tests.functions.bucket_in_memory import KEY
 from tests.functions.test_audit_logger import record
 
 START = datetime(2026, 1, 31, 8, 30, tzinfo=UTC)
+
+VERIFY = (sys.executable, "-m", "ops", "audit-trail", "verify")
 
 
 @pytest.fixture
@@ -47,7 +49,17 @@ def keys(client: Any, bucket: str) -> list[str]:
 def verify(environment: Environment, bucket: str, *options: str) -> tuple[int, dict[str, Any]]:
     """Exit code and what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "audit_trail", "verify", "--bucket", bucket, "--json", *options],
+        [
+            sys.executable,
+            "-m",
+            "ops",
+            "audit-trail",
+            "verify",
+            "--bucket",
+            bucket,
+            "--json",
+            *options,
+        ],
         cwd=PROJECT,
         env={**os.environ, **aws.environment(environment.endpoint)},
         capture_output=True,
@@ -201,7 +213,7 @@ def test_a_forged_object_is_passed_by_and_named(
 def shown(environment: Environment, bucket: str) -> str:
     """What people are told."""
     done = subprocess.run(
-        [sys.executable, "-m", "audit_trail", "verify", "--bucket", bucket],
+        [*VERIFY, "--bucket", bucket],
         cwd=PROJECT,
         env={**os.environ, **aws.environment(environment.endpoint)},
         capture_output=True,
@@ -225,7 +237,7 @@ def test_an_intact_trail_that_is_told_to_nobody_is_not_called_broken(
     os.close(reading)
     with os.fdopen(writing, "wb") as nobody:
         done = subprocess.run(
-            [sys.executable, "-m", "audit_trail", "verify", "--bucket", bucket],
+            [*VERIFY, "--bucket", bucket],
             cwd=PROJECT,
             env={**os.environ, **aws.environment(environment.endpoint)},
             stdout=nobody,

@@ -18,7 +18,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 from pg8000.native import Connection  # type: ignore[import-untyped]
 
-from audit_trail.verification import Verifier
+from ops.audit_trail.verification import Verifier
 from tests.integration.money.stores import connect
 from tests.integration.money.world import World
 from tests.tally import tally

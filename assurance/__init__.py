@@ -1,0 +1,1 @@
+"""What is proven of the templates: policies, permissions, alarms, and the API's documents."""

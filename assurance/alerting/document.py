@@ -1,0 +1,179 @@
+"""The tables of docs/observability.md and of the runbooks' index, made from the alerts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from assurance.alerting.critical_metrics import CRITICAL_METRICS, CriticalMetric
+from assurance.alerting.scenarios.verdict import Row
+from building_blocks.alert import Alert
+from config import ProductionConfig
+from nested.observability.alarms import MetricAlarm
+from nested.observability.queries import QUERIES
+
+PROJECT: Final = Path(__file__).resolve().parents[2]
+PAGE: Final = PROJECT / "docs" / "observability.md"
+INDEX: Final = PROJECT / "docs" / "runbooks" / "README.md"
+
+_ByName = Mapping[str, Sequence[Alert]]
+"""Those that differ in what they watch only, such as the function, have one name."""
+
+_TREATMENTS: Final = {"NOT_BREACHING": "harmless", "BREACHING": "alarming", "MISSING": "told"}
+
+
+def written(alerts: Sequence[Alert], rows: Iterable[Row]) -> dict[Path, str]:
+    """Each file as it should be.
+
+    Args:
+        alerts: all that the operators are told of (``ObservabilityOutputs.alerts``).
+        rows: what the alarms make of each scenario.
+    """
+    by_name: dict[str, list[Alert]] = {}
+    for alert in alerts:
+        by_name.setdefault(alert.name, []).append(alert)
+    tables = {
+        PAGE: {
+            "critical metrics": _metrics(by_name),
+            "scenarios": _scenarios(rows),
+            "saved queries": _queries(),
+        },
+        INDEX: {"alerts": _index(by_name)},
+    }
+    return {
+        path: _renewed(path.read_text(encoding="utf-8"), parts) for path, parts in tables.items()
+    }
+
+
+def reasons() -> dict[str, str]:
+    """What the comment above each setting of ``config.py`` says, by the setting's name; settings
+    without a comment between them share one."""
+    found: dict[str, str] = {}
+    said: list[str] = []
+    used = False
+    for line in (PROJECT / "config.py").read_text(encoding="utf-8").splitlines():
+        if comment := re.match(r"    #(.*)", line):
+            text = comment[1].strip()
+            # What stands before an empty line of a comment is about the whole section.
+            said = [] if used or not text else said
+            said += [text] if text else []
+            used = False
+        elif setting := re.match(r"    (\w+): ", line):
+            found[setting[1]] = " ".join(said)
+            used = True
+        elif not line:
+            said = []
+    return found
+
+
+def _metrics(alerts: _ByName) -> str:
+    head = ("critical metric", "alert", "severity", "threshold, and why", "bad minutes", "no data")
+    why = reasons()
+    context = json.loads((PROJECT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    config = ProductionConfig.from_context(context)
+
+    def limit(line: CriticalMetric) -> str:
+        settings = (f"`{name}` {getattr(config, name)}: {why[name]}" for name in line.settings)
+        return "<br>".join(settings) or line.limit
+
+    return _table(
+        head,
+        (
+            (
+                line.what,
+                "<br>".join(_link(alerts[name][0], "runbooks/") for name in line.alerts),
+                "<br>".join(_severity(alerts[name]) for name in line.alerts),
+                limit(line),
+                _each(line, alerts, _bad_minutes),
+                _each(line, alerts, _no_data),
+            )
+            for line in CRITICAL_METRICS
+        ),
+    )
+
+
+def _each(line: CriticalMetric, alerts: _ByName, tell: Callable[[Alert], str]) -> str:
+    """What is told of the alerts of a line, each but once."""
+    told = dict.fromkeys(tell(alert) for name in line.alerts for alert in alerts[name])
+    return "<br>".join(told)
+
+
+def _severity(alerts: Sequence[Alert]) -> str:
+    if len({alert.severity for alert in alerts}) == 1:
+        return str(alerts[0].severity)
+    return "; ".join(f"{alert.subject}: {alert.severity}" for alert in alerts)
+
+
+def _bad_minutes(alert: Alert) -> str:
+    if not isinstance(alert, MetricAlarm):
+        return "–"
+    period = alert.metric.period.to_minutes()
+    bad, of = alert.datapoints
+    return f"{bad * period:g} of {of * period:g}"
+
+
+def _no_data(alert: Alert) -> str:
+    if not isinstance(alert, MetricAlarm):
+        return "–"
+    return f"{_TREATMENTS[alert.no_data.treatment.name]}. {alert.no_data.reason}"
+
+
+def _scenarios(rows: Iterable[Row]) -> str:
+    return _table(
+        ("scenario", "what is right, and why", "told, after minutes"),
+        ((row.scenario.name, row.scenario.why, told_within(row)) for row in rows),
+    )
+
+
+def told_within(row: Row) -> str:
+    """The alerts of a scenario, soonest first, each with the minutes until its mail."""
+    found = sorted(row.minutes.items(), key=lambda told: (told[1], told[0]))
+    return ", ".join(f"{name} {_from_to(*minutes)}" for name, minutes in found) or "nobody"
+
+
+def _from_to(least: int, most: int) -> str:
+    return f"{least}" if least == most else f"{least}–{most}"
+
+
+def _index(alerts: _ByName) -> str:
+    rows = (
+        (
+            _link(named[0], ""),
+            _severity(named),
+            "<br>".join(dict.fromkeys(alert.impact for alert in named)),
+        )
+        for named in sorted(alerts.values(), key=lambda named: (named[0].family, named[0].name))
+    )
+    return _table(("alert", "severity", "what users see"), rows)
+
+
+def _queries() -> str:
+    rows = (
+        (f"`payments/{saved.name}`", ", ".join(f"`{group}`" for group in saved.log_groups))
+        for saved in QUERIES
+    )
+    return _table(("query", "log groups"), rows)
+
+
+def _link(alert: Alert, folder: str) -> str:
+    return f"[{alert.name}]({folder}{alert.family}.md#{alert.name})"
+
+
+def _renewed(page: str, tables: Mapping[str, str]) -> str:
+    """The page with its tables made anew; a table without its marks is a ValueError."""
+    for name, table in tables.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, mark, rest = page.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not (mark and ended):
+            raise ValueError(f"no place for the table of {name}: {begin.strip()} … {end}")
+        page = f"{before}{begin}{table}{end}{after}"
+    return page
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

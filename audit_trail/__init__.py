@@ -1,1 +1,0 @@
-"""Verifies the audit trail: `python -m audit_trail verify --bucket BUCKET`."""

@@ -1,0 +1,116 @@
+"""Payments that are sent while something else goes on, and what has become of them."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from http.client import HTTPException
+from urllib.error import URLError
+
+from local import demonstration
+from local.demonstration import Answer, Deployment
+from local.drills.report import Step
+from local.drills.site import Site, wait_until
+
+CLIENTS = 2
+TRIES = 100
+PAUSE = 0.2  # seconds, between two tries and between two payments
+MERCHANT = "drill"
+TEMPORARY = (429, 500, 502, 503, 504)
+REST_SECONDS = 420.0  # the longest wait of a queued payment is five minutes
+
+
+class Traffic:
+    """Clients that validate and process payments from `start` to `stop`, and insist on each until
+    they are told that it is accepted."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._deployment = site.find()
+        self._stopped = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(CLIENTS)]
+        self.accepted: dict[str, int] = {}
+        self.refused: list[str] = []
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(PAUSE):
+            request = demonstration.payment_request(merchant_id=MERCHANT)
+            approved = self._insist("/validate", request)
+            if approved is None:
+                continue
+            transaction_id = approved.body["transaction_id"]
+            if self._insist("/process", {"transaction_id": transaction_id}):
+                self.accepted[transaction_id] = request["amount"]
+
+    def _insist(self, path: str, content: object) -> Answer | None:
+        for _ in range(TRIES):
+            try:
+                answer = self._deployment.call("POST", path, content)
+            except (URLError, HTTPException, OSError):  # this client has no more patience
+                continue
+            if answer.status in (200, 202):
+                return answer
+            if answer.status not in TEMPORARY:
+                break
+            threading.Event().wait(PAUSE)
+        self.refused.append(f"{path}: {answer.status} {answer.body}")
+        return None
+
+    def judge(self) -> Iterator[Step]:
+        """Once all has come to rest: each payment is posted and told of once."""
+        deployment = self._deployment
+        wait_until(lambda: _unfinished(deployment) == 0, REST_SECONDS)
+        entries = _entries(deployment)
+        posted = {
+            transaction_id: [
+                int(event["amount"])
+                for event in demonstration.history(deployment, transaction_id)
+                if event["state"] == "posted"
+            ]
+            for transaction_id in self.accepted
+        }
+        once = [(transaction_id, amount) for transaction_id, amount in self.accepted.items()]
+        yield Step(
+            name="count the payments sent meanwhile",
+            expected="each accepted one is once in ledger and history; none was refused",
+            held=bool(once)
+            and not self.refused
+            and sorted(entries) == sorted(once)
+            and posted == {transaction_id: [amount] for transaction_id, amount in once},
+            seen=f"{len(once)} accepted, {len(entries)} entries, "
+            f"{sum(len(events) for events in posted.values())} told; refused: "
+            f"{self.refused[:3] or 'none'}",
+        )
+
+
+def _unfinished(deployment: Deployment) -> int:
+    """Payments on the retry queue, and entries that the history is still to be told."""
+    counts = deployment.client("sqs").get_queue_attributes(
+        QueueUrl=deployment.outputs["RetryQueueUrl"], AttributeNames=["All"]
+    )["Attributes"]
+    with contextlib.closing(deployment.ledger()) as connection:
+        sql = "SELECT count(*) FROM ledger.outbox WHERE delivered_at IS NULL"
+        untold = int(connection.run(sql)[0][0])
+    names = (name for name in counts if name.startswith("ApproximateNumberOfMessages"))
+    return untold + sum(int(counts[name]) for name in names)
+
+
+def _entries(deployment: Deployment) -> list[tuple[str, int]]:
+    """The drill's entries, with their amounts."""
+    with contextlib.closing(deployment.ledger()) as connection:
+        rows = connection.run(
+            "SELECT transaction_id::text, amount FROM ledger.entries JOIN ledger.postings "
+            "USING (entry_id) WHERE account = :account",
+            account=f"merchant-payable/{MERCHANT}/EUR",
+        )
+    return [(row[0], int(row[1])) for row in rows]

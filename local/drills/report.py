@@ -1,0 +1,111 @@
+"""What a drill tells: its steps, and what CloudFormation reported after each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from local.drills.releases import Release
+from local.drills.site import Site
+from ops.console.terminal import escape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One thing that was done or looked at.
+
+    Attributes:
+        states: of the root stack and its nested stacks, as CloudFormation reported them.
+        expected: in words.
+        held: whether it was as expected.
+        seen: what was seen besides, in words.
+        limit: where the emulator cannot do what AWS does: the limit, in words. Such a step is
+            reported, and is neither a success nor a failure.
+    """
+
+    name: str
+    expected: str
+    held: bool
+    states: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    seen: str = ""
+    limit: str = ""
+
+    @property
+    def failed(self) -> bool:
+        return not self.held and not self.limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drill:
+    """A drill.
+
+    Attributes:
+        run: yields the steps as they are done (raises SiteError).
+        releases: what it deploys, so that it can be synthesized beforehand.
+    """
+
+    name: str
+    title: str
+    run: Callable[[Site], Iterator[Step]]
+    releases: Sequence[Release]
+
+
+def show(console: Console, drill: Drill, steps: Sequence[Step], seconds: float) -> None:
+    """Print a drill's steps as a table."""
+    table = Table(
+        title=f"\n{drill.title} ({drill.name}, {seconds:.0f} s)",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+    )
+    for column in ("", "step", "CloudFormation reported", "expected", "seen"):
+        table.add_column(column, overflow="fold")
+    for step in steps:
+        table.add_row(
+            _mark(step),
+            escape(step.name),
+            escape(told(step.states)),
+            escape(step.expected),
+            escape(f"limit of the emulator: {step.limit}" if step.limit else step.seen),
+        )
+    console.print(table)
+
+
+def told(states: Mapping[str, str]) -> str:
+    """One line for all stacks in one state, or one for each state."""
+    by_state: dict[str, list[str]] = {}
+    for stack, state in states.items():
+        by_state.setdefault(state, []).append(stack)
+    return "\n".join(f"{state}: {', '.join(stacks)}" for state, stacks in by_state.items())
+
+
+def as_document(drill: Drill, steps: Sequence[Step], seconds: float) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "drill": drill.name,
+        "title": drill.title,
+        "seconds": round(seconds),
+        "as_expected": not any(step.failed for step in steps),
+        "steps": [
+            {
+                "step": step.name,
+                "states": dict(step.states),
+                "expected": step.expected,
+                "held": step.held,
+                "seen": step.seen,
+                "limit_of_the_emulator": step.limit,
+            }
+            for step in steps
+        ],
+    }
+
+
+def _mark(step: Step) -> str:
+    if step.failed:
+        return "[red]✘[/]"
+    return "[yellow]○[/]" if step.limit else "[green]✔[/]"

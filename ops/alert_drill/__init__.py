@@ -1,0 +1,1 @@
+"""`alert-drill`: whether alarms and events reach the operators."""

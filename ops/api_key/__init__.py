@@ -1,0 +1,1 @@
+"""`api-key`: the keys with which clients call the API."""

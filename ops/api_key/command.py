@@ -1,0 +1,363 @@
+"""`api-key`: the keys with which clients call the API, from the first to the last day of each."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from ops.console import terminal
+from ops.console.confirmation import confirm
+from ops.console.failure import OpsError
+from ops.console.terminal import escape
+from ops.production.stack import Production
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+
+
+@app.callback()
+def group() -> None:
+    """Show, create, rotate and revoke the keys of the API's clients.
+
+    All of them are on the stack's usage plan, and have its throttle and quota each. A value comes
+    out of `show` only, and only on a terminal; no other command prints or keeps one. CloudTrail
+    records each change, without values.
+
+    The stack's own key belongs to CloudFormation: it can be disabled here, but not deleted, or
+    the next deployment that touches it fails.
+    """
+
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+_KeyId = Annotated[str | None, typer.Argument(metavar="ID", show_default=False)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKey:
+    """A key, without its value.
+
+    Attributes:
+        of_stack: CloudFormation owns it.
+    """
+
+    id: str
+    name: str
+    enabled: bool
+    created: datetime
+    tags: Mapping[str, str]
+    of_stack: bool
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "name": self.name,
+            "enabled": self.enabled,
+            "created": self.created.isoformat(),
+            "owner": "stack" if self.of_stack else "operators",
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The stack's usage plan, through the user's credentials."""
+
+    production: Production
+    gateway: Any
+    id: str
+
+    @classmethod
+    def find(cls, production: Production) -> Plan:
+        (plan,) = production.resources("AWS::ApiGateway::UsagePlan")
+        return cls(production=production, gateway=production.client("apigateway"), id=plan.name)
+
+    def api_keys(self) -> list[ApiKey]:
+        """Its keys, oldest first."""
+        pages = self.gateway.get_paginator("get_usage_plan_keys").paginate(usagePlanId=self.id)
+        ids = {each["id"] for page in pages for each in page["items"]}
+        pages = self.gateway.get_paginator("get_api_keys").paginate(includeValues=False)
+        keys = [self._key(each) for page in pages for each in page["items"] if each["id"] in ids]
+        return sorted(keys, key=lambda key: key.created)
+
+    def _key(self, found: Mapping[str, Any]) -> ApiKey:
+        tags = found.get("tags", {})
+        return ApiKey(
+            id=found["id"],
+            name=found["name"],
+            enabled=found["enabled"],
+            created=found["createdDate"].astimezone(UTC),
+            tags=tags,
+            of_stack=found["id"] == self.production.output("ApiKeyId")
+            or "aws:cloudformation:stack-id" in tags,
+        )
+
+    def key(self, identifier: str) -> ApiKey:
+        """
+        Raises:
+            OpsError: the plan has no such key.
+        """
+        keys = self.api_keys()
+        for key in keys:
+            if key.id == identifier:
+                return key
+        raise OpsError(f"the API has no key {identifier}; it has {_names(keys)}")
+
+    def usable_key(self) -> ApiKey:
+        """One that is enabled, the oldest: the stack's own, until it is revoked.
+
+        Raises:
+            OpsError: none is.
+        """
+        for key in self.api_keys():
+            if key.enabled:
+                return key
+        raise OpsError("no key of the API is enabled: `api-key create` makes one")
+
+    def value(self, key: ApiKey) -> str:
+        """The secret itself: not for any output but the user's terminal, nor for any log."""
+        value: str = self.gateway.get_api_key(apiKey=key.id, includeValue=True)["value"]
+        return value
+
+    def create(self, name: str) -> ApiKey:
+        """A key on the plan, tagged as the stack's own is. If it cannot be put on the plan, there
+        is no key.
+
+        Raises:
+            OpsError: the name is empty, or another key's.
+        """
+        if not name.strip():
+            raise OpsError("a key needs a name, such as its client's")
+        if same := [key for key in self.api_keys() if key.name == name]:
+            raise OpsError(f"there is a key of that name already, {_names(same)}: give another")
+        operator = self.production.client("sts").get_caller_identity()["Arn"]
+        own = self.key(self.production.output("ApiKeyId"))
+        created = self._key(
+            self.gateway.create_api_key(
+                name=name,
+                description=f"Made with `api-key` by {operator}",
+                enabled=True,
+                tags={tag: v for tag, v in own.tags.items() if not tag.startswith("aws:")},
+            )
+        )
+        try:
+            self.gateway.create_usage_plan_key(
+                usagePlanId=self.id, keyId=created.id, keyType="API_KEY"
+            )
+        except BaseException:
+            self.gateway.delete_api_key(apiKey=created.id)
+            raise
+        return created
+
+    def disable(self, key: ApiKey) -> None:
+        self.gateway.update_api_key(
+            apiKey=key.id,
+            patchOperations=[{"op": "replace", "path": "/enabled", "value": "false"}],
+        )
+
+    def delete(self, key: ApiKey) -> None:
+        self.gateway.delete_usage_plan_key(usagePlanId=self.id, keyId=key.id)
+        self.gateway.delete_api_key(apiKey=key.id)
+
+    def requests(self, keys: Iterable[ApiKey]) -> dict[str, int] | None:
+        """Requests yesterday and today (UTC), by key id; None where it cannot be seen."""
+        if self.production.emulated:
+            return None  # the emulator counts them, but does not tell
+        return {key.id: self._requests(key) for key in keys}
+
+    def _requests(self, key: ApiKey) -> int:
+        today = datetime.now(UTC).date()
+        # One key at a time: AWS may name what it counts by a key's value, which is a secret.
+        pages = self.gateway.get_paginator("get_usage").paginate(
+            usagePlanId=self.id,
+            keyId=key.id,
+            startDate=(today - timedelta(days=1)).isoformat(),
+            endDate=today.isoformat(),
+        )
+        # A pair for each day: used, and left of the quota.
+        return sum(
+            used
+            for page in pages
+            for days in page.get("items", {}).values()
+            for used, _left in days
+        )
+
+
+@app.command("list")
+def list_keys(as_json: _Json = False) -> None:
+    """List the keys, without values, and how many requests each sent since yesterday (UTC)."""
+    plan = Plan.find(Production.find())
+    with terminal.told().status("asking API Gateway"):
+        keys = plan.api_keys()
+        requests = plan.requests(keys)
+    rows = [
+        {**key.described(), "requests": None if requests is None else requests.get(key.id, 0)}
+        for key in keys
+    ]
+    if as_json:
+        typer.echo(json.dumps({"keys": rows}))
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("id", "name", "state", "created", "owner", "requests"):
+        table.add_column(column, overflow="fold")
+    for key, row in zip(keys, rows, strict=True):
+        sent = "not seen" if row["requests"] is None else str(row["requests"])
+        state = "enabled" if key.enabled else "disabled"
+        cells = (key.id, key.name, state, f"{key.created:%Y-%m-%d %H:%M}", str(row["owner"]), sent)
+        table.add_row(*map(escape, cells))
+    terminal.out().print(table)
+
+
+@app.command()
+def show(
+    key_id: _KeyId = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Print it even where that is no terminal.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Print a key's value on the terminal; without ID, that of the stack's own key.
+
+    It is a secret: whoever has it can send payments. It is refused where the output is a file or a
+    pipe, which would keep it.
+    """
+    if not sys.stdout.isatty() and not force:
+        raise OpsError("the output is no terminal, where a key would be kept: --force if it must")
+    production = Production.find()
+    plan = Plan.find(production)
+    key = plan.key(production.output("ApiKeyId") if key_id is None else key_id)
+    value = plan.value(key)
+    # Not rich's console, which may keep what it prints.
+    typer.echo(json.dumps({**key.described(), "value": value}) if as_json else value)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as the client's.")],
+    as_json: _Json = False,
+) -> None:
+    """Create another key on the same usage plan; it is valid at once."""
+    created = Plan.find(Production.find()).create(name)
+    _tell({"created": created.described()}, [_hand_over(created)], as_json)
+
+
+@app.command()
+def rotate(
+    key_id: _KeyId = None,
+    name: Annotated[
+        str | None, typer.Option(show_default=False, help="Of the new key. Without: with a date.")
+    ] = None,
+    overlap: Annotated[
+        bool,
+        typer.Option(help="Both are valid until the old one is revoked; without: only the new."),
+    ] = True,
+    yes: _Yes = False,
+    as_json: _Json = False,
+) -> None:
+    """Replace a key: create a new one, let both be valid, and revoke the old one later.
+
+    Without ID, the only enabled key. --no-overlap disables the old key at once, for one that has
+    leaked: its client is locked out until it has the new one.
+    """
+    plan = Plan.find(Production.find())
+    old = _to_rotate(plan, key_id)
+    if not overlap:
+        confirm(f"Lock out whoever uses {old.id} ({old.name}) until they have the new key?", yes)
+    if name is None:
+        name = f"payments-{datetime.now(UTC):%Y-%m-%d-%H%M%S-%f}"
+    new = plan.create(name)
+    told = [_hand_over(new)]
+    if overlap:
+        told.append(
+            f"Both keys are valid. When `api-key list` shows that nobody uses {old.id} any more: "
+            f"python -m ops api-key revoke {old.id}"
+        )
+    else:
+        plan.disable(old)
+        told.append(_disabled(old))
+    _tell({"created": new.described(), "old": old.id, "overlap": overlap}, told, as_json)
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete it too, which cannot be undone.")
+    ] = False,
+    yes: _Yes = False,
+    as_json: _Json = False,
+) -> None:
+    """Disable a key: its client is refused with 403. The last enabled key is never revoked.
+
+    The stack's own key can be disabled, but not deleted. A deployment enables it again only if
+    it changes the key itself: look with `api-key list` after one.
+    """
+    plan = Plan.find(Production.find())
+    keys = plan.api_keys()
+    key = plan.key(key_id)
+    if not any(other.enabled for other in keys if other.id != key.id):
+        raise OpsError(
+            f"{key.id} is the last enabled key: `api-key rotate` creates its successor first"
+        )
+    if delete and key.of_stack:
+        raise OpsError(
+            f"CloudFormation owns {key.id}, and fails where it is gone: revoke it without "
+            "--delete, which locks its client out just as well; to be rid of it, take it out of "
+            "nested/compute/api.py and deploy"
+        )
+    requests = plan.requests([key])
+    used = "" if requests is None else f", {requests.get(key.id, 0)} requests since yesterday"
+    confirm(f"Lock out whoever uses {key.id} ({key.name}{used})?", yes)
+    plan.disable(key)
+    told = [_disabled(key)]
+    if delete:
+        plan.delete(key)
+        told = [f"{key.id} ({key.name}) is deleted."]
+    _tell({"revoked": key.id, "deleted": delete}, told, as_json)
+
+
+def _to_rotate(plan: Plan, identifier: str | None) -> ApiKey:
+    if identifier is not None:
+        key = plan.key(identifier)
+        if not key.enabled:
+            raise OpsError(
+                f"{key.id} ({key.name}) is disabled, so nobody needs an overlap with it: "
+                "`api-key create NAME` creates a key for its client"
+            )
+        return key
+    enabled = [key for key in plan.api_keys() if key.enabled]
+    if len(enabled) != 1:
+        raise OpsError(f"say which key: enabled are {_names(enabled) or 'none'}")
+    return enabled[0]
+
+
+def _names(keys: Sequence[ApiKey]) -> str:
+    return ", ".join(f"{key.id} ({key.name})" for key in keys)
+
+
+def _hand_over(key: ApiKey) -> str:
+    return (
+        f"{key.id} ({key.name}) is created. Read its value on a terminal, and hand it over by a "
+        f"channel for secrets: python -m ops api-key show {key.id}"
+    )
+
+
+def _disabled(key: ApiKey) -> str:
+    return (
+        f"{key.id} ({key.name}) is disabled. To take that back: aws apigateway update-api-key "
+        f"--api-key {key.id} --patch-operations op=replace,path=/enabled,value=true"
+    )
+
+
+def _tell(document: dict[str, Any], lines: Sequence[str], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(document))
+    else:
+        for line in lines:
+            terminal.out().print(escape(line), soft_wrap=True)

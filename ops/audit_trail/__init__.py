@@ -1,0 +1,1 @@
+"""Verifies the audit trail: `python -m ops audit-trail verify --bucket BUCKET`."""

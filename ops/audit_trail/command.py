@@ -1,0 +1,130 @@
+"""`audit-trail verify`: 0 the trail is intact, 1 it is broken, 2 that cannot be told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import boto3
+import typer
+from audit_logger.link import hour_of
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from ops.audit_trail.verification import Report, Verifier
+from ops.console.terminal import escape, out
+
+INTACT, BROKEN, CANNOT_TELL = 0, 1, 2
+_SHOWN: Final = 20
+_TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H", "%Y-%m-%dT%H:%M:%SZ"]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def group() -> None:
+    """The audit trail of PaymentsProd."""
+
+
+@app.command()
+def verify(
+    bucket: Annotated[str, typer.Option(help="The stack's output AuditBucketName.")],
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=_TIMES, help="First hour (UTC).")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=_TIMES, help="Last hour (UTC).")
+    ] = None,
+    witness: Annotated[
+        str,
+        typer.Option(help="A link_sha256 that must occur: of an earlier verification, or a log."),
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Walk the hash chain, and name the first object that is missing or altered, and those that are
+    forged: the chain goes on beside them.
+
+    Credentials, region and endpoint are those of any AWS tool. Exit code 0: intact, 1: broken, or
+    intact except for forged objects, 2: cannot be told.
+    """
+    if first and last and first > last:
+        raise typer.BadParameter("it is before --from", param_hint="--to")
+    hours = [hour_of(moment.replace(tzinfo=UTC)) if moment else "" for moment in (first, last)]
+    outcome: dict[str, Any]
+    try:
+        report = Verifier(boto3.client("s3"), bucket).verify(
+            first=hours[0], last=hours[1], witness=witness
+        )
+    except (BotoCoreError, ClientError) as error:
+        code, outcome = CANNOT_TELL, {"error": str(error)}
+    else:
+        code, outcome = _exit_code(report), asdict(report)
+    result = {INTACT: "intact", BROKEN: "broken", CANNOT_TELL: "unknown"}[code]
+    if as_json:
+        typer.echo(json.dumps({"result": result, **outcome}))
+    else:
+        _show(result, outcome)
+    raise typer.Exit(code)
+
+
+def _exit_code(report: Report) -> int:
+    if report.finding:
+        return BROKEN
+    if report.to_restore:
+        return CANNOT_TELL
+    # Between two objects that name each other, there may be none.
+    return INTACT if report.objects or report.followed_by else CANNOT_TELL
+
+
+def _show(result: str, outcome: dict[str, Any]) -> None:
+    console = out(soft_wrap=True)
+    finding, forged = outcome.get("finding"), outcome.get("forged", [])
+    if "error" in outcome:
+        console.print(f"[yellow]Cannot tell:[/] {escape(outcome['error'])}")
+    elif finding and finding not in forged:
+        console.print(f"[red]Broken:[/] {finding['fault']}: {escape(finding['key'])}")
+        console.print(f"  {escape(finding['detail'])}")
+        console.print(f"  {outcome['objects']} objects before it are good.")
+    elif to_restore := outcome.get("to_restore"):
+        console.print(
+            f"[yellow]Cannot tell:[/] {len(to_restore)} objects are in Glacier, and S3 keeps no "
+            "SHA-256 of them. Restore them first (aws s3api restore-object), and verify again:"
+        )
+        for key in to_restore[:_SHOWN]:
+            console.print(f"  {escape(key)}")
+        if len(to_restore) > _SHOWN:
+            console.print(f"  and {len(to_restore) - _SHOWN} more: --json names all.")
+    elif result == "unknown":
+        console.print("[yellow]Cannot tell:[/] there is no object.")
+    else:
+        how = f"[red]Intact except {len(forged)} forged:[/]" if forged else "[green]Intact:[/]"
+        console.print(
+            f"{how} {outcome['objects']} objects, {outcome['records']} records"
+            + (
+                f", {outcome['archived']} of them in Glacier, judged by the SHA-256 that S3 keeps"
+                if outcome["archived"]
+                else ""
+            )
+        )
+        _show_end(console, outcome)
+    for one in forged[:_SHOWN]:
+        console.print(f"  [red]forged:[/] {escape(one['key'])}: {escape(one['detail'])}")
+    if len(forged) > _SHOWN:
+        console.print(f"  and {len(forged) - _SHOWN} more: --json names all.")
+
+
+def _show_end(console: Console, outcome: dict[str, Any]) -> None:
+    if outcome["last_key"]:
+        console.print(f"  ends with {escape(outcome['last_key'])}")
+        console.print(f"  link_sha256 {outcome['last_sha256']}")
+    if outcome["followed_by"]:
+        console.print(f"  which {escape(outcome['followed_by'])} follows: nothing is gone between.")
+    elif outcome["last_key"]:
+        console.print("  Nothing follows it: whether more was there, only --witness can tell.")

@@ -1,0 +1,74 @@
+"""What a command looked at: for people, and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ops.console.terminal import escape
+
+
+class Verdict(StrEnum):
+    """``UNSEEN``: it cannot be seen here, so it is neither good nor bad. ``UNANSWERED``: AWS did
+    not answer, or in a way that is not known here; that says nothing against what was asked for,
+    but does not pass either: ask again."""
+
+    HELD = "held"
+    PROBLEM = "problem"
+    UNSEEN = "not seen"
+    UNANSWERED = "not answered"
+
+
+_MARKS = {
+    Verdict.HELD: "[green]✔[/]",
+    Verdict.PROBLEM: "[red]✘[/]",
+    Verdict.UNSEEN: "[yellow]○[/]",
+    Verdict.UNANSWERED: "[yellow]?[/]",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        needed: in words, where what was looked at does not say it.
+        mend: what to do about a problem.
+    """
+
+    what: str
+    found: str
+    verdict: Verdict
+    needed: str = ""
+    mend: str = ""
+
+
+def has_problems(checks: Iterable[Check]) -> bool:
+    """Whether something does not hold, or nobody knows whether it does."""
+    return any(check.verdict in (Verdict.PROBLEM, Verdict.UNANSWERED) for check in checks)
+
+
+def as_document(checks: Sequence[Check]) -> dict[str, Any]:
+    """A JSON object of them."""
+    return {"held": not has_problems(checks), "checks": [asdict(check) for check in checks]}
+
+
+def show(console: Console, checks: Sequence[Check]) -> None:
+    """Print them as a table, and below it how to mend what is wrong."""
+    needed = any(check.needed for check in checks)
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("", "checked", "found", *(["needed"] if needed else [])):
+        table.add_column(column, overflow="fold")
+    for check in checks:
+        cells = [check.what, check.found, *([check.needed] if needed else [])]
+        table.add_row(_MARKS[check.verdict], *map(escape, cells))
+    console.print(table)
+    for check in checks:
+        if check.mend:
+            console.print(f"[bold]{escape(check.what)}[/]: {escape(check.mend)}", soft_wrap=True)

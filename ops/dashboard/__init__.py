@@ -1,0 +1,1 @@
+"""`dashboard`: the CloudWatch dashboard as a picture."""

@@ -1,0 +1,1 @@
+"""`dlq`: what the dead-letter queues hold, back to work with it."""

@@ -1,0 +1,1 @@
+"""`payment`: one payment's whole story, as a time line."""

@@ -1,0 +1,87 @@
+"""Where what is known of one payment contradicts itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from ops.console.checks import Check, Verdict
+from ops.production.history import (
+    ACCEPTANCE,
+    SHOWN,
+    Item,
+    faults,
+    is_posting,
+    request_of,
+    shortened,
+)
+
+CHANGED: Final = "nobody may change history: see docs/runbooks/business.md#history-changed"
+_OWN: Final = frozenset({"transaction_id", "timestamp", "state"})
+"""What one item has, and another one has otherwise."""
+_TERMS: Final = ("amount", "currency", "merchant_id")
+
+
+def contradictions(
+    items: Iterable[Item], entry: Mapping[str, Any] | None, inserted: Mapping[int, Item]
+) -> Iterator[Check]:
+    """Each item beside the ledger's entry, the request, and what the audit trail has of it.
+
+    Args:
+        items: the history's.
+        entry: of ops.ledger.Ledger.payment.
+        inserted: by timestamp, items as the audit trail has them.
+    """
+    items = list(items)
+    request = request_of(items)
+    terms = _terms(entry) if entry else {}
+    for item in items:
+        at = item["timestamp"]
+        what = f"history item {item.get('state', at)}"
+        if wrong := faults(item):
+            found = "; ".join(wrong.values())
+            yield Check(what=f"{what}, form", found=found, verdict=Verdict.PROBLEM, mend=CHANGED)
+        audited = inserted.get(at, {})
+        others: tuple[tuple[str, Mapping[str, Any], Iterable[str]], ...] = (
+            ("ledger", terms, _of_ledger(item) if terms else ()),
+            ("request", request, sorted((item.keys() & request.keys()) - _OWN)),
+            ("audit trail", audited, SHOWN if audited else ()),
+        )
+        tellers: dict[str, list[str]] = {}
+        for teller, other, names in others:
+            for name in names:
+                mine, theirs = item.get(name), other.get(name)
+                if mine != theirs:
+                    told = f"{name} {_told(mine)}, but {_told(theirs)}"
+                    tellers.setdefault(told, []).append(teller)
+        if tellers:
+            found = "; ".join(f"{told} in {', '.join(by)}" for told, by in tellers.items())
+            yield Check(what=f"{what}, terms", found=found, verdict=Verdict.PROBLEM, mend=CHANGED)
+
+
+def _terms(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What the ledger has in common with the history; a list where its postings disagree."""
+    postings = entry["postings"]
+    # merchant-payable/<merchant_id>/<currency>
+    payable = [each["account"].split("/") for each in postings if each["direction"] == "credit"]
+    return {
+        "amount": _only(each["amount"] for each in postings),
+        "currency": _only(each["currency"] for each in postings),
+        "merchant_id": _only("/".join(parts[1:-1]) for parts in payable),
+        "entry_id": entry["entry_id"],
+    }
+
+
+def _only(values: Iterable[Any]) -> Any:
+    found = sorted(set(values))
+    return found[0] if len(found) == 1 else found
+
+
+def _of_ledger(item: Item) -> Iterable[str]:
+    if item["timestamp"] == ACCEPTANCE:
+        return ()
+    return (*_TERMS, "entry_id") if is_posting(item) else _TERMS
+
+
+def _told(value: Any) -> str:
+    return "none" if value is None else shortened(value)

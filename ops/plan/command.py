@@ -1,0 +1,144 @@
+"""`plan` and `deploy`: what a deployment would do, and the deployment itself."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops.console import ending, settings
+from ops.console import terminal as console
+from ops.console.assembly_option import AssemblyOption
+from ops.console.failure import OpsError
+from ops.plan import presentation
+from ops.plan.marks import impossible, objections
+from ops.plan.model import Report
+from ops.plan.review import Deployed, look, review
+from ops.production.assembly import Assembly, synthesize
+
+# The report itself goes to the output, all else to the error output.
+told = console.told()
+
+
+Context = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--context",
+        "-c",
+        metavar="KEY=VALUE",
+        callback=settings.checked,
+        help="A setting of config.py; may be repeated.",
+    ),
+]
+Allowed = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-replacement",
+        metavar="LOGICAL_ID",
+        help="A stateful resource that may be replaced or removed; may be repeated.",
+    ),
+]
+
+
+def plan(
+    context: Context = None,
+    assembly: AssemblyOption = None,
+    allow_replacement: Allowed = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show what a deployment would add, change, replace and remove, in all stacks.
+
+    Changes nothing: templates and packages are uploaded, and the change set that is read is
+    deleted again. Marks what interrupts the database by its live values, and warns of what would
+    fail. Exit code 0: no objection; 1: a stateful resource would be replaced or removed without
+    being named, or AWS would refuse the change (the network replaced, less storage); 2: it cannot
+    be told.
+    """
+    with _assembly(assembly, context) as wanted:
+        report = _report(wanted, look(wanted))
+    if as_json:
+        document = presentation.as_document(report, allow_replacement or ())
+        typer.echo(json.dumps(document))
+        refused = bool(document["refused"])
+    else:
+        presentation.show(console.out(), report)
+        refused = _refused(report, allow_replacement)
+    raise typer.Exit(1 if refused else 0)
+
+
+def deploy(
+    context: Context = None,
+    assembly: AssemblyOption = None,
+    allow_replacement: Allowed = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: for pipelines.")] = False,
+) -> None:
+    """Show what would change, ask, and deploy exactly that.
+
+    Refuses when a stateful resource would be replaced or removed, unless it is named; and what
+    AWS would not do, such as replacing the network, whatever is named.
+    """
+    with _assembly(assembly, context) as wanted:
+        before = look(wanted)
+        report = _report(wanted, before)
+        presentation.show(console.out(), report)
+        if _refused(report, allow_replacement):
+            raise typer.Exit(1)
+        if report.changes and not yes:
+            _ask(wanted)
+        if look(wanted) != before:
+            raise OpsError(
+                f"{wanted.stack} was changed by somebody else since the report was made: "
+                "look at a new one"
+            )
+        # Without changes too: the command line also settles outputs and termination protection.
+        try:
+            wanted.deploy()
+        except ending.Stopped:
+            told.print("A deployment that had begun goes on in CloudFormation.")
+            raise
+
+
+# -- steps -------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _assembly(folder: Path | None, context: list[str] | None) -> Iterator[Assembly]:
+    """The assembly to report on and to deploy; one made for this run goes with it."""
+    if folder is not None:
+        if context:
+            raise OpsError("--context has no effect on an assembly that is made already")
+        yield Assembly.read(folder)
+        return
+    with tempfile.TemporaryDirectory(prefix="payments-production-") as temporary:
+        with told.status("synthesizing"):
+            made = synthesize(Path(temporary), context or ())
+        yield made
+
+
+def _report(assembly: Assembly, now: Deployed) -> Report:
+    with told.status("asking CloudFormation what would change"):
+        return review(assembly, now)
+
+
+def _refused(report: Report, allowed: list[str] | None) -> bool:
+    """Whether the deployment is refused, and if so, say why."""
+    refused, remarks = objections(report, allowed or ()), impossible(report)
+    if refused:
+        presentation.show_objections(console.out(), refused)
+    if remarks:
+        presentation.show_impossible(console.out(), remarks)
+    return bool(refused or remarks)
+
+
+def _ask(assembly: Assembly) -> None:
+    if not sys.stdin.isatty():
+        raise OpsError("there is no terminal to ask on: say --yes to deploy")
+    if not typer.confirm(f"Deploy {assembly.stack}?"):
+        told.print("Nothing was deployed.")
+        raise typer.Exit(1)

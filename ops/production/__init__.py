@@ -1,0 +1,1 @@
+"""How the operator's tool reads what is deployed, in AWS."""

@@ -1,0 +1,1 @@
+"""`reconcile`: ledger against history against audit trail."""

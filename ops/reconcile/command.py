@@ -1,0 +1,355 @@
+"""`reconcile`: ledger against history against audit trail, for a period."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, time, timedelta
+from itertools import islice
+from typing import Annotated, Any, Final
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+
+from ops.console import terminal
+from ops.console.durations import duration, in_days
+from ops.console.failure import OpsError
+from ops.console.terminal import escape
+from ops.production.audit_records import IN_GLACIER, AuditRecords, Found
+from ops.production.history import LARGEST_BATCH, REQUEST, PaymentHistory, microseconds
+from ops.production.ledger import FIRST, Ledger
+from ops.production.stack import Production
+from ops.reconcile.books import Books, Difference, Kind
+
+_TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"]
+_LATE: Final = timedelta(minutes=15)
+"""After an event, its audit record is looked for so long at first."""
+_LATEST: Final = timedelta(days=1)
+"""And then so long: the table's stream forgets it after that."""
+_SHOWN: Final = 50
+"""Differences in the table; JSON has all."""
+_RESTORE: Final = (
+    "aws s3api restore-object --bucket {bucket} --key KEY --restore-request "
+    """'{{"Days": 7, "GlacierJobParameters": {{"Tier": "Standard"}}}}'"""
+)
+
+
+def command(
+    begin: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from",
+            formats=_TIMES,
+            metavar="TIME",
+            show_default=False,
+            help="Begin of the period (UTC), such as 2026-01-31 or 2026-01-31T08:30. "
+            "Default: yesterday.",
+        ),
+    ] = None,
+    end: Annotated[
+        datetime | None,
+        typer.Option(
+            "--to",
+            formats=_TIMES,
+            metavar="TIME",
+            show_default=False,
+            help="Its end, which does not belong to it. Default: a day after --from, or now.",
+        ),
+    ] = None,
+    last: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=duration,
+            metavar="DURATION",
+            show_default=False,
+            help="Instead of both: the period up to now, such as 30m, 12h or 7d.",
+        ),
+    ] = None,
+    grace: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="What was posted so recently may lack its traces: it is counted, not told.",
+        ),
+    ] = 300,
+    scan: Annotated[
+        bool,
+        typer.Option(
+            "--scan",
+            help="Read all of the history too, to find items that neither ledger nor audit trail "
+            "know. DynamoDB charges the whole table: about 0.02 USD a GB.",
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare what ledger, history and audit trail say of the payments posted in a period.
+
+    Tells counts and sums by currency, and each difference by payment: posted, but not in the
+    history, or the other way round; other amounts; without approval; not audited; items that were
+    changed or deleted, or are not what an item must be; debits that are not credits.
+
+    The ledger is read through its read-only function, the history by the keys that ledger and audit
+    trail name (its table knows payments, not periods; see --scan), the audit trail by its hours. A
+    million payments take some minutes and about 0.30 USD.
+
+    Audit objects are in Glacier from their 90th day on. Until those of the period are restored,
+    what is not audited, changed or deleted cannot be told; the rest is.
+
+    Exit code 0: no difference; 1: differences, or audit objects that cannot be read; 2: one of the
+    three could not be read at all.
+    """
+    period = _period(begin, end, last, datetime.now(UTC))
+    production = Production.find()
+    told = terminal.told()
+    with told.status("reading the ledger") as status:
+        reconciled = reconcile(production, period, timedelta(seconds=grace), status, scan=scan)
+    if as_json:
+        typer.echo(json.dumps(reconciled.document()))
+    else:
+        _show(terminal.out(), reconciled)
+    raise typer.Exit(0 if reconciled.held else 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period:
+    begin: datetime
+    end: datetime
+
+    def has(self, at: int) -> bool:
+        """Whether a moment, in microseconds since 1970, belongs to it."""
+        return microseconds(self.begin) <= at < microseconds(self.end)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconciled:
+    """What came of it.
+
+    Attributes:
+        sums: ops.reconcile_books.Books.sums.
+        under_way: payments that may yet get their traces.
+        bucket: the audit trail's.
+        unread: objects of it, with the reason. While there are any, nobody knows which payments
+            have no audit record, and none is told.
+    """
+
+    period: Period
+    grace: timedelta
+    sums: list[dict[str, Any]]
+    differences: list[Difference]
+    under_way: int
+    bucket: str
+    unread: dict[str, str]
+    scanned: bool
+
+    @property
+    def held(self) -> bool:
+        return not self.differences and not self.unread
+
+    @property
+    def unjudged(self) -> list[str]:
+        """What to know, and to do, about audit objects that were not read; a sentence a line."""
+        if not self.unread:
+            return []
+        told = [
+            "Not judged: which payments have no audit record, and which history items were changed "
+            f"or deleted. {len(self.unread):,} objects of the audit trail were not read."
+        ]
+        archived = sum(reason == IN_GLACIER for reason in self.unread.values())
+        if archived:
+            told += [
+                f"{archived:,} of them are in Glacier. Restore each, which takes up to 5 hours, "
+                "and reconcile again:",
+                _RESTORE.format(bucket=self.bucket),
+                "--json tells all keys. For many, an S3 Batch Operations job restores a list of "
+                "keys (aws s3control create-job, operation S3InitiateRestoreObject).",
+            ]
+        return told
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "held": self.held,
+            "from": self.period.begin.isoformat(),
+            "to": self.period.end.isoformat(),
+            "grace_seconds": round(self.grace.total_seconds()),
+            "history_scanned": self.scanned,
+            "sums": self.sums,
+            "under_way": self.under_way,
+            "differences": [asdict(each) for each in self.differences],
+            "audit_judged": not self.unread,
+            "audit_unjudged": self.unjudged,
+            "unread_audit_objects": self.unread,
+        }
+
+
+def reconcile(
+    production: Production, period: Period, grace: timedelta, status: Status, *, scan: bool = False
+) -> Reconciled:
+    """
+    Raises:
+        OpsError, botocore's errors: something could not be read.
+    """
+    books, now = Books(), datetime.now(UTC)
+    ledger, history = Ledger.of(production), PaymentHistory.of(production)
+    audit = AuditRecords.of(production)
+    for number, entry in enumerate(ledger.entries(period.begin, period.end), 1):
+        books.add_entry(entry, microseconds(datetime.fromisoformat(entry["posted_at"])))
+        if number % 1000 == 0:
+            status.update(f"reading the ledger: {number:,} entries")
+    check_totals(books, ledger, period.begin, min(period.end, now - grace))
+    status.update("reading the audit trail")
+    _read_audit(books, audit, period, now, status)
+    if scan:
+        status.update("reading the whole history")
+        for item in history.posted_between(microseconds(period.begin), microseconds(period.end)):
+            books.add_posted(item)
+    status.update("reading the history")
+    _read_history(books, history, status)
+    settled = microseconds(now - grace)
+    differences = [
+        each
+        for each in books.differences(settled)
+        if not (audit.unread and each.kind is Kind.NO_AUDIT)
+    ]
+    return Reconciled(
+        period=period,
+        grace=grace,
+        sums=books.sums(),
+        differences=differences,
+        under_way=books.under_way(settled),
+        bucket=audit.bucket,
+        unread=audit.unread,
+        scanned=scan,
+    )
+
+
+def check_totals(books: Books, ledger: Ledger, begin: datetime, end: datetime) -> None:
+    """See to it that the entries that were read are all that the ledger has.
+
+    Raises:
+        OpsError: they are not.
+    """
+    if books.ledger_totals(microseconds(end)) != ledger.totals(begin, end):
+        raise OpsError(
+            "the entries that the ledger showed do not add up to its own totals of the same "
+            "period: run it again; if it stays so, somebody changes the ledger"
+        )
+
+
+def _read_audit(
+    books: Books, audit: AuditRecords, period: Period, now: datetime, status: Status
+) -> None:
+    last = datetime.fromisoformat(books.last_delivery() or period.end.isoformat())
+    until = min(max(last, period.end) + _LATE, now)
+    _add_audited(books, audit.stored_between(period.begin, until), period, status)
+    # With objects unread, that records are lacking says nothing about when they were stored.
+    if until < now and not audit.unread and books.lack_audit():
+        late = min(until + _LATEST, now)
+        _add_audited(books, audit.stored_between(until, late), period, status)
+
+
+def _add_audited(books: Books, found: Iterator[Found], period: Period, status: Status) -> None:
+    for number, each in enumerate(found, 1):
+        record = each.record
+        item, at = record.get("item", {}), record["keys"]["timestamp"]
+        created = microseconds(datetime.fromisoformat(record["created_at"]))
+        # DynamoDB tells the second.
+        begin, end = microseconds(period.begin.replace(microsecond=0)), microseconds(period.end)
+        if record["anomaly"]:
+            if begin <= created < end:
+                told = f"of item {at} at {record['created_at']}"
+                id_ = record["keys"]["transaction_id"]
+                books.add_change(id_, created, record["event_name"], told)
+        elif isinstance(at, int) and period.has(at):
+            books.add_audited(item)
+        elif begin <= created < end:
+            books.add_faults("audit trail", item)
+        if number % 1000 == 0:
+            status.update(f"reading the audit trail: {number:,} records")
+
+
+def _read_history(books: Books, history: PaymentHistory, status: Status) -> None:
+    known, read = books.known(), 0
+    # Two items a payment: its request and its posting.
+    while some := list(islice(known, LARGEST_BATCH // 2)):
+        keys = {key for id_, at in some for key in ((id_, REQUEST), (id_, at))}
+        for item in history.items(keys):
+            if item["timestamp"] == REQUEST:
+                books.add_approval(item)
+            else:
+                books.add_posted(item)
+        read += len(some)
+        if read % 1000 == 0:
+            status.update(f"reading the history: {read:,} payments")
+
+
+def _period(
+    begin: datetime | None, end: datetime | None, last: timedelta | None, now: datetime
+) -> Period:
+    if last is not None:
+        if begin or end:
+            raise typer.BadParameter("--last stands instead of --from and --to")
+        return Period(begin=max(now - last, FIRST), end=now)
+    if begin is None and end is not None:
+        raise typer.BadParameter("--to needs --from")
+    if begin is None:
+        today = datetime.combine(now.date(), time(), UTC)
+        return Period(begin=today - timedelta(days=1), end=today)
+    begin = begin.replace(tzinfo=UTC)
+    if not FIRST <= begin < now:
+        raise typer.BadParameter(f"--from must be in the past, and not before {FIRST.date()}")
+    end = end.replace(tzinfo=UTC) if end else begin + timedelta(days=1)
+    if begin >= end:
+        raise typer.BadParameter("--from must be before --to")
+    return Period(begin=begin, end=min(end, now))
+
+
+def _show(console: Console, reconciled: Reconciled) -> None:
+    period = reconciled.period
+    console.print(f"Posted from {period.begin:%Y-%m-%d %H:%M:%S} to {period.end:%Y-%m-%d %H:%M:%S}")
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("currency")
+    for store in ("ledger", "history", "audit trail"):
+        table.add_column(store, justify="right")
+    for told in reconciled.sums:
+        cells = [told[name] for name in ("ledger", "history", "audit")]
+        currency = escape(told["currency"] or "none")
+        table.add_row(currency, *(f"{c['count']:,}: {c['sum']:,}" for c in cells))
+    if reconciled.sums:
+        console.print(table)
+        console.print("Payments: sums in minor units.")
+    else:
+        console.print("No payment was posted.")
+    if reconciled.under_way:
+        console.print(
+            f"{reconciled.under_way} posted in the last {reconciled.grace.seconds} s may yet get "
+            "their traces (--grace)."
+        )
+    for key, reason in list(reconciled.unread.items())[:_SHOWN]:
+        console.print(f"[red]✘[/] {escape(key)}: {escape(reason)}")
+    if len(reconciled.unread) > _SHOWN:
+        console.print(f"And {len(reconciled.unread) - _SHOWN:,} more.")
+    for line in reconciled.unjudged:
+        console.print(escape(line), soft_wrap=True)
+    if reconciled.differences:
+        found = Table(box=box.SIMPLE_HEAD)
+        for column in ("payment", "difference"):
+            found.add_column(column, overflow="fold", no_wrap=column == "payment")
+        for each in reconciled.differences[:_SHOWN]:
+            id_ = escape(each.transaction_id)
+            found.add_row(id_, f"[red]{each.kind}[/]: {escape(each.detail)}")
+        console.print(found)
+        more = len(reconciled.differences) - _SHOWN
+        if more > 0:
+            console.print(f"And {more:,} more: --json tells all.")
+        trail = in_days(datetime.now(UTC) - reconciled.period.begin)
+        console.print(
+            f"What happened to one of them: python -m ops payment ID --trail {trail}",
+            soft_wrap=True,
+        )
+    elif reconciled.held:
+        console.print("[green]✔[/] No difference.")

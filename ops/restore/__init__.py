@@ -1,0 +1,1 @@
+"""`restore-drill`: whether the backups bring production's records back."""

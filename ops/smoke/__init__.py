@@ -1,0 +1,1 @@
+"""`smoke`: real payments through the deployed API."""
