@@ -9,14 +9,15 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from assurance.assembly import StackTemplate
 from ops.console.failure import OpsError
 from ops.plan import change_sets, database, versions
 from ops.plan.change_sets import ChangeSet, Detail, Recreation
 from ops.plan.comparison import Certainty, Comparison, action_of
 from ops.plan.model import Action, Change, Report, Weight, in_order
-from ops.plan.states import NOTHING_THERE, UPDATABLE, way_out
 from ops.production.assembly import Assembly
-from ops.production.templates import StackTemplate, deployed
+from ops.production.states import NOTHING_THERE, UPDATABLE, way_out
+from ops.production.templates import deployed
 
 
 @dataclass(frozen=True)
