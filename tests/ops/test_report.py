@@ -198,8 +198,8 @@ def test_costs_add_up(facts: Facts, page: Xml.Element) -> None:
     assert float(last) == priced.total
 
 
-def test_costs_agree_with_the_readme(facts: Facts) -> None:
-    text = (ROOT / "README.md").read_text()
+def test_costs_agree_with_the_page(facts: Facts) -> None:
+    text = (ROOT / "docs" / "deployment.md").read_text()
     (told,) = re.findall(r"About (\d+) USD a month in us-east-1 before the first payment", text)
     assert facts.costs.idle == pytest.approx(float(told), rel=0.03)
 
