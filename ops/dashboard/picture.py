@@ -68,6 +68,8 @@ def fingerprint(widgets: Sequence[Widget]) -> str:
     """SHA-256 of the widgets, whatever order their properties were written in."""
     document = json.dumps([asdict(widget) for widget in widgets], sort_keys=True)
     return hashlib.sha256(document.encode()).hexdigest()
+
+
 _PALETTE: Final = 64
 """Colours of a picture: a third of the size of all colours, and no eye sees a difference."""
 

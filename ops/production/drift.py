@@ -86,7 +86,7 @@ def differences(
         if of_rules:
             yield from _of_rules(clients, resources, stack, drift, of_rules)
     for each in parts:
-        found = _told(each)
+        found = _difference_text(each)
         match drift.get("ResourceType"), _name(each):
             case "AWS::ApiGateway::Stage", "Tags":
                 yield Difference(
@@ -105,7 +105,7 @@ def differences(
                 yield Difference(found=found)
 
 
-def _told(difference: Item) -> str:
+def _difference_text(difference: Item) -> str:
     path, now, before = map(difference.get, ("PropertyPath", "ActualValue", "ExpectedValue"))
     return f"{path} is {now} instead of {before}"
 
@@ -160,7 +160,7 @@ def _of_rules(
         if not (added or lost):  # in no way that is known here: told as it came
             for each in parts:
                 if _name(each) == kind:
-                    yield Difference(found=_told(each), mend=mend)
+                    yield Difference(found=_difference_text(each), mend=mend)
 
 
 def _properties(drift: Item, which: str) -> Item:
