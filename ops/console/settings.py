@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import fields
 
 import typer
 
@@ -20,7 +19,7 @@ def checked(given: list[str] | None) -> list[str]:
     Raises:
         typer.BadParameter: one is not ``KEY=VALUE``, or no setting.
     """
-    known = [setting.name for setting in fields(ProductionConfig)]
+    known = list(ProductionConfig.model_fields)
     for each in given or []:
         if not re.fullmatch(r"[^=\s]+=.+", each):
             raise typer.BadParameter(f"{each!r} is not KEY=VALUE")

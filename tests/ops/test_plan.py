@@ -11,7 +11,6 @@ import io
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -767,7 +766,7 @@ def test_a_refusal_of_another_network_says_why_and_which_settings_to_keep(
     told = output.getvalue()
     assert f"It ({resource_type}) would be replaced, which cannot succeed: " in told
     assert f"Keep {' and '.join(settings)} as " in told
-    assert set(settings) <= {setting.name for setting in fields(ProductionConfig)}
+    assert set(settings) <= ProductionConfig.model_fields.keys()
     assert "--allow-replacement" not in told
 
 

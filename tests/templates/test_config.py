@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -120,7 +119,7 @@ def test_connections_are_left_for_those_who_read_the_ledger() -> None:
 @settings(deadline=None)
 @given(
     st.dictionaries(
-        st.sampled_from([setting.name for setting in dataclasses.fields(ProductionConfig)]),
+        st.sampled_from(list(ProductionConfig.model_fields)),
         st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.lists(st.text())),
     )
 )
