@@ -96,6 +96,7 @@ docs: setup ## Write the pages of docs/ that are made from code
 	@python -m assurance.compliance
 	@python -m assurance.permissions
 	@python -m assurance.alerting
+	@python -m assurance.settings
 
 dashboard: setup ## Draw the CloudWatch dashboard, with sample data, to docs/dashboard.png
 	@python -m ops dashboard $(ARGS)

@@ -56,6 +56,16 @@ def _tag(default: str) -> Any:
     return _setting(default, allowed, pattern=r"^[A-Za-z0-9 _.:/=+@-]{1,128}$")
 
 
+_OF_THE_CDK = re.compile(
+    # feature flags, and what the command line says of itself
+    "(@aws-cdk[a-z-]*/|aws:|aws-cdk:).+|acknowledged-issue-numbers|cli-telemetry|cdk-migrate"
+    "|assets-ecr-repository-name"
+    # what it has looked up, and keeps in cdk.context.json
+    "|(ami|availability-zones|cc-api-provider|endpoint-service-availability-zones|hosted-zone"
+    "|key-provider|load-balancer|load-balancer-listener|plugin|security-group|ssm|vpc-provider):.+"
+)
+"""Context keys of the CDK's libraries and command line."""
+
 _PERCENT = (1, 99, "percent")
 _Zone = Annotated[str, Field(pattern="^us-east-1[a-f]$")]
 
@@ -188,7 +198,7 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     """Below. A day's burst is almost used up; then a t3 has a sixth of its throughput left."""
     alarm_table_errors: int = _whole(10, 1, 1_000_000, "errors a minute")
     """Of each operation. The SDK tries a call three times, so that a few are one call's."""
-    alarm_nat_drops_per_million: int = _whole(100, 1, 1_000_000, "per million")
+    alarm_nat_drops_per_million: int = _whole(100, 1, 1_000_000, "dropped packets in a million")
     """AWS asks to look into it above 0.01 % of the packets."""
     alarm_blocked_requests: int = _whole(500, 1, 10_000_000, "requests a minute")
     """The internet's background noise is a few a minute; this is somebody at work."""
@@ -248,19 +258,20 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
         try:
             config = cls.model_validate(given)
         except ValidationError as error:
-            wrong = {str(each["loc"][0]): None for each in error.errors()}
+            wrong = dict.fromkeys(str(each["loc"][0]) for each in error.errors())
             mistakes += (
                 f"{name} is {given[name]!r}; allowed is {allowed(name)}." for name in wrong
             )
             # Settings that are wrong by themselves keep their default here, so that one message
             # also tells what does not fit together.
-            config = cls.model_validate({name: given[name] for name in given.keys() - wrong})
+            config = cls.model_validate({name: given[name] for name in given.keys() - wrong.keys()})
         mistakes += config._contradictions()
         if mistakes:
             raise ConfigurationError(
                 "The configuration cannot be deployed:\n"
                 + "\n".join(f"  - {mistake}" for mistake in mistakes)
-                + "\nCorrect it in cdk.json (context) or in the -c options."
+                + "\nCorrect it in the -c options, cdk.json, cdk.context.json or ~/.cdk.json."
+                + "\ndocs/settings.md lists all settings."
             )
         return config
 
@@ -320,13 +331,12 @@ def reason(name: str) -> str:
 
 
 def unknown_keys(context: Iterable[str]) -> list[str]:
-    """What to say of keys that are mistyped, it seems."""
+    """What to say of keys that are neither settings nor the CDK's own: nothing would read them."""
     known = list(ProductionConfig.model_fields)
     found = []
     for key in context:
-        if key in known or not re.fullmatch(r"[A-Za-z_]+", key):
-            continue
-        near = difflib.get_close_matches(key.lower(), known, n=1)
-        if near:
-            found.append(f"{key} is not a setting; did you mean {near[0]}?")
+        if key not in known and not _OF_THE_CDK.fullmatch(key):
+            plain = re.sub(r"\W+", "_", key.lower())
+            (near,) = difflib.get_close_matches(plain, known, n=1, cutoff=0)
+            found.append(f"{key} is not a setting; did you mean {near}?")
     return found
