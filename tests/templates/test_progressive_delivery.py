@@ -13,6 +13,7 @@ from release_test.trial import REQUESTS
 
 from assurance.permissions.policies import Policies
 from assurance.permissions.templates import REGION, Templates
+from building_blocks.operations import OPERATIONS
 from tests.synthesis import Resource, Synthesized
 from tests.templates.test_requirements import PAYMENT_FUNCTIONS, as_list, function, statements
 
@@ -413,6 +414,9 @@ def test_a_new_version_is_tried_before_clients_reach_it(
     hook = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["BeforeAllowTrafficHook"]
     assert function(synthesized, hook)["Description"].startswith("Tries the versions of a release")
     assert name in REQUESTS
+    tried, _ = REQUESTS[name]
+    served = [(each.method, each.path) for each in OPERATIONS if each.function == name]
+    assert not served or (tried["httpMethod"], tried["resource"]) in served
 
 
 def test_the_hook_can_be_called_for_all_functions_at_once_and_has_time(
