@@ -89,7 +89,8 @@ def test_every_schema_is_an_operations() -> None:
     named = {each.request for each in OPERATIONS if each.request} | {
         answer.schema for each in OPERATIONS for answer in each.answers
     }
-    assert {path.stem for path in SCHEMAS.glob("*.json")} == {*named, "problem"}
+    files = {path.stem for path in SCHEMAS.glob("*.json")}
+    assert files == {*named, "problem"}, "lambda_code/payments/schemas/: a file for each"
 
 
 def test_the_examples_transaction_is_the_one_that_its_request_gets() -> None:
