@@ -336,8 +336,8 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
             "NIST.800.53.R5-APIGWCacheEnabledAndEncrypted",
             "PCI.DSS.321-APIGWCacheEnabledAndEncrypted",
         ],
-        "Answers about payments must not come from a cache: the two POSTs change state, and "
-        "the status is asked for to learn what is true now. What is not cached is not stored.",
+        "Answers about payments must not come from a cache: a request changes state, or asks for "
+        "what is true now. What is not cached is not stored.",
     ),
     *_accept(
         _STAGE,
