@@ -8,16 +8,16 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from assurance.assembly import NESTED_STACK
 from config import ProductionConfig
 from ops.console.checks import Check
 from ops.console.failure import code
-from ops.plan.states import way_out
 from ops.preflight.judgement import judged, unseen
 from ops.preflight.needs import Needs
 from ops.production.assembly import STACK
 from ops.production.questions import Clients
 from ops.production.stack import REGION, Resource
-from ops.production.templates import NESTED_STACK
+from ops.production.states import way_out
 
 _BOOTSTRAP: Final = "CDKToolkit"
 

@@ -19,11 +19,11 @@ from assurance.permissions.matrix import MATRIX
 from assurance.permissions.row import Decision
 from config import ProductionConfig
 from ops.production.assembly import PROJECT, Assembly
+from ops.production.drift import RULE_ENDS
 from ops.report import built as building
 from ops.report.built import Built, at, kind, layer, path
 from ops.report.costs import Costs, costs, is_free
 from ops.report.requirements import CONTROLS, REQUIREMENTS, Requirement
-from ops.verify.false_drift import RULE_ENDS
 
 _UNTAGGED: Final = "only the stack's"
 _ANY_PORT: Final = "all"

@@ -23,19 +23,21 @@ import typer
 from botocore.stub import ANY, Stubber
 from rich.console import Console
 
+from assurance.assembly import NESTED_STACK, StackTemplate, synthesized
 from config import ProductionConfig
 from ops.cli import main
 from ops.console import settings
 from ops.console.ending import Stopped
 from ops.console.failure import OpsError
-from ops.plan import change_sets, presentation, states
+from ops.plan import change_sets, presentation
 from ops.plan import command as cli
 from ops.plan.comparison import Comparison
 from ops.plan.marks import STATEFUL, is_security, objections
 from ops.plan.model import Action, Change, Remark, Report, Source, Weight
 from ops.plan.review import Deployed, combine, look
+from ops.production import states
 from ops.production.assembly import Assembly
-from ops.production.templates import StackTemplate, deployed, synthesized
+from ops.production.templates import deployed
 from tests.environment import PROJECT
 
 ROOT = "Shop"
@@ -960,19 +962,14 @@ def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
 
 def test_an_assembly_is_read_with_its_nested_templates(tmp_path: Path) -> None:
     child = {"Resources": {"Orders": TABLE}}
-    nested = {"Type": "AWS::CloudFormation::Stack", "Metadata": {"aws:asset:path": "child.json"}}
-    (tmp_path / "root.json").write_text(json.dumps({"Resources": {"Data": nested}}))
+    nested = _resource(NESTED_STACK, TemplateURL={"Fn::Sub": "https://assets-${Where}/0a1b.json"})
+    (tmp_path / "Shop.template.json").write_text(json.dumps({"Resources": {"Data": nested}}))
     (tmp_path / "child.json").write_text(json.dumps(child))
-    template = synthesized(tmp_path, "root.json")
+    assets = {"0a1b": {"source": {"path": "child.json"}}, "c2d3": {"source": {"path": "asset.zip"}}}
+    (tmp_path / "Shop.assets.json").write_text(json.dumps({"files": assets}))
+    template = synthesized(tmp_path / "Shop.template.json")
     assert template.children["Data"].body == child
     assert list(template.paths(ROOT)) == ["Shop", "Shop/Data"]
-
-
-def test_an_assembly_without_the_names_of_its_files_is_refused(tmp_path: Path) -> None:
-    nested = {"Type": "AWS::CloudFormation::Stack"}
-    (tmp_path / "root.json").write_text(json.dumps({"Resources": {"Data": nested}}))
-    with pytest.raises(OpsError, match="asset metadata"):
-        synthesized(tmp_path, "root.json")
 
 
 def test_a_deployed_template_is_read_with_what_its_resources_are_called() -> None:
