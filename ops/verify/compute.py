@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from building_blocks.operations import OPERATIONS
 from ops.console.failure import code
 from ops.production.questions import Clients
 from ops.production.templates import properties
@@ -17,11 +18,7 @@ from ops.verify.subjects import Subjects
 _MEMORY_MB: Final = 512
 _TIMEOUT_SECONDS: Final = 30
 _OLDEST_PYTHON: Final = (3, 8)
-_PATHS: Final = {
-    "/validate": "payment-validator",
-    "/process": "payment-processor",
-    "/status": "",
-}
+_PATHS: Final = {each.path: each.function for each in OPERATIONS} | {"/status": ""}
 """R7: the function of R5 behind each path; of the status none is asked for."""
 
 _ALL_METHODS: Final = "*/*"

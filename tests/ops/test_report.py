@@ -369,6 +369,22 @@ def test_the_picture_shows_every_function_and_stays_in_its_frame(facts: Facts) -
             assert x == other_x or y == other_y
 
 
+def test_the_picture_writes_the_whole_path_of_a_method(facts: Facts) -> None:
+    (child,) = (
+        each
+        for each in facts.built.of("ApiGateway::Resource")
+        if each.properties["PathPart"] == "process"
+    )
+    (parent,) = (
+        each
+        for each in facts.built.of("ApiGateway::Resource")
+        if each.properties["PathPart"] == "validate"
+    )
+    below = altered(facts.built, child.logical_id, ParentId={"Ref": parent.logical_id})
+    lines = [line for box in draw(below).boxes for line in box.lines]
+    assert "POST /validate · POST /validate/process · GET /status" in lines
+
+
 def test_the_picture_tells_who_calls_whom(facts: Facts) -> None:
     assert {arrow.words for arrow in draw(facts.built).arrows} >= {
         "the API invokes payment-validator",
