@@ -490,6 +490,6 @@ NOT_HERE = "no version 2; nothing here waits for it"
 def test_the_aws_cli_is_there_for_the_runbooks(
     monkeypatch: pytest.MonkeyPatch, told: str, emulated: bool, verdict: Verdict, found: str
 ) -> None:
-    monkeypatch.setattr(tools, "_told", lambda *_command: told)
+    monkeypatch.setattr(tools, "_output_of", lambda *_command: told)
     check = tools.aws_cli(emulated)
     assert (check.verdict, check.found) == (verdict, found)
