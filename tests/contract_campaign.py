@@ -22,8 +22,7 @@ LEFT_OUT = "unsupported_method"
 # Operation, status and a problem's code.
 Answered = set[tuple[str, ...]]
 
-# Without these a campaign has proven nothing. An operation's first answer may need a link that
-# leads to it from another's (operations.json).
+# Without these a campaign has proven nothing.
 MUST_BE_SEEN: Answered = {
     *((each.name, str(each.answers[0].status), "") for each in OPERATIONS),
     ("validate", "400", "invalid_request"),

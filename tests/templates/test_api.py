@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from aws_cdk.assertions import Template
 from building_blocks import operations
 from building_blocks.operations import OPERATIONS
 from config import ProductionConfig
+from nested.compute import api
 from nested.compute.api import PaymentsApi
 from tests.synthesis import Synthesized, project_context
 
@@ -42,6 +44,15 @@ def deployment_id() -> str:
 
 def test_same_contract_is_the_same_deployment() -> None:
     assert deployment_id() == deployment_id()
+
+
+def test_an_operation_of_no_function_is_told_with_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stray = replace(OPERATIONS[0], name="refund", function="payment-refunder")
+    monkeypatch.setattr(api, "OPERATIONS", [*OPERATIONS, stray])
+    with pytest.raises(ValueError, match=r"operations\.json: refund is to be .* payment-refunder"):
+        deployment_id()
 
 
 @pytest.mark.parametrize("name", [each.body for each in OPERATIONS if each.body])
