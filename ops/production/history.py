@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 
-from boto3.dynamodb.types import TypeDeserializer
-
 from ops.production.stack import Production
+from payments.attributes import from_item
 
 # All but payment_method_token and fingerprint: these never leave the table.
 SHOWN: Final = (
@@ -67,7 +65,7 @@ class PaymentHistory:
             ConsistentRead=True,
             **_PROJECTION,
         )
-        return [_plain(item) for page in pages for item in page["Items"]]
+        return [from_item(item) for page in pages for item in page["Items"]]
 
     def items(self, keys: Iterable[Key]) -> list[Item]:
         """Those of the items that there are, in no order; LARGEST_BATCH at most."""
@@ -77,7 +75,7 @@ class PaymentHistory:
             answer = self.dynamodb.batch_get_item(
                 RequestItems={self.table: {"Keys": asked, "ConsistentRead": True, **_PROJECTION}}
             )
-            found += map(_plain, answer["Responses"].get(self.table, []))
+            found += map(from_item, answer["Responses"].get(self.table, []))
             asked = answer.get("UnprocessedKeys", {}).get(self.table, {}).get("Keys", [])
         return found
 
@@ -85,7 +83,7 @@ class PaymentHistory:
         """Every item: reads the whole table."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.table, **_PROJECTION)
         for page in pages:
-            yield from map(_plain, page["Items"])
+            yield from map(from_item, page["Items"])
 
     def posted_between(self, begin: int, end: int) -> Iterator[Item]:
         """The items of postings in a period, in microseconds: reads the whole table."""
@@ -97,7 +95,7 @@ class PaymentHistory:
             **_PROJECTION,
         )
         for page in pages:
-            yield from map(_plain, page["Items"])
+            yield from map(from_item, page["Items"])
 
 
 def request_of(items: Iterable[Item]) -> Item:
@@ -201,23 +199,3 @@ def shortened(value: Any) -> str:
     """An attribute's value, for a line of text."""
     text = repr(value)
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
-
-
-def _plain(item: Mapping[str, Any]) -> Item:
-    deserialize = TypeDeserializer().deserialize
-    return {name: _json(deserialize(value)) for name, value in item.items()}
-
-
-def _json(value: Any) -> Any:
-    match value:
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else str(value)
-        case list():
-            return [_json(each) for each in value]
-        case dict():
-            return {name: _json(each) for name, each in value.items()}
-        case None | bool() | str():
-            return value
-        case set():
-            return sorted(map(str, value))
-    return str(value)  # binary
