@@ -1,69 +1,26 @@
 """The payment's history in DynamoDB: items are added, never updated or deleted.
 
-Table keys: transaction_id (S), timestamp (N). Item 0 is the request with its decision; every
-later state is one item more, timestamp in microseconds since 1970; only the acceptance of a queued
-payment has a fixed place too, 1. Attribute `state` tells which: approved, declined, queued, posted.
+Table keys: transaction_id (S), timestamp (N). Which items there are is told in states.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from payments.attributes import from_attribute, to_attribute, to_item
-
-REQUEST_TIMESTAMP, ACCEPTANCE_TIMESTAMP = 0, 1
-APPROVED = "approved"
-DECLINED = "declined"
-QUEUED = "queued"
-POSTED = "posted"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaymentRequest:
-    """Item 0: what was asked for, and what was decided.
-
-    What has a default is not needed to process the payment: another release's item may lack it.
-
-    Attributes:
-        amount: minor units.
-        fingerprint: of the request as it was sent (identifiers.fingerprint).
-        state: APPROVED or DECLINED.
-        decided_at, expires_at: RFC 3339.
-    """
-
-    transaction_id: str
-    merchant_id: str
-    amount: int
-    currency: str
-    payment_method_token: str = ""
-    reference: str = ""
-    idempotency_key: str = ""
-    fingerprint: str
-    state: str
-    reasons: list[str] = field(default_factory=list)
-    decided_at: str = ""
-    expires_at: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Posting:
-    """What the history was told of the payment's entry in the ledger.
-
-    Attributes:
-        timestamp: microseconds since 1970.
-        amount: minor units.
-    """
-
-    timestamp: int
-    entry_id: str
-    merchant_id: str
-    amount: int
-    currency: str
+from payments.states import (
+    ACCEPTANCE_TIMESTAMP,
+    POSTED,
+    QUEUED,
+    REQUEST_TIMESTAMP,
+    PaymentRequest,
+    Posting,
+)
 
 
 @dataclass(frozen=True)

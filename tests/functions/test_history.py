@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.attributes import from_attribute, from_item, to_attribute, to_item
-from payments.history import APPROVED, History, PaymentRequest, Posting
+from payments.history import History
+from payments.states import APPROVED, PaymentRequest, Posting
 
 TABLE = "payment-transactions"
 REQUEST = PaymentRequest(

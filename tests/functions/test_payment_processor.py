@@ -16,9 +16,10 @@ from payment_processor.outbox import check_balance, measure, sweep
 from ledger.posting import Backlog, Entry, OutboxEvent, told_entry
 from ledger.session import LedgerBusyError, LedgerRefusedError, LedgerUnavailableError
 from payments.attributes import to_item
-from payments.history import DECLINED, Payment, PaymentRequest, Posting
+from payments.history import Payment
 from payments.moments import now
 from payments.problems import Problem
+from payments.states import DECLINED, PaymentRequest, Posting
 from tests.functions.conftest import Metrics
 from tests.functions.test_history import REQUEST
 

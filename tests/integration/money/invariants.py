@@ -19,6 +19,7 @@ from pg8000.native import Connection  # type: ignore[import-untyped]
 
 from ops.audit_trail.verification import Verifier
 from payments.attributes import from_item
+from payments.states import APPROVED, is_posting
 from tests.integration.money.stores import connect
 from tests.integration.money.world import World
 from tests.tally import tally
@@ -57,9 +58,7 @@ def check_recovered(world: World) -> None:
     assert not lost, f"I2: promised, and neither posted nor given up: {lost}"
 
     assert undelivered == 0, "I3: events are left in the outbox"
-    told = [
-        (item["transaction_id"], item["entry_id"]) for item in history if item["state"] == "posted"
-    ]
+    told = [(item["transaction_id"], item["entry_id"]) for item in history if is_posting(item)]
     assert sorted(told) == sorted(posted.items()), "I3: the history is not the ledger's"
     expected = Counter(json.dumps(item, sort_keys=True) for item in history)
     found = Counter(json.dumps(record["item"], sort_keys=True) for record in audited)
@@ -99,7 +98,7 @@ def _check_ledger(world: World, connection: Connection) -> None:
             continue
         amount, currency = decided["amount"], decided["currency"]
         payable = f"merchant-payable/{decided['merchant_id']}/{currency}"
-        assert decided["decision"] == "approved", "I1: a declined payment is posted"
+        assert decided["decision"] == APPROVED, "I1: a declined payment is posted"
         assert found == [
             (f"clearing-receivable/{currency}", "debit", amount, currency),
             (payable, "credit", amount, currency),
