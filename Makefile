@@ -42,7 +42,7 @@ REQUIREMENTS := requirements.txt requirements-dev.txt $(wildcard lambda_code/*/r
 LOCKS := $(wildcard lambda_code/*/requirements.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local test acceptance check unit integration e2e drills soak synth snapshots docs dashboard lock audit plan deploy preflight verify \
+.PHONY: help setup local test acceptance check unit integration e2e drills soak synth generated snapshots docs dashboard lock audit plan deploy preflight verify \
 	smoke reconcile report alertdrill restoredrill clean
 
 help: ## Explain the targets
@@ -89,11 +89,14 @@ synth: setup ## Write the CloudFormation templates to cdk.out/
 snapshots: setup ## Accept the templates as they are now (review the diff of snapshots/)
 	@python -m pytest tests/templates/test_snapshots.py --snapshot-update --quiet $(ARGS)
 
+generated: docs snapshots dashboard ## Write everything that is generated: pages, snapshots, the dashboard's picture
+
 docs: setup ## Write the pages of docs/ that are made from code
 	@PYTHONPATH=lambda_code python -m assurance.api_docs
 	@python -m assurance.compliance
 	@python -m assurance.permissions
 	@python -m assurance.alerting
+	@python -m assurance.settings
 
 dashboard: setup ## Draw the CloudWatch dashboard, with sample data, to docs/dashboard.png
 	@python -m ops dashboard $(ARGS)

@@ -305,7 +305,7 @@ def checks(seen: Evidence) -> Iterator[Check]:
         "DynamoDB: request and posting, same id and amount",
         [item.get("state") for item in seen.history] == ["approved", "posted"]
         and all(_item_money(item) == money for item in seen.history),
-        ", ".join(f"{item.get('state')} {_told_money(item)}" for item in seen.history),
+        ", ".join(f"{item.get('state')} {_money_text(item)}" for item in seen.history),
     )
     audited = [found.record.get("item", {}) for found in seen.audit]
     yield Check(
@@ -328,7 +328,7 @@ def show(console: Console, seen: Evidence, judged: Sequence[Check]) -> None:
     console.print(ledger)
     items = _table("History (DynamoDB)", "timestamp", "state", "amount")
     for item in seen.history:
-        cells = (str(item["timestamp"]), str(item.get("state")), _told_money(item))
+        cells = (str(item["timestamp"]), str(item.get("state")), _money_text(item))
         items.add_row(*map(escape, cells))
     console.print(items)
     trail = _table("Audit trail (S3)", "event", "state", "object")
@@ -376,7 +376,7 @@ def _item_money(item: Json) -> tuple[int | None, str | None]:
     return (None if amount is None else int(amount)), item.get("currency")
 
 
-def _told_money(item: Json) -> str:
+def _money_text(item: Json) -> str:
     return " ".join(str(part) for part in _item_money(item))
 
 

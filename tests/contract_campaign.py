@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from assurance.api_docs.files import OPENAPI
+from building_blocks.operations import OPERATIONS
 from tests import contract_checks
 from tests.deployment import Production
 from tests.environment import PROJECT
@@ -21,16 +22,15 @@ LEFT_OUT = "unsupported_method"
 # Operation, status and a problem's code.
 Answered = set[tuple[str, ...]]
 
-# Without these a campaign has proven nothing.
+# Without these a campaign has proven nothing. An operation's first answer may need a link that
+# leads to it from another's (operations.json).
 MUST_BE_SEEN: Answered = {
-    ("validate", "200", ""),
+    *((each.name, str(each.answers[0].status), "") for each in OPERATIONS),
     ("validate", "400", "invalid_request"),
     ("validate", "409", "idempotency_key_reused"),
     ("validate", "415", "unsupported_media_type"),
-    ("process", "200", ""),
     ("process", "400", "invalid_request"),
     ("process", "409", "payment_declined"),
-    ("status", "200", ""),
 }
 
 
@@ -66,4 +66,4 @@ def keep_to_the_contract(production: Production, directory: Path, examples: int)
     )
     assert done.returncode == 0, done.stdout[-20_000:]
     answered = {tuple(line.split(" ")) for line in seen.read_text().splitlines()}
-    assert answered >= MUST_BE_SEEN
+    assert not MUST_BE_SEEN - answered

@@ -79,6 +79,14 @@ class Synthesized:
     def properties(self, resource_type: str) -> list[dict[str, Any]]:
         return [resource["Properties"] for _, _, resource in self.resources(resource_type)]
 
+    def api_path(self, method: dict[str, Any]) -> str:
+        """The whole path of one of the API's methods."""
+        path, place = "", method["ResourceId"]
+        while "Ref" in place:
+            resource = self.compute["Resources"][place["Ref"]]["Properties"]
+            path, place = f"/{resource['PathPart']}{path}", resource["ParentId"]
+        return path
+
     def only(self, resource_type: str, **having: Any) -> dict[str, Any]:
         """The properties of the one resource of a type, or of the one that has given values."""
         found = [

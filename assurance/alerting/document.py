@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -11,7 +10,7 @@ from typing import Final
 from assurance.alerting.critical_metrics import CRITICAL_METRICS, CriticalMetric
 from assurance.alerting.scenarios.verdict import Row
 from building_blocks.alert import Alert
-from config import ProductionConfig
+from config import ProductionConfig, reason
 from nested.observability.alarms import MetricAlarm
 from nested.observability.queries import QUERIES
 
@@ -48,35 +47,13 @@ def written(alerts: Sequence[Alert], rows: Iterable[Row]) -> dict[Path, str]:
     }
 
 
-def reasons() -> dict[str, str]:
-    """What the comment above each setting of ``config.py`` says, by the setting's name; settings
-    without a comment between them share one."""
-    found: dict[str, str] = {}
-    said: list[str] = []
-    used = False
-    for line in (PROJECT / "config.py").read_text(encoding="utf-8").splitlines():
-        if comment := re.match(r"    #(.*)", line):
-            text = comment[1].strip()
-            # What stands before an empty line of a comment is about the whole section.
-            said = [] if used or not text else said
-            said += [text] if text else []
-            used = False
-        elif setting := re.match(r"    (\w+): ", line):
-            found[setting[1]] = " ".join(said)
-            used = True
-        elif not line:
-            said = []
-    return found
-
-
 def _metrics(alerts: _ByName) -> str:
     head = ("critical metric", "alert", "severity", "threshold, and why", "bad minutes", "no data")
-    why = reasons()
     context = json.loads((PROJECT / "cdk.json").read_text(encoding="utf-8"))["context"]
     config = ProductionConfig.from_context(context)
 
     def limit(line: CriticalMetric) -> str:
-        settings = (f"`{name}` {getattr(config, name)}: {why[name]}" for name in line.settings)
+        settings = (f"`{name}` {getattr(config, name)}: {reason(name)}" for name in line.settings)
         return "<br>".join(settings) or line.limit
 
     return _table(

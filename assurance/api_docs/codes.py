@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from payments.problems import CODES, Problem
+
+ALL: Final = "all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +20,7 @@ class Code:
     Attributes:
         meaning: what has happened, for the client's developer.
         advice: what the client should do.
-        operations: which may answer it.
+        operations: which may answer it; ALL of them, also those that come later.
         gateway_responses: API Gateway's names of the cases in which it answers this itself.
     """
 
@@ -27,7 +29,7 @@ class Code:
     title: str
     meaning: str
     advice: str
-    operations: list[str]
+    operations: list[str] | str
     gateway_responses: list[str]
 
     def problem(self, errors: list[dict[str, str]] | None = None) -> dict[str, object]:
@@ -47,4 +49,4 @@ DECLINE_REASONS: dict[str, str] = {
 
 def of(operation: str) -> Iterator[Code]:
     """The problems that an operation may answer."""
-    return (known for known in PROBLEMS if operation in known.operations)
+    return (known for known in PROBLEMS if known.operations == ALL or operation in known.operations)

@@ -80,6 +80,34 @@ OPERATIONAL: Final = status("operational")
 DEGRADED: Final = status("degraded", ledger=3000)
 OUTAGE: Final = status("outage", transactions_table=2000)
 
+OF_OPERATIONS: Final[dict[str, dict[str, dict[str, Example]]]] = {
+    "validate": {
+        "request": {"payment": VALIDATE_REQUEST},
+        "200": {"approved": APPROVED, "declined": DECLINED},
+    },
+    "process": {
+        "request": {"payment": PROCESS_REQUEST},
+        "200": {"posted": POSTED},
+        "202": {"queued": QUEUED},
+    },
+    "status": {
+        "200": {"operational": OPERATIONAL, "degraded": DEGRADED},
+        "503": {"outage": OUTAGE},
+    },
+}
+"""By operation, then for its request and for each status of its answers: case → example."""
+
+
+def of(operation: str, what: str) -> dict[str, Example]:
+    """The examples of an operation's request, or of its answers with a status."""
+    try:
+        return OF_OPERATIONS[operation][what]
+    except KeyError:
+        raise ValueError(
+            f"OF_OPERATIONS in assurance/api_docs/examples.py has no example: {operation}, {what}"
+        ) from None
+
+
 INVALID_FIELDS: Final = [
     {"pointer": "/amount", "detail": "must be bigger than or equal to 1"},
     {"pointer": "", "detail": "must have no other members than the contract names"},

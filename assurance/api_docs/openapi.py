@@ -1,4 +1,4 @@
-"""The OpenAPI description, from the JSON Schemas, the table of codes and the examples.
+"""The OpenAPI description, from the tables of operations and codes, the schemas and the examples.
 
 OpenAPI 3.0.3: its schemas are those of JSON Schema draft 4, which API Gateway wants, and client
 generators know it best.
@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from assurance.api_docs import codes, examples
+from building_blocks.operations import OPERATIONS, Answer, Operation
 from payments.contract import SCHEMAS
 
 Json = dict[str, Any]
@@ -40,14 +41,10 @@ def document() -> Json:
             }
         ],
         "security": [{"ApiKey": []}],
-        "paths": {
-            "/validate": {"post": _validate()},
-            "/process": {"post": _process()},
-            "/status": {"get": _status()},
-        },
+        "paths": _paths(),
         "components": {
             "securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
-            "schemas": dict(sorted(_schema(path.stem) for path in SCHEMAS.glob("*.json"))),
+            "schemas": dict(sorted(map(_schema, _bodies()))),
         },
     }
 
@@ -59,87 +56,55 @@ def text() -> str:
     )
 
 
-def _validate() -> Json:
-    return {
-        "operationId": "validate",
-        "summary": "Decide whether a payment is approved",
-        "description": (
-            "The same merchant and idempotency key always get the same transaction and decision; "
-            "with other content they get 409."
-        ),
-        "requestBody": _request("validate_request", payment=examples.VALIDATE_REQUEST),
-        "responses": _responses(
-            "validate",
-            {
-                "200": _answer(
-                    "The payment is approved or declined.",
-                    "validate_response",
-                    approved=examples.APPROVED,
-                    declined=examples.DECLINED,
-                )
-                | {
-                    "links": {
-                        "Process": {
-                            "operationId": "process",
-                            "description": "Process the payment, if it is approved.",
-                            "requestBody": {"transaction_id": "$response.body#/transaction_id"},
-                        }
-                    }
-                },
-            },
-        ),
+def _bodies() -> set[str]:
+    """The schemas of requests and answers, but for those of parameters."""
+    answers = {answer.schema for each in OPERATIONS for answer in each.answers}
+    return {"problem"} | answers | {each.body for each in OPERATIONS if each.body}
+
+
+def _paths() -> Json:
+    paths: Json = {}
+    for each in OPERATIONS:
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each)
+    return paths
+
+
+def _operation(operation: Operation) -> Json:
+    told: Json = {"operationId": operation.name, "summary": operation.summary}
+    if operation.description:
+        told["description"] = operation.description
+    if operation.parameters:
+        told["parameters"] = _parameters(operation)
+    if operation.body:
+        shown = examples.of(operation.name, "request")
+        content = _content("application/json", operation.body, shown)
+        told["requestBody"] = {"required": True, "content": content}
+    answers = {str(each.status): _answer(operation, each) for each in operation.answers}
+    return told | {"responses": _responses(operation.name, answers)}
+
+
+def _parameters(operation: Operation) -> list[Json]:
+    schemas = operation.schema()["properties"]
+    (example,) = examples.of(operation.name, "request").values()
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": schemas[name],
+            "example": example[name],
+        }
+        for name in operation.parameters
+    ]
+
+
+def _answer(operation: Operation, answer: Answer) -> Json:
+    shown = examples.of(operation.name, str(answer.status))
+    told = {
+        "description": answer.meaning,
+        "content": _content("application/json", answer.schema, shown),
     }
-
-
-def _process() -> Json:
-    return {
-        "operationId": "process",
-        "summary": "Post an approved payment to the ledger, once",
-        "description": "However often it is asked for, the payment has one entry in the ledger.",
-        "requestBody": _request("process_request", payment=examples.PROCESS_REQUEST),
-        "responses": _responses(
-            "process",
-            {
-                "200": _answer(
-                    "The payment is in the ledger.", "process_response", posted=examples.POSTED
-                ),
-                "202": _answer(
-                    "The ledger cannot be reached now. The payment is accepted and will be posted.",
-                    "process_queued_response",
-                    queued=examples.QUEUED,
-                ),
-            },
-        ),
-    }
-
-
-def _status() -> Json:
-    return {
-        "operationId": "status",
-        "summary": "The state of what payments need",
-        "responses": _responses(
-            "status",
-            {
-                "200": _answer(
-                    "Payments can be accepted.",
-                    "status_response",
-                    operational=examples.OPERATIONAL,
-                    degraded=examples.DEGRADED,
-                ),
-                "503": _answer(
-                    "Payments cannot be accepted.", "status_response", outage=examples.OUTAGE
-                ),
-            },
-        ),
-    }
-
-
-def _request(schema: str, **shown: examples.Example) -> Json:
-    return {"required": True, "content": _content("application/json", schema, shown)}
-
-
-def _answer(description: str, schema: str, **shown: examples.Example) -> Json:
-    return {"description": description, "content": _content("application/json", schema, shown)}
+    return told | ({"links": answer.links} if answer.links else {})
 
 
 def _content(media_type: str, schema: str, shown: dict[str, examples.Example]) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from assurance.api_docs import codes
+from building_blocks.operations import OPERATIONS
 from payments.currencies import CURRENCIES
 
 
@@ -17,11 +18,17 @@ def problems() -> str:
                 f"`{known.code}`",
                 known.meaning,
                 known.advice,
-                ", ".join(f"`/{operation}`" for operation in known.operations),
+                _answering(known),
             )
             for known in codes.PROBLEMS
         ),
     )
+
+
+def _answering(known: codes.Code) -> str:
+    if known.operations == codes.ALL:
+        return codes.ALL
+    return ", ".join(f"`{each.path}`" for each in OPERATIONS if each.name in known.operations)
 
 
 def decline_reasons() -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from building_blocks.operations import OPERATIONS
+
 
 @dataclass(frozen=True, order=True)
 class Acknowledgement:
@@ -44,8 +46,7 @@ _LOG_GROUP = "arn:aws:logs:us-east-1:<AWS::AccountId>:log-group"
 _RELEASE_TEST = "PaymentsProd/ReleaseTest"
 _RELEASE_TEST_FUNCTION = f"{_RELEASE_TEST}/Function/Resource"
 _METHODS = [
-    f"{_COMPUTE}/Api/RestApi/Default/{method}/Resource"
-    for method in ("validate/POST", "process/POST", "status/GET")
+    f"{_COMPUTE}/Api/RestApi/Default{each.path}/{each.method}/Resource" for each in OPERATIONS
 ]
 _POLICIES_OF_FUNCTIONS_IN_VPC = [
     f"{_DATA}/LedgerReader/Role/Policy/Resource",
@@ -335,8 +336,8 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
             "NIST.800.53.R5-APIGWCacheEnabledAndEncrypted",
             "PCI.DSS.321-APIGWCacheEnabledAndEncrypted",
         ],
-        "Answers about payments must not come from a cache: the two POSTs change state, and "
-        "the status is asked for to learn what is true now. What is not cached is not stored.",
+        "Answers about payments must not come from a cache: a request changes state, or asks for "
+        "what is true now. What is not cached is not stored.",
     ),
     *_accept(
         _STAGE,

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-Document = Mapping[str, Any]
+from assurance.assembly import NESTED_STACK, Document, synthesized
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def read(root: Path) -> list[Resource]:
 
     What a nested stack is handed as a parameter stands as the reference that its owner has.
     """
-    templates = _templates(root)
+    templates = {each.file: each.body for each in synthesized(root).with_nested() if each.file}
     handed_over = _handed_over(templates.values())
     return [
         Resource(
@@ -53,19 +53,6 @@ def read(root: Path) -> list[Resource]:
     ]
 
 
-def _templates(root: Path) -> dict[Path, dict[str, Any]]:
-    """A stack's template, and those of its nested stacks, which are among its assets."""
-    assets = json.loads(
-        (root.parent / root.name.replace(".template.", ".assets.")).read_text(encoding="utf-8")
-    )
-    sources = [asset["source"]["path"] for asset in assets["files"].values()]
-    nested = sorted(source for source in sources if source.endswith(".nested.template.json"))
-    return {
-        file: json.loads(file.read_text(encoding="utf-8"))
-        for file in (root, *map(root.with_name, nested))
-    }
-
-
 def _handed_over(templates: Collection[Mapping[str, Any]]) -> dict[str, Any]:
     """Parameters of nested stacks, with what they are set to: the value of another's output, or a
     reference to a resource of the owner's."""
@@ -78,7 +65,7 @@ def _handed_over(templates: Collection[Mapping[str, Any]]) -> dict[str, Any]:
         parameter: outputs.get(value.get("Fn::GetAtt", [None, None])[1], value)
         for template in templates
         for definition in template["Resources"].values()
-        if definition["Type"] == "AWS::CloudFormation::Stack"
+        if definition["Type"] == NESTED_STACK
         for parameter, value in definition["Properties"].get("Parameters", {}).items()
         if isinstance(value, dict)
     }

@@ -16,10 +16,11 @@ PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "permissions.md"
 _INTRODUCTION: Final = """\
 # Who may do what
 
-Written by `make docs` from the package `permissions`; change it there.
+Written by `make docs` from `assurance/permissions/`; change it there.
 
 Each line is a request and what must become of it. The lines are written by hand, as the
-specification; a test has a policy engine,
+specification, but for those of the API's methods (`lambda_code/payments/operations.json`); a test
+has a policy engine,
 [`@cloud-copilot/iam-simulate`](https://www.npmjs.com/package/@cloud-copilot/iam-simulate), decide
 on all {rows} requests by the synthesized templates: the policies of the roles, their permissions
 boundary, and the policies of buckets, queues, topic, keys, functions and roles. It decides as AWS

@@ -5,12 +5,13 @@ Only what policies name is known here; anything else is a ValueError, never a gu
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from assurance.assembly import NESTED_STACK, Document, synthesized
 
 Json = dict[str, Any]
 
@@ -20,7 +21,6 @@ ACCOUNT: Final = "111122223333"
 REGION: Final = "us-east-1"
 
 ROOT: Final = "PaymentsProd"
-_STACK: Final = "AWS::CloudFormation::Stack"
 
 STACK_ID: Final = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{ROOT}/0a1b2c3d-4e5f-6071"
 """The root's; no policy names a nested stack's."""
@@ -111,19 +111,15 @@ class Resource:
 class Templates:
     """The root template and its nested ones, by the logical ids of their stacks."""
 
-    def __init__(self, by_stack: Mapping[str, Json]) -> None:
+    def __init__(self, by_stack: Mapping[str, Document]) -> None:
         self.by_stack = by_stack
 
     @classmethod
     def of(cls, folder: Path) -> Templates:
         """:param folder: a cloud assembly, such as ``cdk.out``."""
-        root = _template(folder, f"{ROOT}.template.json")
-        nested = {
-            logical_id: _template(folder, f"{ROOT}{logical_id}*.nested.template.json")
-            for logical_id, resource in root["Resources"].items()
-            if resource["Type"] == _STACK
-        }
-        return cls({ROOT: root, **nested})
+        root = synthesized(folder / f"{ROOT}.template.json")
+        nested = {name: child.body for name, child in root.children.items()}
+        return cls({ROOT: root.body, **nested})
 
     def resources(self, *types: str) -> Iterator[Resource]:
         for stack, template in self.by_stack.items():
@@ -140,7 +136,7 @@ class Templates:
 
     def value(self, resource: Resource, attribute: str) -> str:
         """What ``Fn::GetAtt`` of a resource is, or with ``Ref`` that."""
-        if resource.type == _STACK:
+        if resource.type == NESTED_STACK:
             output = attribute.removeprefix("Outputs.")
             outputs = self.by_stack[resource.logical_id]["Outputs"]
             return str(self.resolved(outputs[output]["Value"], resource.logical_id))
@@ -191,9 +187,3 @@ class Templates:
     def _resource(self, name: str, stack: str) -> Resource:
         definition = self.by_stack[stack]["Resources"][name]
         return Resource(stack, name, definition["Type"], definition.get("Properties", {}))
-
-
-def _template(folder: Path, pattern: str) -> Json:
-    (file,) = folder.glob(pattern)
-    template: Json = json.loads(file.read_text(encoding="utf-8"))
-    return template

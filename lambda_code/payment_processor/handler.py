@@ -1,4 +1,4 @@
-"""payment-processor: POST /process, GET /status, the retry queue and the outbox sweep.
+"""payment-processor: what operations.json has it serve, the retry queue and the outbox sweep.
 
 Environment: TRANSACTIONS_TABLE, RETRY_QUEUE_URL, LEDGER_HOST, LEDGER_PORT, LEDGER_DATABASE,
 LEDGER_USER.
@@ -29,9 +29,7 @@ from payment_processor.status import OUTAGE, StatusReporter
 from payments import metrics
 from payments.api import ProxyResponse, respond, serve
 from payments.clients import impatient_client, session
-from payments.contract import read_request
 from payments.history import History
-from payments.problems import Problem
 
 logger = Logger()
 
@@ -60,7 +58,14 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
             logger.exception("outbox not swept: the ledger is not available")
             return {"delivered": 0}
     unawaited = _unawaited(event, context)
-    return serve(event, logger, lambda: _route(event, lambda seconds: has(seconds + unawaited)))
+    return serve(
+        event,
+        logger,
+        {
+            "process": lambda request: _process(request, lambda left: has(left + unawaited)),
+            "status": lambda _: _status(),
+        },
+    )
 
 
 def _unawaited(event: dict[str, Any], context: Any) -> float:
@@ -85,17 +90,8 @@ def _sweep(has: Callable[[float], Callable[[], bool]]) -> dict[str, Any]:
     return {"delivered": swept}
 
 
-def _route(event: dict[str, Any], has: Callable[[float], Callable[[], bool]]) -> ProxyResponse:
-    route = (event.get("httpMethod"), event.get("resource"))
-    if route == ("POST", "/process"):
-        return _process(event, has)
-    if route == ("GET", "/status"):
-        return _status()
-    raise Problem(HTTPStatus.NOT_FOUND, "no_such_resource", "There is nothing at this address.")
-
-
-def _process(event: dict[str, Any], has: Callable[[float], Callable[[], bool]]) -> ProxyResponse:
-    transaction_id = read_request(event, "process_request")["transaction_id"]
+def _process(request: dict[str, Any], has: Callable[[float], Callable[[], bool]]) -> ProxyResponse:
+    transaction_id = request["transaction_id"]
     logger.append_keys(transaction_id=transaction_id)
     entry = _processor().process(
         transaction_id, _enqueue, has(budget.DELIVERY), has(budget.POSTING)

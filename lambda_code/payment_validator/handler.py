@@ -1,4 +1,4 @@
-"""payment-validator: POST /validate.
+"""payment-validator: what operations.json has it serve.
 
 Environment: TRANSACTIONS_TABLE, APPROVAL_VALIDITY_SECONDS.
 """
@@ -16,7 +16,6 @@ from aws_lambda_powertools.logging import Logger
 from payment_validator.logic import response, validate
 from payments.api import ProxyResponse, respond, serve
 from payments.clients import impatient_client
-from payments.contract import read_request
 from payments.history import History
 from payments.moments import now
 
@@ -25,11 +24,10 @@ logger = Logger()
 
 @logger.inject_lambda_context(clear_state=True)
 def handle(event: dict[str, Any], context: Any) -> ProxyResponse:  # noqa: ARG001
-    return serve(event, logger, lambda: _validate(event))
+    return serve(event, logger, {"validate": _validate})
 
 
-def _validate(event: dict[str, Any]) -> ProxyResponse:
-    request = read_request(event, "validate_request")
+def _validate(request: dict[str, Any]) -> ProxyResponse:
     validity = timedelta(seconds=int(os.environ["APPROVAL_VALIDITY_SECONDS"]))
     payment = validate(request, _history(), now(), validity)
     logger.append_keys(transaction_id=payment.transaction_id)

@@ -1,4 +1,4 @@
-"""API Gateway proxy events: what goes out, and what becomes of errors."""
+"""API Gateway proxy events: which operation is asked for, what goes out, and errors."""
 
 from __future__ import annotations
 
@@ -6,29 +6,53 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payments import metrics
+from payments.contract import read_parameters, read_request
 from payments.problems import Problem
 
 ProxyResponse = dict[str, Any]
+Endpoint = Callable[[dict[str, Any]], ProxyResponse]
+"""Answers a request, which fits the operation's schema."""
+
+_OPERATIONS: Final = {
+    (known["method"], known["path"]): known
+    for known in json.loads((Path(__file__).parent / "operations.json").read_text(encoding="utf-8"))
+}
 
 
 def serve(
-    event: Mapping[str, Any], logger: Logger, endpoint: Callable[[], ProxyResponse]
+    event: Mapping[str, Any], logger: Logger, endpoints: Mapping[str, Endpoint]
 ) -> ProxyResponse:
     """Answer one HTTP request; whatever happens, the client gets an answer it can read.
 
     The gateway's own request id is the correlation id: clients' headers are not trusted with it.
+
+    Args:
+        endpoints: the function's, by the operation's name in operations.json.
     """
     logger.set_correlation_id((event.get("requestContext") or {}).get("requestId"))
-    response = _answer(logger, endpoint)
+    response = _answer(logger, lambda: _call(event, endpoints))
     if response["statusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _count_failure()
     return response
+
+
+def _call(event: Mapping[str, Any], endpoints: Mapping[str, Endpoint]) -> ProxyResponse:
+    operation = _OPERATIONS.get((event.get("httpMethod"), event.get("resource")), {})
+    endpoint = endpoints.get(operation.get("name"))
+    if endpoint is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "no_such_resource", "There is nothing at this address.")
+    schema = operation.get("request")
+    if schema is None:
+        return endpoint({})
+    read = read_parameters if operation["method"] == "GET" else read_request
+    return endpoint(read(event, schema))
 
 
 def _answer(logger: Logger, endpoint: Callable[[], ProxyResponse]) -> ProxyResponse:

@@ -29,7 +29,19 @@ def read_request(event: Mapping[str, Any], schema: str) -> dict[str, Any]:
         Problem: 400, 413 or 415; its text never repeats a value of the request.
     """
     _check_media_type(event)
-    request = _parse(_body(event))
+    return _checked(_parse(_body(event)), schema)
+
+
+def read_parameters(event: Mapping[str, Any], schema: str) -> dict[str, Any]:
+    """Read the parameters in the path, as the schema of that name wants them.
+
+    Raises:
+        Problem: 400; its text never repeats a value of the request.
+    """
+    return _checked(event.get("pathParameters") or {}, schema)
+
+
+def _checked(request: object, schema: str) -> dict[str, Any]:
     if contains_card_number(request):
         raise Problem(
             HTTPStatus.BAD_REQUEST,

@@ -69,14 +69,14 @@ def show(console: Console, drill: Drill, steps: Sequence[Step], seconds: float) 
         table.add_row(
             _mark(step),
             escape(step.name),
-            escape(told(step.states)),
+            escape(states_text(step.states)),
             escape(step.expected),
             escape(f"limit of the emulator: {step.limit}" if step.limit else step.seen),
         )
     console.print(table)
 
 
-def told(states: Mapping[str, str]) -> str:
+def states_text(states: Mapping[str, str]) -> str:
     """One line for all stacks in one state, or one for each state."""
     by_state: dict[str, list[str]] = {}
     for stack, state in states.items():

@@ -1,8 +1,9 @@
-"""The REST API: three endpoints, behind keys, throttles and request validation (R7, R8)."""
+"""The REST API: its operations, behind keys, throttles and request validation (R7, R8)."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import ArnFormat, Fn, RemovalPolicy, Stack
@@ -14,16 +15,12 @@ from constructs import Construct
 
 from building_blocks.bundle import SOURCES
 from building_blocks.logs import EncryptedLogGroup
+from building_blocks.operations import OPERATIONS, TABLE, Operation
 from building_blocks.role import ServiceRole
 from config import ProductionConfig
 
-SCHEMAS = SOURCES / "payments" / "schemas"
 CODES = SOURCES / "payments" / "codes.json"
 STAGE = "prod"
-
-# Monitors ask for the status every few seconds; nobody needs more, and each answer may ask the
-# ledger, the table and the queue.
-_STATUS_RATE_LIMIT = 20
 
 # A method that has settings of its own has none of the stage's.
 _METHOD_SETTINGS: dict[str, Any] = {
@@ -34,7 +31,7 @@ _METHOD_SETTINGS: dict[str, Any] = {
 
 
 class PaymentsApi(Construct):
-    """``POST /validate``, ``POST /process`` and ``GET /status``.
+    """What ``lambda_code/payments/operations.json`` lists.
 
     API, stage and methods stand in one stack, so that a rollback takes the stage back to the
     methods it had.
@@ -47,9 +44,9 @@ class PaymentsApi(Construct):
         *,
         config: ProductionConfig,
         log_key: kms.IKey,
-        validator: lambda_.Alias,
-        processor: lambda_.Alias,
+        functions: Mapping[str, lambda_.Alias],
     ) -> None:
+        """:param functions: by name; of the table's operations, each has its function here."""
         super().__init__(scope, construct_id)
         access_log = EncryptedLogGroup(
             self, "AccessLogGroup", name="/payments/api-access", key=log_key
@@ -61,7 +58,7 @@ class PaymentsApi(Construct):
             self,
             "RestApi",
             rest_api_name="payments",
-            description="Payments: validate, process, status",
+            description="Payments: " + ", ".join(each.name for each in OPERATIONS),
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             cloud_watch_role=False,
             deploy_options=apigateway.StageOptions(
@@ -73,16 +70,12 @@ class PaymentsApi(Construct):
                 throttling_rate_limit=throttling.rate_limit,
                 throttling_burst_limit=throttling.burst_limit,
                 method_options={
-                    method: apigateway.MethodDeploymentOptions(
+                    f"{each.path}/{each.method}": apigateway.MethodDeploymentOptions(
                         **_METHOD_SETTINGS,
-                        throttling_rate_limit=rate,
-                        throttling_burst_limit=burst,
+                        throttling_rate_limit=each.requests_per_second or config.api_rate_limit,
+                        throttling_burst_limit=each.requests_per_second or config.api_burst_limit,
                     )
-                    for method, rate, burst in (
-                        ("/validate/POST", config.api_rate_limit, config.api_burst_limit),
-                        ("/process/POST", config.api_rate_limit, config.api_burst_limit),
-                        ("/status/GET", _STATUS_RATE_LIMIT, _STATUS_RATE_LIMIT),
-                    )
+                    for each in OPERATIONS
                 },
             ),
         )
@@ -97,14 +90,13 @@ class PaymentsApi(Construct):
         )
         self._let_stage_log(log_key)
         self._describe_errors()
-        self._add_post("validate", validator, "validate_request")
-        self._add_post("process", processor, "process_request")
-        self.rest_api.root.add_resource("status").add_method(
-            "GET",
-            self._integration("GET", "status", processor),
-            api_key_required=True,
-            request_validator=self._validator,
-        )
+        for operation in OPERATIONS:
+            if operation.function not in functions:
+                raise ValueError(
+                    f"{TABLE.name}: {operation.name} is to be served by {operation.function}; the "
+                    f"API's functions are {', '.join(functions)} (nested/compute/stack.py)"
+                )
+            self._add(operation, functions[operation.function])
 
         self.key = self.rest_api.add_api_key(
             "Key", description="The first client of the payments API"
@@ -124,13 +116,25 @@ class PaymentsApi(Construct):
         )
         plan.add_api_key(self.key)
 
-    def _add_post(self, path: str, function: lambda_.Alias, schema: str) -> None:
-        definition = gateway_model(
-            json.loads((SCHEMAS / f"{schema}.json").read_text(encoding="utf-8"))
+    def _add(self, operation: Operation, function: lambda_.Alias) -> None:
+        models = self._models(operation) if operation.body else None
+        self.rest_api.root.resource_for_path(operation.path).add_method(
+            operation.method,
+            self._integration(operation, function),
+            api_key_required=True,
+            request_models=models,
+            request_parameters={
+                f"method.request.path.{name}": True for name in operation.parameters
+            }
+            or None,
+            request_validator=self._validator,
         )
+
+    def _models(self, operation: Operation) -> dict[str, apigateway.IModel]:
+        definition = gateway_model(operation.schema())
         model = apigateway.CfnModel(
             self,
-            "".join(part.capitalize() for part in schema.split("_")),
+            "".join(part.capitalize() for part in str(operation.request).split("_")),
             rest_api_id=self.rest_api.rest_api_id,
             content_type="application/json",
             schema=definition,
@@ -138,21 +142,14 @@ class PaymentsApi(Construct):
         # A stage serves the models of its deployment: a changed one needs another deployment.
         deployment = self.rest_api.latest_deployment
         assert deployment is not None, "the API deploys itself"
-        deployment.add_to_logical_id({path: definition})
-        self.rest_api.root.add_resource(path).add_method(
-            "POST",
-            self._integration("POST", path, function),
-            api_key_required=True,
-            request_models={
-                "application/json": apigateway.Model.from_model_name(
-                    self, f"{path.capitalize()}Model", model.ref
-                )
-            },
-            request_validator=self._validator,
+        deployment.add_to_logical_id({operation.name: definition})
+        imported = apigateway.Model.from_model_name(
+            self, f"{operation.name.capitalize()}Model", model.ref
         )
+        return {"application/json": imported}
 
     def _integration(
-        self, method: str, path: str, function: lambda_.Alias
+        self, operation: Operation, function: lambda_.Alias
     ) -> apigateway.AwsIntegration:
         """The function as the method's backend, and the permission to call it.
 
@@ -161,11 +158,13 @@ class PaymentsApi(Construct):
         """
         permission = lambda_.CfnPermission(
             function,
-            f"{method.capitalize()}{path.capitalize()}",
+            f"{operation.method.capitalize()}{operation.name.capitalize()}",
             action="lambda:InvokeFunction",
             function_name=function.function_arn,
             principal="apigateway.amazonaws.com",
-            source_arn=self.rest_api.arn_for_execute_api(method, f"/{path}", STAGE),
+            source_arn=self.rest_api.arn_for_execute_api(
+                operation.method, operation.at("*"), STAGE
+            ),
         )
         self.rest_api.deployment_stage.node.add_dependency(permission)
         return apigateway.AwsIntegration(

@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from building_blocks import operations
 from building_blocks.bundle import FunctionCode
 from building_blocks.dependencies import depend_only_on
 from building_blocks.function import LIVE, PythonFunction
@@ -20,8 +21,8 @@ from nested.network import NetworkOutputs
 
 
 class PaymentProcessor(PythonFunction):
-    """Serves ``/process`` and ``/status``, works off the retry queue, and every minute delivers
-    what a function that died left in the outbox."""
+    """Serves its operations, works off the retry queue, and every minute delivers what a function
+    that died left in the outbox."""
 
     LEDGER_USER = "payment_processor"
     """The database user that the migrations create; it logs in with IAM."""
@@ -40,7 +41,8 @@ class PaymentProcessor(PythonFunction):
             scope,
             construct_id,
             name="payment-processor",
-            description="Posts approved payments to the ledger (POST /process, GET /status)",
+            description="Posts approved payments to the ledger "
+            f"({operations.of('payment-processor')})",
             code=FunctionCode(package="payment_processor", shared_packages=("payments", "ledger")),
             key=network.application_key,
             dead_letter_queue=data.failed_invocations_queue,

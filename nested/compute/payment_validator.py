@@ -5,6 +5,7 @@ from __future__ import annotations
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from building_blocks import operations
 from building_blocks.bundle import FunctionCode
 from building_blocks.function import PythonFunction
 from config import ProductionConfig
@@ -30,7 +31,8 @@ class PaymentValidator(PythonFunction):
             scope,
             construct_id,
             name="payment-validator",
-            description="Validates incoming payment requests (POST /validate)",
+            description="Validates incoming payment requests "
+            f"({operations.of('payment-validator')})",
             code=FunctionCode(package="payment_validator", shared_packages=("payments",)),
             key=network.application_key,
             dead_letter_queue=data.failed_invocations_queue,

@@ -66,8 +66,10 @@ class ComputeNestedStack(NestedStack):
             "Api",
             config=config,
             log_key=network.application_key,
-            validator=validator.live,
-            processor=processor.live,
+            functions={
+                "payment-validator": validator.live,
+                "payment-processor": processor.live,
+            },
         )
         Releases(
             self,

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from dataclasses import fields
 
 import typer
 
-from config import ProductionConfig
+from config import unknown_keys
 
 
 def checked(given: list[str] | None) -> list[str]:
     """As given. For typer's ``callback``.
 
     What the CDK's command line would take for a file or leave out is a mistake; so is a name that
-    the app would not read. Names with a ``:`` or ``/`` are the CDK's own.
+    the synthesis would refuse.
 
     Raises:
         typer.BadParameter: one is not ``KEY=VALUE``, or no setting.
     """
-    known = [setting.name for setting in fields(ProductionConfig)]
-    for each in given or []:
+    settings = given or []
+    for each in settings:
         if not re.fullmatch(r"[^=\s]+=.+", each):
             raise typer.BadParameter(f"{each!r} is not KEY=VALUE")
-        key = each.partition("=")[0]
-        if key not in known and not re.search("[:/]", key):
-            near = difflib.get_close_matches(key.lower(), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise typer.BadParameter(f"{key} is no setting of config.py; {hint}")
-    return given or []
+    if unknown := unknown_keys(each.partition("=")[0] for each in settings):
+        raise typer.BadParameter(" ".join(unknown))
+    return settings

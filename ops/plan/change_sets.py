@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from assurance.assembly import NESTED_STACK
 from ops.console.failure import OpsError
 from ops.plan.model import Action, Change, Source
-from ops.production.templates import NESTED_STACK
 
 CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 POLL_SECONDS: Final = 1.0

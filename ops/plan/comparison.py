@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
 from typing import Any
 
+from assurance.assembly import NESTED_STACK, StackTemplate
 from ops.plan.model import Action, Change, Source
 from ops.plan.recreation import Path, Properties, Recreation, recreation
-from ops.production.templates import NESTED_STACK, StackTemplate
 
 # Resource attributes that a deployment acts upon; `Metadata` and `DependsOn` change nothing.
 _ATTRIBUTES = ("CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy")

@@ -9,14 +9,15 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from assurance.assembly import StackTemplate
 from ops.console.failure import OpsError
 from ops.plan import change_sets, database, versions
 from ops.plan.change_sets import ChangeSet, Detail, Recreation
 from ops.plan.comparison import Certainty, Comparison, action_of
 from ops.plan.model import Action, Change, Report, Weight, in_order
-from ops.plan.states import NOTHING_THERE, UPDATABLE, way_out
 from ops.production.assembly import Assembly
-from ops.production.templates import StackTemplate, deployed
+from ops.production.states import NOTHING_THERE, UPDATABLE, way_out
+from ops.production.templates import deployed
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def combine(change_set: ChangeSet, comparison: Comparison, stacks: list[str]) ->
     _hear(change_set, comparison)
     changes: list[Change] = []
     unconfirmed: list[Change] = []
-    for change, confirmed in _told(change_set, comparison):
+    for change, confirmed in _judged_changes(change_set, comparison):
         (changes if confirmed else unconfirmed).append(change)
     return Report(
         stack=comparison.name,
@@ -113,12 +114,12 @@ def combine(change_set: ChangeSet, comparison: Comparison, stacks: list[str]) ->
     )
 
 
-def _told(change_set: ChangeSet, comparison: Comparison) -> Iterator[tuple[Change, bool]]:
+def _judged_changes(change_set: ChangeSet, comparison: Comparison) -> Iterator[tuple[Change, bool]]:
     for change in change_set.changes:
         yield _judged(change, change_set, comparison)
     for logical_id, child in comparison.children.items():
         if logical_id in change_set.children:
-            yield from _told(change_set.children[logical_id], child)
+            yield from _judged_changes(change_set.children[logical_id], child)
         elif not change_set.with_children or comparison.change(logical_id) is not None:
             yield from ((change, True) for change in child.changes())
 

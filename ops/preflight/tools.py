@@ -49,7 +49,9 @@ def installed() -> Iterator[Check]:
 
 def aws_cli(emulated: bool) -> Check:
     """What the runbooks' commands are: nobody should look for it in the night of an alarm."""
-    told = _told("aws", "--version")  # such as aws-cli/2.31.0 Python/3.13.7 Linux/6.1 exe/x86_64
+    told = _output_of(
+        "aws", "--version"
+    )  # such as aws-cli/2.31.0 Python/3.13.7 Linux/6.1 exe/x86_64
     found = told.partition(" ")[0].removeprefix("aws-cli/")
     held = found.startswith("2.")
     if emulated and not held:
@@ -66,7 +68,7 @@ def aws_cli(emulated: bool) -> Check:
 _AWS_CLI: Final = "version 2, for the runbooks"
 
 
-def _told(*command: str) -> str:
+def _output_of(*command: str) -> str:
     """What a command prints; nothing if there is no such command, or it fails."""
     try:
         return subprocess.run(  # noqa: S603 - asks for its version
@@ -85,7 +87,7 @@ def _node() -> Check:
     """The one that comes with the virtual environment, or the user's."""
     beside = PROJECT / ".venv" / "bin" / "node"
     command = str(beside) if beside.exists() else "node"
-    found = _told(command, "--version").lstrip("v")
+    found = _output_of(command, "--version").lstrip("v")
     engines = PROJECT / "node_modules" / "aws-cdk" / "package.json"
     least = 18
     if engines.exists():

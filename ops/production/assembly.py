@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from assurance.assembly import StackTemplate, synthesized
 from ops.console.failure import OpsError
-from ops.production.templates import StackTemplate, synthesized
 
 PROJECT = Path(__file__).resolve().parents[2]
 STACK: Final = "PaymentsProd"
@@ -67,7 +67,7 @@ class Assembly:
 
     @property
     def template(self) -> StackTemplate:
-        return synthesized(self.folder, self._properties["templateFile"])
+        return synthesized(self.folder / self._properties["templateFile"])
 
     @property
     def tags(self) -> Mapping[str, str]:

@@ -112,7 +112,7 @@ class Ledger:
                 f"--function-name {self.function} --query Configuration.State"
             )
         if "error" in answer:
-            raise OpsError(f"{self.function}: {_told(request, **answer['error'])}")
+            raise OpsError(f"{self.function}: {_error_text(request, **answer['error'])}")
         return answer
 
     def _invoke(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class Ledger:
         return answer
 
 
-def _told(request: Mapping[str, Any], code: str, detail: str) -> str:
+def _error_text(request: Mapping[str, Any], code: str, detail: str) -> str:
     """An answer that is none, with what to do."""
     if code != "ledger_unavailable":
         return f"{detail}. see its log"

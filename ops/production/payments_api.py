@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ops.api_key.command import Plan
+from ops.production.api_keys import Plan
 from ops.production.stack import Production
 
 ANSWER_SECONDS: Final = 40

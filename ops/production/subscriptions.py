@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from assurance.assembly import StackTemplate
 from ops.console.checks import Check, Verdict
 from ops.console.failure import code
 from ops.production.assembly import STACK
 from ops.production.stack import Production
-from ops.production.templates import StackTemplate, deployed
+from ops.production.templates import deployed
 
 
 class State(StrEnum):

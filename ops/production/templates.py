@@ -1,65 +1,16 @@
-"""A stack's template with those of its nested stacks, as deployed or as synthesized."""
+"""The templates that the stacks were deployed from: CloudFormation keeps them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from ops.console.failure import OpsError
-
-NESTED_STACK = "AWS::CloudFormation::Stack"
-
-Document = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class StackTemplate:
-    """The template of one stack.
-
-    Attributes:
-        children: the nested stacks' templates by logical id.
-        physical_ids: what the resources are called in the account, of a deployed stack.
-    """
-
-    body: Document = field(default_factory=dict)
-    children: Mapping[str, StackTemplate] = field(default_factory=dict)
-    physical_ids: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def resources(self) -> Mapping[str, Document]:
-        found: Mapping[str, Document] = self.body.get("Resources", {})
-        return found
-
-    @property
-    def outputs(self) -> Mapping[str, Document]:
-        found: Mapping[str, Document] = self.body.get("Outputs", {})
-        return found
-
-    def paths(self, name: str) -> Iterator[str]:
-        """The stacks of the tree, from the root down: `name`, `name/Child` ..."""
-        yield name
-        for logical_id, child in self.children.items():
-            yield from child.paths(f"{name}/{logical_id}")
-
-
-def synthesized(folder: Path, file: str) -> StackTemplate:
-    """Read a template of a cloud assembly; nested ones are files that its metadata names.
-
-    Raises:
-        OpsError: when the assembly was made without that metadata.
-    """
-    body = json.loads((folder / file).read_text(encoding="utf-8"))
-    children = {}
-    for logical_id, resource in body["Resources"].items():
-        if resource["Type"] == NESTED_STACK:
-            child = resource.get("Metadata", {}).get("aws:asset:path")
-            if child is None:
-                raise OpsError(f"{folder} lacks asset metadata: make it with `cdk synth`")
-            children[logical_id] = synthesized(folder, child)
-    return StackTemplate(body, children)
+from assurance.assembly import NESTED_STACK, StackTemplate
+from ops.production.assembly import STACK
+from ops.production.questions import Clients
+from ops.production.stack import Resource
 
 
 def deployed(cloudformation: Any, stack: str) -> StackTemplate:
@@ -86,3 +37,36 @@ def deployed(cloudformation: Any, stack: str) -> StackTemplate:
         resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in standing
     }
     return StackTemplate(body, children, physical_ids)
+
+
+def stacks(resources: Sequence[Resource]) -> dict[str, str]:
+    """The ids of the root stack and of those nested in it, by their names for people."""
+    nested = {each.logical_id: each.name for each in resources if each.type == NESTED_STACK}
+    return {STACK: STACK, **nested}
+
+
+def properties(
+    clients: Clients, resources: Sequence[Resource], type_: str
+) -> dict[str, Mapping[str, Any]]:
+    """Those of the resources of a type, by physical id; of nothing where there is no stack.
+
+    CloudFormation keeps the template of each stack; what it was configured with stands in it.
+    """
+    wanted = [each for each in resources if each.type == type_]
+    ids = stacks(resources)
+    bodies = {
+        name: _resources(clients, ids[name]) for name in dict.fromkeys(e.stack for e in wanted)
+    }
+    return {
+        each.name: bodies[each.stack].get(each.logical_id, {}).get("Properties", {})
+        for each in wanted
+    }
+
+
+@cache  # of a few stacks, each of which several questions are about
+def _resources(clients: Clients, stack_id: str) -> Mapping[str, Any]:
+    # boto3 reads what is JSON; CDK writes nothing else.
+    body = clients("cloudformation").get_template(StackName=stack_id)["TemplateBody"]
+    document = json.loads(body) if isinstance(body, str) else body
+    found: Mapping[str, Any] = document["Resources"]
+    return found

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from assurance.compliance.templates import Resource
+from ops.production.prices import HOURS, Price, Prices
 from ops.report.built import LAYERS, Built, at, kind, layer
-
-_TABLE: Final = Path(__file__).with_name("prices.toml")
-HOURS: Final = 730
-"""Of a month, as AWS's own calculator counts."""
 
 IDLE_LOGS_GB: Final = 10
 IDLE_NAT_GB: Final = 1
@@ -64,32 +59,6 @@ _FREE_KINDS: Final = re.compile(
     r"|WAFv2::(?!WebACL$)|Logs::(?!LogGroup|MetricFilter)|RDS::DB(?!Instance)"
     r"|EC2::(?!NatGateway|EIP)"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Price:
-    """
-    Attributes:
-        usd: for one `unit`.
-        source: AWS's page.
-    """
-
-    usd: float
-    unit: str
-    what: str
-    source: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prices:
-    date: str
-    by_name: Mapping[str, Price]
-
-    @classmethod
-    def read(cls) -> Prices:
-        table = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
-        found = {name: Price(**price) for name, price in table["price"].items()}
-        return cls(date=table["date"], by_name=found)
 
 
 @dataclass(frozen=True, kw_only=True)

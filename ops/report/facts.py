@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import groupby
@@ -19,11 +19,11 @@ from assurance.permissions.matrix import MATRIX
 from assurance.permissions.row import Decision
 from config import ProductionConfig
 from ops.production.assembly import PROJECT, Assembly
+from ops.production.drift import RULE_ENDS
 from ops.report import built as building
 from ops.report.built import Built, at, kind, layer, path
 from ops.report.costs import Costs, costs, is_free
 from ops.report.requirements import CONTROLS, REQUIREMENTS, Requirement
-from ops.verify.false_drift import RULE_ENDS
 
 _UNTAGGED: Final = "only the stack's"
 _ANY_PORT: Final = "all"
@@ -358,10 +358,9 @@ def _settings() -> tuple[tuple[str, str, bool], ...]:
     context = json.loads((PROJECT / "cdk.json").read_text(encoding="utf-8"))["context"]
     config = ProductionConfig.from_context(context)
     found = []
-    for each in fields(config):
-        value = getattr(config, each.name)
+    for name, value in config:
         shown = ", ".join(value) if isinstance(value, tuple) else str(value)
-        found.append((each.name, shown, each.name in context))
+        found.append((name, shown, name in context))
     return tuple(found)
 
 

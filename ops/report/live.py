@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from assurance.assembly import NESTED_STACK
 from ops.console.checks import Verdict
+from ops.production import drift as drifts
 from ops.production import subscriptions
 from ops.production.assembly import PROJECT, STACK
 from ops.production.questions import Clients
 from ops.production.stack import REGION, Production, Resource, all_alarms
 from ops.production.subscriptions import Subscription
-from ops.production.templates import NESTED_STACK
-from ops.verify.stack import false_drift_only
-from ops.verify.subjects import Subjects
 
 _WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 _NOT_CHECKED: Final = "NOT_CHECKED"
@@ -123,8 +122,8 @@ def _stack(
     drift: Mapping[str, Any] = stack.get("DriftInformation", {})
     checked = drift.get("LastCheckTimestamp")
     state = drift.get("StackDriftStatus", _NOT_CHECKED)
-    if state == "DRIFTED" and false_drift_only(
-        Clients(production.session), name, stack_id, Subjects(stack=resources)
+    if state == "DRIFTED" and drifts.is_none(
+        Clients(production.session), resources, name, stack_id
     ):
         state = "IN_SYNC, but for what is no drift"
     return StackState(

@@ -169,8 +169,11 @@ class _Drawing:
         return entry
 
     def _path(self, method: Resource) -> str:
-        (resource,) = self.built.referred(method.properties["ResourceId"])
-        return f"{method.properties['HttpMethod']} /{resource.properties['PathPart']}"
+        path, place = "", self.built.referred(method.properties["ResourceId"])
+        while place and "PathPart" in place[0].properties:
+            path = f"/{place[0].properties['PathPart']}{path}"
+            place = self.built.referred(place[0].properties["ParentId"])
+        return f"{method.properties['HttpMethod']} {path}"
 
     def _network(self) -> float:
         """The VPC with its zones, functions and database; its lower edge."""

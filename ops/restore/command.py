@@ -24,8 +24,8 @@ from ops.console.terminal import escape, progress
 from ops.production.action_record import recorded
 from ops.production.history import PaymentHistory
 from ops.production.ledger import FIRST, Ledger
+from ops.production.prices import HOURS, Prices
 from ops.production.stack import Production
-from ops.report.costs import HOURS, Prices
 from ops.restore.comparison import CLOCKS, Comparison, compare, of_history, of_ledger
 from ops.restore.scratch import Copy, Database, Store, Table, scratch_name
 
@@ -270,7 +270,8 @@ class Drill:
         instance = f"restore.rds.{live['DBInstanceClass']}"
         if instance not in prices:
             raise OpsError(
-                f"ops/report/prices.toml has no price of {live['DBInstanceClass']}: add {instance}"
+                f"ops/production/prices.toml has no price of {live['DBInstanceClass']}: "
+                f"add {instance}"
             )
         storage = live["AllocatedStorage"] * prices["restore.rds.gp3"].usd / HOURS
         return float(prices[instance].usd + storage)

@@ -16,6 +16,7 @@ from ops.console.failure import OpsError
 from ops.production.assembly import STACK
 from ops.production.questions import Clients, Question, answers
 from ops.production.stack import REGION, Production, Resource
+from ops.production.templates import stacks
 from ops.verify import (
     compute,
     data,
@@ -27,7 +28,6 @@ from ops.verify import (
     roles,
     stack,
     tags,
-    templates,
 )
 from ops.verify.findings import REQUIREMENTS, WITH_RIGHTS, Finding
 from ops.verify.subjects import KINDS, Subjects, discovered, of_stack
@@ -227,7 +227,7 @@ def _drift(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
             f"drift of {name}",
             lambda name=name, stack_id=stack_id: stack.drift(clients, name, stack_id, subjects),  # type: ignore[misc]
         )
-        for name, stack_id in templates.stacks(subjects).items()
+        for name, stack_id in stacks(subjects.stack).items()
     ]
 
 

@@ -8,20 +8,17 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from building_blocks.operations import OPERATIONS
 from ops.console.failure import code
 from ops.production.questions import Clients
+from ops.production.templates import properties
 from ops.verify.findings import Finding, judged, problem
 from ops.verify.subjects import Subjects
-from ops.verify.templates import properties
 
 _MEMORY_MB: Final = 512
 _TIMEOUT_SECONDS: Final = 30
 _OLDEST_PYTHON: Final = (3, 8)
-_PATHS: Final = {
-    "/validate": "payment-validator",
-    "/process": "payment-processor",
-    "/status": "",
-}
+_PATHS: Final = {each.path: each.function for each in OPERATIONS} | {"/status": ""}
 """R7: the function of R5 behind each path; of the status none is asked for."""
 
 _ALL_METHODS: Final = "*/*"
@@ -32,7 +29,7 @@ Item = Mapping[str, Any]
 
 def functions(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     """R1, R5, R6; R5 asks of its three functions only."""
-    declared = properties(clients, subjects, "AWS::Lambda::Function")
+    declared = properties(clients, subjects.stack, "AWS::Lambda::Function")
     for name in subjects.all_functions:
         found = clients("lambda").get_function_configuration(FunctionName=name)
         update = f"aws lambda update-function-configuration --function-name {name} "
@@ -105,8 +102,8 @@ def api(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
             "R7", "stage", found="none: the API cannot be called", needed="one",
             mend=f"aws apigateway create-deployment --rest-api-id {subjects.api}",
         )  # fmt: skip
-    limits = properties(clients, subjects, "AWS::ApiGateway::Stage")
-    plans = properties(clients, subjects, "AWS::ApiGateway::UsagePlan")
+    limits = properties(clients, subjects.stack, "AWS::ApiGateway::Stage")
+    plans = properties(clients, subjects.stack, "AWS::ApiGateway::UsagePlan")
     for stage in stages:
         yield from _throttled(stage, subjects.api, limits.get(stage["stageName"], {}))
         yield from _planned(clients, subjects.api, stage["stageName"], plans)

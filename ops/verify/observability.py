@@ -12,11 +12,11 @@ from ops.console.failure import code
 from ops.production.questions import Clients
 from ops.production.stack import all_alarms
 from ops.production.subscriptions import State, best, how_to_confirm, of_topic, safe
+from ops.production.templates import properties
 from ops.verify.data import encrypted
 from ops.verify.findings import Finding, judged, problem, unseen
 from ops.verify.policies import NOBODY, opened
 from ops.verify.subjects import Subjects
-from ops.verify.templates import properties
 
 _MAIL: Final = "ops@company.com"
 _OPERATORS: Final = ("email", _MAIL)
@@ -88,7 +88,7 @@ def alerts(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     attributes = sns.get_topic_attributes(TopicArn=subjects.topic)["Attributes"]
     listed = list(of_topic(sns, subjects.topic))
     found = best(listed, *_OPERATORS)
-    declared = properties(clients, subjects, "AWS::SNS::Subscription").values()
+    declared = properties(clients, subjects.stack, "AWS::SNS::Subscription").values()
     known = {_OPERATORS, *((each["Protocol"], each["Endpoint"]) for each in declared)}
     strangers = {
         (each.protocol, each.endpoint) for each in listed if each.state is not State.ENDED
@@ -127,7 +127,7 @@ def alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         for each in all_alarms(clients("cloudwatch"))
         if each["AlarmName"] in subjects.alarms
     }
-    declared = properties(clients, subjects, "AWS::CloudWatch::Alarm")
+    declared = properties(clients, subjects.stack, "AWS::CloudWatch::Alarm")
     good = 0
     for name in subjects.alarms:
         if name not in described:

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from assurance.assembly import NESTED_STACK
 from ops.console.checks import Verdict
 from ops.console.failure import code
 from ops.production.assembly import STACK
+from ops.production.drift import differences, drifts
 from ops.production.questions import Clients
-from ops.production.templates import NESTED_STACK
-from ops.verify import false_drift
 from ops.verify.findings import Finding, judged, problem
 from ops.verify.subjects import Subjects
 
@@ -75,7 +75,7 @@ def drift(
             break
         if clients.stopped.wait(_POLL_SECONDS):
             return
-    drifted = list(differences(clients, name, stack_id, subjects or Subjects()))
+    drifted = list(_findings(clients, name, stack_id, subjects or Subjects()))
     yield from drifted
     if told["DetectionStatus"] != "DETECTION_COMPLETE":
         yield problem(
@@ -111,17 +111,13 @@ def _compared(cloudformation: Any, stack_id: str) -> str:
     return f"{compared} of {len(resources)} resources compared"
 
 
-def differences(
-    clients: Clients, name: str, stack_id: str, subjects: Subjects
-) -> Iterator[Finding]:
+def _findings(clients: Clients, name: str, stack_id: str, subjects: Subjects) -> Iterator[Finding]:
     """What the last detection found in a stack's resources, and whether it is drift at all."""
     cloudformation = clients("cloudformation")
-    for each in _drifts(cloudformation, stack_id):
-        if each["ResourceType"] == NESTED_STACK:
-            continue  # has a line of its own
+    for each in drifts(cloudformation, stack_id):
         what = f"drift of {each['LogicalResourceId']} ({each['ResourceType']})"
         status = each["StackResourceDriftStatus"]
-        those = list(false_drift.differences(clients, subjects, name, each))
+        those = list(differences(clients, subjects.stack, name, each))
         real = [one for one in those if not one.false]
         for one in those:
             if one.false:
@@ -142,22 +138,5 @@ def differences(
             )
 
 
-def false_drift_only(clients: Clients, name: str, stack_id: str, subjects: Subjects) -> bool:
-    """Whether all that the last detection found in a stack is no drift."""
-    return _is_false(list(differences(clients, name, stack_id, subjects)))
-
-
 def _is_false(found: Sequence[Finding]) -> bool:
     return bool(found) and all(each.verdict is not Verdict.PROBLEM for each in found)
-
-
-def _drifts(cloudformation: Any, stack_id: str) -> Iterator[Any]:
-    asked = {
-        "StackName": stack_id,
-        "StackResourceDriftStatusFilters": ["MODIFIED", "DELETED"],
-    }
-    page = cloudformation.describe_stack_resource_drifts(**asked)
-    yield from page["StackResourceDrifts"]
-    while token := page.get("NextToken"):
-        page = cloudformation.describe_stack_resource_drifts(**asked, NextToken=token)
-        yield from page["StackResourceDrifts"]

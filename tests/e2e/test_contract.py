@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from building_blocks.operations import OPERATIONS, Operation
 from local.demonstration import ANSWER_SECONDS, payment_request
 from payments.contract import LONGEST_BODY, validator
 from tests.contract_campaign import keep_to_the_contract
@@ -74,11 +75,12 @@ def test_a_request_out_of_the_ordinary_gets_its_problem(
     assert (problem["status"], problem["code"]) == (status, code)
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/validate"), ("GET", "/status")])
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_api_gateways_own_problem_is_like_the_functions(
-    production: Production, method: str, path: str
+    production: Production, operation: Operation
 ) -> None:
-    body = payment_request() if method == "POST" else None
-    answer = production.deployment.call(method, path, body, with_key=False)
+    body = payment_request() if operation.body else None
+    path = operation.at("any")
+    answer = production.deployment.call(operation.method, path, body, with_key=False)
     assert answer.content_type == "application/problem+json"
     assert validator("problem")(answer.body)["code"] == "api_key_required"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from local import aws
-from ops.api_key.command import Plan
+from ops.production.api_keys import Plan
 from ops.production.stack import Production as Deployed
 from tests.command_line import Answer
 from tests.deployment import Production

@@ -415,7 +415,7 @@ def test_a_folder_that_is_no_assembly_is_told(account: Account, tmp_path: Path) 
     ("arguments", "mistake"),
     [
         (["-c", "alert_email"], "'alert_email' is not KEY=VALUE"),
-        (["-c", "foo=bar"], "foo is no setting of config.py"),
+        (["-c", "foo=bar"], "foo is not a setting"),
         (["--app", ".", "-c", "alert_email=a@b.example"], "-c or --app, not both"),
     ],
 )

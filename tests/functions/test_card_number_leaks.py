@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import importlib
 import io
 import json
 import logging
@@ -19,13 +20,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payment_processor.logic import Processor
 
+from assurance.api_docs import examples
+from building_blocks.operations import OPERATIONS
+from payments import api
 from tests.functions.lambda_context import CONTEXT
 from tests.functions.test_card_numbers import SCRIPTS, card_numbers
 from tests.functions.test_contract import REQUEST
 from tests.functions.test_payment_processor import FakeHistory, FakeLedger
 from tests.functions.test_payment_validator import Store
 
-PROCESS_REQUEST = {"transaction_id": "6311be72-496b-5539-8a88-da9b8e217493"}
+HANDLERS = {
+    each.path: importlib.import_module(f"{each.function.replace('-', '_')}.handler").handle
+    for each in OPERATIONS
+}
+REQUESTS = {
+    each.path: next(iter(examples.of(each.name, "request").values()))
+    for each in OPERATIONS
+    if each.body
+}
 
 # Not mostly zeros, which a moment or an id may have too.
 numbers = card_numbers().filter(lambda digits: len(set(digits)) > 2)
@@ -40,10 +52,7 @@ class Functions:
     output: io.StringIO
 
     def call(self, resource: str, body: str, **event: Any) -> dict[str, Any]:
-        handler: Callable[..., dict[str, Any]] = {
-            "/validate": payment_validator.handler.handle,
-            "/process": payment_processor.handler.handle,
-        }[resource]
+        handler: Callable[..., dict[str, Any]] = HANDLERS[resource]
         proxy_event = {
             "httpMethod": "POST",
             "resource": resource,
@@ -108,10 +117,10 @@ def written(draw: st.DrawFn, number: str) -> str:
 @st.composite
 def spoilt_request(draw: st.DrawFn) -> tuple[str, str, str]:
     """Path, the card number, and a JSON document with it anywhere."""
-    path = draw(st.sampled_from(["/validate", "/process"]))
+    path = draw(st.sampled_from(sorted(REQUESTS)))
     number = draw(numbers)
     text = draw(written(number))
-    body: dict[str, Any] = dict(REQUEST if path == "/validate" else PROCESS_REQUEST)
+    body: dict[str, Any] = dict(REQUESTS[path])
     value: Any = draw(st.sampled_from([text, int(number), [text], {"a": {text: None}}, {text: 1}]))
     match draw(st.sampled_from(["member", "another member", "name", "whole", "list"])):
         case "member":
@@ -217,6 +226,23 @@ def test_what_stands_around_the_body_is_not_let_out(
         pathParameters={"proxy": text},
     )
     assert response["statusCode"] == 200
+    assert number not in digits(functions.let_out())
+
+
+@given(numbers.flatmap(lambda number: st.tuples(st.just(number), written(number))))
+def test_a_card_number_in_a_path_is_refused_and_let_out_nowhere(
+    patch: pytest.MonkeyPatch, call: Callable[[], Functions], spelled: tuple[str, str]
+) -> None:
+    number, text = spelled
+    functions = call()
+    with patch.context() as within:
+        operation = {"name": "process", "method": "GET", "request": "process_request"}
+        within.setitem(api._OPERATIONS, ("GET", "/process"), operation)
+        response = functions.call(
+            "/process", "", httpMethod="GET", pathParameters={"transaction_id": text}
+        )
+    assert response["statusCode"] == 400
+    assert json.loads(response["body"])["code"] == "card_number_refused"
     assert number not in digits(functions.let_out())
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.contract import LONGEST_BODY, SCHEMAS, read_request, validator
+from payments.contract import LONGEST_BODY, SCHEMAS, read_parameters, read_request, validator
 from payments.identifiers import UUID_PATTERN
 from payments.problems import Problem
 
@@ -76,6 +76,15 @@ def test_a_base64_body_is_read() -> None:
     body = base64.b64encode(json.dumps(REQUEST).encode()).decode()
     read = read_request({"body": body, "isBase64Encoded": True}, "validate_request")
     assert read == REQUEST
+
+
+def test_the_parameters_of_a_path_are_read() -> None:
+    parameters = {"transaction_id": "6311be72-496b-5539-8a88-da9b8e217493"}
+    assert read_parameters({"pathParameters": parameters}, "process_request") == parameters
+    for wrong in (None, {"transaction_id": "?"}):
+        with pytest.raises(Problem) as error:
+            read_parameters({"pathParameters": wrong}, "process_request")
+        assert error.value.code == "invalid_request"
 
 
 @pytest.mark.parametrize("name", REQUEST)

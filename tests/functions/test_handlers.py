@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -24,6 +25,7 @@ from payment_processor import budget
 from payment_processor.logic import Processor
 from payment_processor.status import StatusReporter
 
+from building_blocks.operations import OPERATIONS, Operation
 from ledger.session import LedgerError, LedgerUnavailableError
 from payments.api import ProxyResponse, respond, serve
 from payments.contract import validator
@@ -166,13 +168,14 @@ def test_every_answer_with_5xx_is_counted(
     logger = payment_validator.handler.logger
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "7")
 
-    def unavailable() -> ProxyResponse:
+    def unavailable(_: object) -> ProxyResponse:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "service_unavailable", "Later.")
 
+    event = http("GET", "/status")
     for status in HTTPStatus:
         if status >= 200:
-            serve({}, logger, partial(respond, status, {}))
-    serve({}, logger, unavailable)
+            serve(event, logger, {"status": partial(respond, status)})
+    serve(event, logger, {"status": unavailable})
     failed = sum(status >= 500 for status in HTTPStatus)
     assert metrics() == [("CallsFailed", 1, "7")] * (failed + 1)
 
@@ -250,6 +253,16 @@ def test_status_answers_503_in_an_outage(
     response = payment_processor.handler.handle(http("GET", "/status"), CONTEXT)
     assert response["statusCode"] == status
     answered(response, "status_response")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@pytest.mark.usefixtures("store", "queue")
+def test_every_operation_is_served_by_its_function(operation: Operation) -> None:
+    handler = importlib.import_module(f"{operation.function.replace('-', '_')}.handler")
+    answer = handler.handle(http(operation.method, operation.path), CONTEXT)
+    assert "no_such_resource" not in answer["body"], (
+        f"{handler.__name__} has no endpoint for {operation.name}"
+    )
 
 
 @pytest.mark.parametrize(("method", "resource"), [("GET", "/process"), ("POST", "/other")])

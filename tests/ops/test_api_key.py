@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ops.api_key.command import ApiKey, Plan
+from ops.production.api_keys import ApiKey, Plan
 from tests.ops.test_preflight import Aws
 
 VALUE = "a-key-is-a-secret-of-twenty-characters"

@@ -121,7 +121,7 @@ def test_what_the_dashboard_refers_to_has_names_that_people_know(dashboard: list
 
 def test_the_picture_in_the_docs_is_of_this_dashboard(dashboard: list[Widget]) -> None:
     file = ROOT / "docs" / "dashboard.png"
-    assert file.stat().st_size < 1_000_000
+    assert file.stat().st_size <= 250 * 1024
     with Image.open(file) as image:
         assert image.width == 1600
         assert image.info[FINGERPRINT] == fingerprint(dashboard), "`make dashboard` draws it anew"

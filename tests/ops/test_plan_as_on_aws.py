@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
+from assurance.assembly import NESTED_STACK, StackTemplate
 from ops.plan import change_sets
 from ops.plan.comparison import Comparison
 from ops.plan.marks import objections
 from ops.plan.model import Action, Report
 from ops.plan.recreation import recreation
 from ops.plan.review import combine
-from ops.production.templates import NESTED_STACK, StackTemplate
 from tests.synthesis import Synthesized
 
 ROOT = "PaymentsProd"

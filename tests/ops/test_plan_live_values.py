@@ -18,11 +18,11 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from assurance.assembly import StackTemplate
 from ops.plan import database, versions
 from ops.plan.comparison import Comparison
 from ops.plan.model import Remark, Weight
 from ops.production.assembly import Assembly
-from ops.production.templates import StackTemplate
 
 INSTANCE = "AWS::RDS::DBInstance"
 GROUP = "AWS::RDS::DBParameterGroup"

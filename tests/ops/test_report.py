@@ -19,7 +19,9 @@ from assurance.compliance.acknowledgements import ACKNOWLEDGEMENTS
 from assurance.compliance.templates import Resource
 from assurance.permissions.matrix import MATRIX
 from ops.console.failure import OpsError
+from ops.production import drift as drifts
 from ops.production.assembly import Assembly
+from ops.production.prices import Prices
 from ops.production.stack import Production
 from ops.production.subscriptions import State, Subscription
 from ops.report import facts as collecting
@@ -27,7 +29,7 @@ from ops.report import live
 from ops.report import page as page_of
 from ops.report.built import LAYERS, Built, kind, layer
 from ops.report.command import command
-from ops.report.costs import Prices, costs, is_free
+from ops.report.costs import costs, is_free
 from ops.report.facts import Facts, collect
 from ops.report.live import Seen, StackState
 from ops.report.page import render
@@ -196,8 +198,8 @@ def test_costs_add_up(facts: Facts, page: Xml.Element) -> None:
     assert float(last) == priced.total
 
 
-def test_costs_agree_with_the_readme(facts: Facts) -> None:
-    text = (ROOT / "README.md").read_text()
+def test_costs_agree_with_the_page(facts: Facts) -> None:
+    text = (ROOT / "docs" / "deployment.md").read_text()
     (told,) = re.findall(r"About (\d+) USD a month in us-east-1 before the first payment", text)
     assert facts.costs.idle == pytest.approx(float(told), rel=0.03)
 
@@ -365,6 +367,22 @@ def test_the_picture_shows_every_function_and_stays_in_its_frame(facts: Facts) -
     for arrow in picture.arrows:
         for (x, y), (other_x, other_y) in pairwise(arrow.points):
             assert x == other_x or y == other_y
+
+
+def test_the_picture_writes_the_whole_path_of_a_method(facts: Facts) -> None:
+    (child,) = (
+        each
+        for each in facts.built.of("ApiGateway::Resource")
+        if each.properties["PathPart"] == "process"
+    )
+    (parent,) = (
+        each
+        for each in facts.built.of("ApiGateway::Resource")
+        if each.properties["PathPart"] == "validate"
+    )
+    below = altered(facts.built, child.logical_id, ParentId={"Ref": parent.logical_id})
+    lines = [line for box in draw(below).boxes for line in box.lines]
+    assert "POST /validate · POST /validate/process · GET /status" in lines
 
 
 def test_the_picture_tells_who_calls_whom(facts: Facts) -> None:
@@ -565,7 +583,7 @@ def test_drift_that_is_none_is_no_problem(monkeypatch: pytest.MonkeyPatch, *, fa
         "describe_stacks",
         {"Stacks": [{**described, "DriftInformation": drift}]},
     )
-    monkeypatch.setattr(live, "false_drift_only", lambda *_: false)
+    monkeypatch.setattr(drifts, "is_none", lambda *_: false)
     deployed: Any = SimpleNamespace(client=aws, session=None)
     state = live._stack(deployed, "N", "arn:n", [])
     assert (dataclasses.replace(SEEN, stacks=(state,)).problems == ()) is false

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from assurance.assembly import NESTED_STACK
 from ops.console.checks import Verdict
 from ops.production.stack import Resource
-from ops.production.templates import NESTED_STACK
 from ops.verify import data, events, network, observability, policies, roles, stack, subjects, tags
 from ops.verify.command import _question
 from ops.verify.findings import Finding

@@ -12,8 +12,9 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 
+from building_blocks import operations
+from building_blocks.operations import OPERATIONS
 from config import ProductionConfig
-from nested.compute import api
 from nested.compute.api import PaymentsApi
 from tests.synthesis import Synthesized, project_context
 
@@ -33,8 +34,7 @@ def deployment_id() -> str:
         "Api",
         config=ProductionConfig(),
         log_key=kms.Key(stack, "Key"),
-        validator=live,
-        processor=live,
+        functions={each.function: live for each in OPERATIONS},
     )
     (logical_id,) = Template.from_stack(stack).find_resources("AWS::ApiGateway::Deployment")
     return str(logical_id)
@@ -44,14 +44,14 @@ def test_same_contract_is_the_same_deployment() -> None:
     assert deployment_id() == deployment_id()
 
 
-@pytest.mark.parametrize("name", ["validate_request", "process_request"])
+@pytest.mark.parametrize("name", [each.body for each in OPERATIONS if each.body])
 def test_changed_schema_is_deployed_to_the_stage(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     before = deployment_id()
     schemas = tmp_path / "schemas"
-    shutil.copytree(api.SCHEMAS, schemas)
-    monkeypatch.setattr(api, "SCHEMAS", schemas)
+    shutil.copytree(operations.SCHEMAS, schemas)
+    monkeypatch.setattr(operations, "SCHEMAS", schemas)
     file = schemas / f"{name}.json"
     schema = json.loads(file.read_text())
     schema["properties"]["one_more"] = {"type": "string"}
@@ -149,4 +149,5 @@ def test_the_stage_serves_only_when_its_functions_may_be_called(synthesized: Syn
         assert f'"Ref": "{stage}"' not in source
         assert f'"Ref": "{rest_api}"' in source
         called.append(source.rpartition(', "')[2].removesuffix('"]]}'))
-    assert sorted(called) == ["/prod/GET/status", "/prod/POST/process", "/prod/POST/validate"]
+    expected = [f"/prod/{each.method}{each.at('*')}" for each in OPERATIONS]
+    assert sorted(called) == sorted(expected)

@@ -13,6 +13,7 @@ from payment_validator.decision import decline_reasons
 from assurance.api_docs import codes
 from assurance.api_docs.codes import PROBLEMS
 from building_blocks.bundle import SOURCES
+from building_blocks.operations import OPERATIONS
 from nested.compute.api import gateway_model
 from payments.contract import LONGEST_BODY, SCHEMAS, validator
 from payments.currencies import CURRENCIES
@@ -53,10 +54,20 @@ def test_an_entry_is_complete(known: codes.Code) -> None:
     validator("problem")(known.problem())
     assert known.meaning.endswith(".")
     assert known.advice.endswith(".")
-    assert set(known.operations) <= {"validate", "process", "status"}
     assert known.operations
-    if known.gateway_responses and known.status != 400:
-        assert len(known.operations) == 3, "API Gateway answers it for any operation"
+    if known.operations != codes.ALL:
+        named = {each.name for each in OPERATIONS}
+        assert set(known.operations) < named, f"codes.json: all of {named} are written {codes.ALL}"
+        assert not known.gateway_responses or known.status == 400, (
+            f"codes.json: API Gateway answers {known.code} for any operation: {codes.ALL}"
+        )
+
+
+@pytest.mark.parametrize("code", ["invalid_request", "card_number_refused"])
+def test_a_request_that_is_read_may_be_refused(code: str) -> None:
+    (known,) = (each for each in PROBLEMS if each.code == code)
+    read = [each.name for each in OPERATIONS if each.request]
+    assert known.operations == read, f"codes.json: the operations of {code} are {read}"
 
 
 def test_the_longest_body_is_the_one_that_the_table_tells() -> None:
@@ -98,7 +109,7 @@ def test_whatever_api_gateway_answers_is_a_problem() -> None:
     assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= named
 
 
-@pytest.mark.parametrize("name", ["validate_request", "process_request"])
+@pytest.mark.parametrize("name", [each.body for each in OPERATIONS if each.body])
 def test_api_gateways_model_is_the_schema_less_what_would_log_a_value(
     synthesized: Synthesized, name: str
 ) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assurance import settings as settings_page
 from config import (
     DATABASE_MAX_CONNECTIONS,
     LEDGER_READER_CONCURRENCY,
     ConfigurationError,
     ProductionConfig,
+    reason,
 )
 from tests.synthesis import ROOT, project_context
 
@@ -28,6 +30,20 @@ def test_defaults_are_the_required_values() -> None:
     assert config.database_instance_type == "t3.medium"
     assert config.backup_retention_days == 30
     assert config.alert_email == "ops@company.com"
+
+
+def test_defaults_are_allowed() -> None:
+    defaults = ProductionConfig().model_dump()
+    assert ProductionConfig.from_context(defaults) == ProductionConfig()
+
+
+def test_each_setting_has_its_reason() -> None:
+    for name in ProductionConfig.model_fields:
+        assert reason(name).endswith("."), name
+
+
+def test_the_published_list_of_settings_is_in_step() -> None:
+    assert settings_page.PAGE.read_text(encoding="utf-8") == settings_page.text(), "run `make docs`"
 
 
 def test_projects_own_context_is_valid() -> None:
@@ -58,6 +74,7 @@ def test_strings_of_the_command_line_become_typed_values() -> None:
         ("vpc_cidr", "8.8.0.0/16"),
         ("vpc_cidr", "169.254.0.0/16"),
         ("vpc_cidr", "ten"),
+        ("vpc_cidr", "10.20.0.0/255.255.0.0"),  # EC2 wants the bits
         ("alert_email", "ops"),
         ("alert_email", ""),
         ("cost_center_tag", "what?"),
@@ -92,15 +109,68 @@ def test_firewall_blocks_no_client_for_what_its_key_may_send() -> None:
         ProductionConfig.from_context({"api_rate_limit": 150, "api_burst_limit": 300})
 
 
-def test_mistyped_key_is_told_from_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match="alert_mail is not a setting; did you mean"):
-        ProductionConfig.from_context({"alert_mail": "ops@company.com"})
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("alert_mail", "alert_email"),
+        ("Alert_Email", "alert_email"),
+        ("alert_email ", "alert_email"),
+        ("alert:email", "alert_email"),
+        ("alert/email", "alert_email"),
+        ("aws_cdk:alert_email", "alert_email"),
+        ("retry-concurrency", "retry_concurrency"),
+        ("retryConcurrency", "retry_concurrency"),
+        ("RETRY.CONCURRENCY", "retry_concurrency"),
+        ("waf_requests_per_5_minute", "waf_requests_per_5_minutes"),
+        ("foo", r"\w+"),
+        ("tags", r"\w+"),
+        ("", r"\w+"),
+    ],
+)
+def test_unknown_key_is_refused_with_the_closest_setting(key: str, meant: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        ProductionConfig.from_context({key: "5"})
+    told = rf"  - {re.escape(key)} is not a setting; did you mean {meant}\?"
+    assert re.search(told, str(refusal.value))
 
 
-def test_keys_of_cdk_itself_are_left_alone() -> None:
-    ProductionConfig.from_context(
-        {"aws:cdk:bundling-stacks": [], "@aws-cdk/core:checkSecretUsage": True}
-    )
+def test_unknown_keys_come_in_the_same_message() -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        ProductionConfig.from_context(
+            {"foo": 1, "backup_retention_days": 7, "retry-concurrency": 5}
+        )
+    message = str(refusal.value)
+    assert "foo is not a setting" in message
+    assert "retry-concurrency is not a setting" in message
+    assert "backup_retention_days is 7; allowed is" in message
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "aws:cdk:bundling-stacks",
+        "aws-cdk:enableDiffNoFail",
+        "@aws-cdk/core:checkSecretUsage",
+        "@aws-cdk/core.slowSynthThreshold",
+        "@aws-cdk-containers/ecs-service-extensions:enableDefaultLogDriver",
+        "availability-zones:account=123456789012:region=us-east-1",
+        "assets-ecr-repository-name",
+        "cdk-migrate",
+    ],
+)
+def test_keys_of_cdk_itself_are_left_alone(key: str) -> None:
+    ProductionConfig.from_context({key: True})
+
+
+def test_what_the_command_line_keeps_in_the_context_is_left_alone() -> None:
+    """What it looked up stands in cdk.context.json, with what it was told of itself."""
+    cdk = (ROOT / "node_modules/aws-cdk/lib/index.js").read_text(encoding="utf-8")
+    providers = re.findall(r'ContextProvider\d*\["\w+"\] = "([^"]+)"', cdk)
+    kept = re.findall(r'context\.[gs]et\("([^"]+)"', cdk)
+    assert {"ami", "plugin"} <= set(providers)
+    assert {"cli-telemetry", "acknowledged-issue-numbers"} <= set(kept)
+    looked_up = {f"{each}:account=123456789012:region=us-east-1": "" for each in providers}
+    ProductionConfig.from_context(looked_up | dict.fromkeys(kept))
 
 
 def test_processors_cannot_hold_more_connections_than_the_database_admits() -> None:
@@ -120,7 +190,7 @@ def test_connections_are_left_for_those_who_read_the_ledger() -> None:
 @settings(deadline=None)
 @given(
     st.dictionaries(
-        st.sampled_from([setting.name for setting in dataclasses.fields(ProductionConfig)]),
+        st.sampled_from(list(ProductionConfig.model_fields)),
         st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.lists(st.text())),
     )
 )

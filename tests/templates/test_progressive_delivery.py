@@ -13,6 +13,7 @@ from release_test.trial import REQUESTS
 
 from assurance.permissions.policies import Policies
 from assurance.permissions.templates import REGION, Templates
+from building_blocks.operations import OPERATIONS
 from tests.synthesis import Resource, Synthesized
 from tests.templates.test_requirements import PAYMENT_FUNCTIONS, as_list, function, statements
 
@@ -151,9 +152,8 @@ def test_no_caller_reaches_an_unreleased_function(synthesized: Synthesized) -> N
         for resource_type in CALLERS
         for logical_id, resource in resources(synthesized, resource_type).items()
     }
-    # Three methods, the sweep's rule, two event sources, and a permission for each of the first
-    # four.
-    assert len(called) == 3 + 1 + 2 + 4
+    # The API's methods and the sweep's rule, with a permission each, and two event sources.
+    assert len(called) == 2 * (len(OPERATIONS) + 1) + 2
     for logical_id, targets in called.items():
         assert len(targets) == 1, logical_id
         assert targets <= aliases.keys(), logical_id
@@ -413,6 +413,9 @@ def test_a_new_version_is_tried_before_clients_reach_it(
     hook = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["BeforeAllowTrafficHook"]
     assert function(synthesized, hook)["Description"].startswith("Tries the versions of a release")
     assert name in REQUESTS
+    tried, _ = REQUESTS[name]
+    served = [(each.method, each.path) for each in OPERATIONS if each.function == name]
+    assert not served or (tried["httpMethod"], tried["resource"]) in served
 
 
 def test_the_hook_can_be_called_for_all_functions_at_once_and_has_time(

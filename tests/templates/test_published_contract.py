@@ -13,6 +13,7 @@ from openapi_spec_validator import validate
 
 from assurance.api_docs import examples
 from assurance.api_docs.files import DOCS, GUIDE, OPENAPI, written
+from building_blocks.operations import OPERATIONS
 from config import ProductionConfig
 from nested.data.queues import MAX_RECEIVES
 from payments.contract import LONGEST_BODY, SCHEMAS, validator
@@ -71,15 +72,25 @@ def test_every_schema_is_used(document: Json) -> None:
 
 
 def test_the_operations_are_those_of_the_api(document: Json, synthesized: Synthesized) -> None:
-    paths = {
-        logical_id: resource["Properties"]["PathPart"]
-        for _, logical_id, resource in synthesized.resources("AWS::ApiGateway::Resource")
-    }
     deployed = {
-        (f"/{paths[method['ResourceId']['Ref']]}", method["HttpMethod"].lower())
+        (synthesized.api_path(method), method["HttpMethod"].lower())
         for method in synthesized.properties("AWS::ApiGateway::Method")
     }
     assert {(path, method) for path, method, _ in operations(document)} == deployed
+
+
+def test_the_guide_tells_of_every_operation() -> None:
+    told = re.findall("^### ([A-Z]+ /.*)$", GUIDE.read_text(), re.M)
+    expected = [f"{each.method} {each.path}" for each in OPERATIONS]
+    assert told == expected, f"docs/{GUIDE.name}: a section for each operation, in that order"
+
+
+def test_every_schema_is_an_operations() -> None:
+    named = {each.request for each in OPERATIONS if each.request} | {
+        answer.schema for each in OPERATIONS for answer in each.answers
+    }
+    files = {path.stem for path in SCHEMAS.glob("*.json")}
+    assert files == {*named, "problem"}, "lambda_code/payments/schemas/: a file for each"
 
 
 def test_the_examples_transaction_is_the_one_that_its_request_gets() -> None:

@@ -375,7 +375,7 @@ def test_r7_paths_lead_to_their_functions(synthesized: Synthesized) -> None:
     resources = synthesized.compute["Resources"]
     leads_to = {}
     for method in synthesized.properties("AWS::ApiGateway::Method"):
-        path = resources[method["ResourceId"]["Ref"]]["Properties"]["PathPart"]
+        path = synthesized.api_path(method)
         assert method["Integration"]["Type"] == "AWS_PROXY"
         (target,) = (
             part["Ref"]
@@ -385,9 +385,9 @@ def test_r7_paths_lead_to_their_functions(synthesized: Synthesized) -> None:
         called = resources[target]["Properties"]["FunctionName"]["Ref"]
         leads_to[method["HttpMethod"], path] = resources[called]["Properties"]["FunctionName"]
     assert leads_to == {
-        ("POST", "validate"): "payment-validator",
-        ("POST", "process"): "payment-processor",
-        ("GET", "status"): "payment-processor",
+        ("POST", "/validate"): "payment-validator",
+        ("POST", "/process"): "payment-processor",
+        ("GET", "/status"): "payment-processor",
     }
 
 

@@ -37,6 +37,7 @@ from assurance.permissions.row import (
     for_source,
 )
 from assurance.permissions.templates import ACCOUNT, REGION
+from building_blocks.operations import OPERATIONS
 
 _HERE: Final = f"{REGION}:{ACCOUNT}"
 _AN_ALARM: Final = for_source(f"arn:aws:cloudwatch:{_HERE}:alarm:payments", "for an alarm of ours")
@@ -147,9 +148,7 @@ ROWS: Final[Rows] = (
     *(
         row
         for name, method in (
-            ("payment-validator", "POST/validate"),
-            ("payment-processor", "POST/process"),
-            ("payment-processor", "GET/status"),
+            (each.function, f"{each.method}{each.at('any')}") for each in OPERATIONS
         )
         for row in (
             *_API_GATEWAY.may(
@@ -175,14 +174,14 @@ ROWS: Final[Rows] = (
                     f"arn:aws:execute-api:{_HERE}:another/prod/{method}", f"for another's {method}"
                 ),
             ),
+            *_API_GATEWAY.lacks(
+                "lambda",
+                "InvokeFunction",
+                live("audit-logger"),
+                "the stream's",
+                for_source("{" + API + f"}}/prod/{method}", f"for {method}"),
+            ),
         )
-    ),
-    *_API_GATEWAY.lacks(
-        "lambda",
-        "InvokeFunction",
-        live("audit-logger"),
-        "the stream's",
-        for_source("{" + API + "}/prod/POST/process", "for POST/process"),
     ),
     *(
         row

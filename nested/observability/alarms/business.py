@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 
+from building_blocks import operations
 from building_blocks.alert import Severity
 from config import ProductionConfig
 from nested.compute import ComputeOutputs
@@ -153,6 +154,7 @@ def _nothing_processed(config: ProductionConfig, compute: ComputeOutputs) -> Met
     that only minutes count in which new payments were approved, too. Requests that the API refuses
     by itself do not count: anybody can send them, without a key. It measures an integration's
     latency of the others only."""
+    process = operations.named("process")
     return MetricAlarm(
         name="nothing-processed",
         family=_FAMILY,
@@ -172,8 +174,8 @@ def _nothing_processed(config: ProductionConfig, compute: ComputeOutputs) -> Met
                     dimensions_map={
                         "ApiName": compute.api.rest_api_name,
                         "Stage": compute.api.deployment_stage.stage_name,
-                        "Resource": "/process",
-                        "Method": "POST",
+                        "Resource": process.path,
+                        "Method": process.method,
                     },
                     statistic="SampleCount",
                     period=MINUTE,

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from assurance.assembly import NESTED_STACK
 from ops.console.checks import Verdict
 from ops.production.questions import Clients
-from ops.verify.subjects import Subjects
-from ops.verify.templates import properties
+from ops.production.stack import Resource
+from ops.production.templates import properties
 
 _GROUP: Final = "AWS::EC2::SecurityGroup"
 _RULES: Final = ("SecurityGroupIngress", "SecurityGroupEgress")
@@ -46,8 +47,31 @@ class Difference:
     mend: str = ""
 
 
+def drifts(cloudformation: Any, stack_id: str) -> list[Item]:
+    """What the last detection found in a stack; those nested in it have their own."""
+    asked = {
+        "StackName": stack_id,
+        "StackResourceDriftStatusFilters": ["MODIFIED", "DELETED"],
+    }
+    page = cloudformation.describe_stack_resource_drifts(**asked)
+    found = list(page["StackResourceDrifts"])
+    while token := page.get("NextToken"):
+        page = cloudformation.describe_stack_resource_drifts(**asked, NextToken=token)
+        found += page["StackResourceDrifts"]
+    return [each for each in found if each["ResourceType"] != NESTED_STACK]
+
+
+def is_none(clients: Clients, resources: Sequence[Resource], stack: str, stack_id: str) -> bool:
+    """Whether all that the last detection found in a stack is no drift."""
+    found = [
+        list(differences(clients, resources, stack, drift))
+        for drift in drifts(clients("cloudformation"), stack_id)
+    ]
+    return bool(found) and all(those and all(one.false for one in those) for those in found)
+
+
 def differences(
-    clients: Clients, subjects: Subjects, stack: str, drift: Item
+    clients: Clients, resources: Sequence[Resource], stack: str, drift: Item
 ) -> Iterator[Difference]:
     """What CloudFormation found to be different in a resource.
 
@@ -60,9 +84,9 @@ def differences(
         of_rules = [each for each in parts if _name(each) in _RULES]
         parts = [each for each in parts if each not in of_rules]
         if of_rules:
-            yield from _of_rules(clients, subjects, stack, drift, of_rules)
+            yield from _of_rules(clients, resources, stack, drift, of_rules)
     for each in parts:
-        found = _told(each)
+        found = _difference_text(each)
         match drift.get("ResourceType"), _name(each):
             case "AWS::ApiGateway::Stage", "Tags":
                 yield Difference(
@@ -81,7 +105,7 @@ def differences(
                 yield Difference(found=found)
 
 
-def _told(difference: Item) -> str:
+def _difference_text(difference: Item) -> str:
     path, now, before = map(difference.get, ("PropertyPath", "ActualValue", "ExpectedValue"))
     return f"{path} is {now} instead of {before}"
 
@@ -102,7 +126,7 @@ def _has_grown(drift: Item, difference: Item) -> bool:
 
 
 def _of_rules(
-    clients: Clients, subjects: Subjects, stack: str, drift: Item, parts: Sequence[Item]
+    clients: Clients, resources: Sequence[Resource], stack: str, drift: Item, parts: Sequence[Item]
 ) -> Iterator[Difference]:
     """Rules that stand in the template as resources of their own are in the group too, and
     CloudFormation takes them for added (cloudformation-coverage-roadmap, issues 1198 and 1387)."""
@@ -120,7 +144,7 @@ def _of_rules(
             )
         except (TypeError, ValueError):
             actual, expected = [], []
-        own = _own_rules(clients, subjects, stack, kind, group)
+        own = _own_rules(clients, resources, stack, kind, group)
         added = _without(actual, expected)
         unknown = _without(added, own)
         lost = _without(expected, actual)
@@ -136,7 +160,7 @@ def _of_rules(
         if not (added or lost):  # in no way that is known here: told as it came
             for each in parts:
                 if _name(each) == kind:
-                    yield Difference(found=_told(each), mend=mend)
+                    yield Difference(found=_difference_text(each), mend=mend)
 
 
 def _properties(drift: Item, which: str) -> Item:
@@ -146,10 +170,10 @@ def _properties(drift: Item, which: str) -> Item:
 
 
 def _own_rules(
-    clients: Clients, subjects: Subjects, stack: str, kind: str, group: str
+    clients: Clients, resources: Sequence[Resource], stack: str, kind: str, group: str
 ) -> list[Item]:
     """Those of a group that are resources of their own, with the ids that their references have."""
-    ids = {each.logical_id: each.name for each in subjects.stack if each.stack == stack}
+    ids = {each.logical_id: each.name for each in resources if each.stack == stack}
 
     def resolved(value: Any) -> Any:
         match value:
@@ -157,7 +181,7 @@ def _own_rules(
                 return ids.get(name, value)
         return value
 
-    declared = properties(clients, subjects, f"AWS::EC2::{kind}")
+    declared = properties(clients, resources, f"AWS::EC2::{kind}")
     rules = [{name: resolved(value) for name, value in each.items()} for each in declared.values()]
     return [each for each in rules if each.get("GroupId") == group]
 
