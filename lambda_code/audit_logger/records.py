@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from payments.attributes import from_item
 from payments.moments import to_rfc3339
 
 # An invocation's event has at most 6 MB, and so have its records as lines, more or less.
@@ -79,42 +80,13 @@ def audit_record(record: Mapping[str, Any]) -> dict[str, Any]:
         "sequence_number": change["SequenceNumber"],
         "created_at": to_rfc3339(created(record)),
         "anomaly": record["eventName"] != "INSERT",
-        "keys": _plain(change["Keys"]),
+        "keys": from_item(change["Keys"]),
     }
     if "NewImage" in change:
-        plain["item"] = _plain(change["NewImage"])
+        plain["item"] = from_item(change["NewImage"])
     if "OldImage" in change:
-        plain["old_item"] = _plain(change["OldImage"])
+        plain["old_item"] = from_item(change["OldImage"])
     return plain
-
-
-def _plain(image: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain_value(value) for name, value in image.items()}
-
-
-def _plain_value(attribute: Mapping[str, Any]) -> Any:
-    """A DynamoDB attribute as JSON; binary stays the base64 text of the event."""
-    ((kind, value),) = attribute.items()
-    match kind:
-        case "N":
-            return _number(value)
-        case "NS":
-            return [_number(number) for number in value]
-        case "L":
-            return [_plain_value(element) for element in value]
-        case "M":
-            return _plain(value)
-        case "NULL":
-            return None
-    return value
-
-
-def _number(text: str) -> int | str:
-    """Integers as they are; others as text, since a float would lose digits."""
-    try:
-        return int(text)
-    except ValueError:
-        return text
 
 
 def _line(record: Mapping[str, Any]) -> str:

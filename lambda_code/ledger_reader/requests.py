@@ -13,6 +13,7 @@ from typing import Any, Final
 import fastjsonschema
 
 from ledger.connection import LedgerAddress
+from payments.identifiers import UUID_PATTERN
 
 LARGEST_PAGE: Final = 5000
 """Entries. About 400 bytes each: Lambda's answers hold 6 MB."""
@@ -20,7 +21,7 @@ LARGEST_PAGE: Final = 5000
 _YEARS: Final = range(2000, 3000)
 """Nothing was posted before, or will be after."""
 
-_ID: Final = {"type": "string", "pattern": r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"}
+_ID: Final = {"type": "string", "pattern": rf"^{UUID_PATTERN}\Z"}
 _PERIOD: Final = {name: {"type": "string", "format": "date-time"} for name in ("from", "to")}
 
 _MEMBERS: Final[Mapping[str, dict[str, Any]]] = {

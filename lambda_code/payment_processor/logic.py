@@ -12,9 +12,10 @@ from aws_lambda_powertools.logging import Logger
 from ledger.posting import Entry, told_entry
 from ledger.session import LedgerUnavailableError
 from payment_processor.outbox import EventStore, Outbox, deliver
-from payments.history import APPROVED, Payment, Posting
+from payments.history import Payment
 from payments.moments import from_rfc3339, now, to_rfc3339
 from payments.problems import Problem
+from payments.states import APPROVED, Posting
 
 logger = Logger(child=True)
 

@@ -12,7 +12,7 @@ from aws_lambda_powertools.logging import Logger
 from ledger.posting import Backlog, OutboxEvent
 from ledger.session import LedgerError
 from payments import metrics
-from payments.history import POSTED
+from payments.states import POSTED
 
 PAGE = 100
 # Looked at by each sweep, one a minute: an entry is looked at ten times, and the look takes a

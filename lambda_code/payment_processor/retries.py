@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ledger.session import LedgerBusyError, LedgerUnavailableError
 from payment_processor.retry_queue import CORRELATION_ID
 from payments import metrics
+from payments.identifiers import UUID_PATTERN
 from payments.problems import Problem
 
 # Seconds. After its n-th delivery failed, a message waits min(LONGEST, SHORTEST * 2 ** (n - 1)),
@@ -32,8 +33,6 @@ SHORTEST: Final = 5
 LONGEST: Final = 300
 # Deliveries of a message before it is in the dead-letter queue: the queue's, which a test compares.
 MAX_RECEIVES: Final = 14
-
-_TRANSACTION_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 logger = Logger(child=True)
 
@@ -122,7 +121,7 @@ def _transaction_id(body: str) -> str | None:
     """The transaction that a message names, if it is one of ours."""
     with suppress(ValueError, TypeError, LookupError, RecursionError):
         transaction_id = json.loads(body)["transaction_id"]
-        if _TRANSACTION_ID.fullmatch(transaction_id):
+        if re.fullmatch(UUID_PATTERN, transaction_id):
             return str(transaction_id)
     return None
 

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from payment_validator.decision import decline_reasons
 from payments import metrics
-from payments.history import APPROVED, DECLINED, PaymentRequest
 from payments.identifiers import fingerprint, transaction_id
 from payments.moments import to_rfc3339
 from payments.problems import Problem
+from payments.states import APPROVED, DECLINED, PaymentRequest
 
 
 class RequestStore(Protocol):

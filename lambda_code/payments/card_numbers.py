@@ -14,6 +14,8 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from payments.identifiers import UUID_PATTERN
+
 # ISO/IEC 7812-1 ends at 19 digits; the shortest numbers in use have 13.
 SHORTEST, LONGEST = 13, 19
 
@@ -109,9 +111,7 @@ _MOMENT = re.compile(
     rf"20[0-3][0-9]{_MONTH}{_DAY}(?:{_TIME}(?:[0-9]{{3}}){{0,2}})?"
 )
 
-_UUID = re.compile(
-    r"(?<![0-9a-fA-F])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9a-fA-F])"
-)
+_UUID = re.compile(rf"(?<![0-9a-fA-F])(?i:{UUID_PATTERN})(?![0-9a-fA-F])")
 # Of SHA-256's digests one in 25 holds 13 digits in a row.
 _HEXADECIMAL = re.compile(
     r"(?<![0-9a-fA-F])(?:[0-9a-f]{24,128}|[0-9A-F]{24,128})(?![0-9a-fA-F])",

@@ -1,67 +1,26 @@
 """The payment's history in DynamoDB: items are added, never updated or deleted.
 
-Table keys: transaction_id (S), timestamp (N). Item 0 is the request with its decision; every
-later state is one item more, timestamp in microseconds since 1970; only the acceptance of a queued
-payment has a fixed place too, 1. Attribute `state` tells which: approved, declined, queued, posted.
+Table keys: transaction_id (S), timestamp (N). Which items there are is told in states.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-REQUEST_TIMESTAMP, ACCEPTANCE_TIMESTAMP = 0, 1
-APPROVED = "approved"
-DECLINED = "declined"
-QUEUED = "queued"
-POSTED = "posted"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaymentRequest:
-    """Item 0: what was asked for, and what was decided.
-
-    What has a default is not needed to process the payment: another release's item may lack it.
-
-    Attributes:
-        amount: minor units.
-        fingerprint: of the request as it was sent (identifiers.fingerprint).
-        state: APPROVED or DECLINED.
-        decided_at, expires_at: RFC 3339.
-    """
-
-    transaction_id: str
-    merchant_id: str
-    amount: int
-    currency: str
-    payment_method_token: str = ""
-    reference: str = ""
-    idempotency_key: str = ""
-    fingerprint: str
-    state: str
-    reasons: list[str] = field(default_factory=list)
-    decided_at: str = ""
-    expires_at: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Posting:
-    """What the history was told of the payment's entry in the ledger.
-
-    Attributes:
-        timestamp: microseconds since 1970.
-        amount: minor units.
-    """
-
-    timestamp: int
-    entry_id: str
-    merchant_id: str
-    amount: int
-    currency: str
+from payments.attributes import from_attribute, to_attribute, to_item
+from payments.states import (
+    ACCEPTANCE_TIMESTAMP,
+    POSTED,
+    QUEUED,
+    REQUEST_TIMESTAMP,
+    PaymentRequest,
+    Posting,
+)
 
 
 @dataclass(frozen=True)
@@ -103,7 +62,7 @@ class History:
         """
         answer = self._client.get_item(
             TableName=self._table,
-            Key=_item({"transaction_id": transaction_id, "timestamp": REQUEST_TIMESTAMP}),
+            Key=to_item({"transaction_id": transaction_id, "timestamp": REQUEST_TIMESTAMP}),
             ConsistentRead=True,
         )
         return _read(PaymentRequest, answer["Item"]) if "Item" in answer else None
@@ -117,14 +76,14 @@ class History:
         answer = self._client.query(
             TableName=self._table,
             KeyConditionExpression="transaction_id = :transaction_id",
-            ExpressionAttributeValues=_item({":transaction_id": transaction_id}),
+            ExpressionAttributeValues=to_item({":transaction_id": transaction_id}),
             ConsistentRead=True,
         )
-        items = {_value(item["timestamp"]): item for item in answer["Items"]}
+        items = {from_attribute(item["timestamp"]): item for item in answer["Items"]}
         if REQUEST_TIMESTAMP not in items:
             return None
         request = items[REQUEST_TIMESTAMP]
-        posted = (item for item in items.values() if item.get("state") == _attribute(POSTED))
+        posted = (item for item in items.values() if item.get("state") == to_attribute(POSTED))
         posting = next(posted, None)
         return Payment(
             _read(PaymentRequest, request),
@@ -159,7 +118,7 @@ class History:
         try:
             self._client.put_item(
                 TableName=self._table,
-                Item=_item({"transaction_id": "status", "timestamp": 0}),
+                Item=to_item({"transaction_id": "status", "timestamp": 0}),
                 ConditionExpression="attribute_exists(transaction_id) "
                 "AND attribute_not_exists(transaction_id)",
             )
@@ -173,7 +132,7 @@ class History:
         Where the first try's answer was lost, the second one meets the first one's item.
         """
         keys = {"transaction_id": transaction_id, "timestamp": timestamp}
-        item = _item({**attributes, **keys})
+        item = to_item({**attributes, **keys})
         try:
             self._client.put_item(
                 TableName=self._table,
@@ -204,43 +163,4 @@ def _read(kind: type[_Kind], item: Mapping[str, Any]) -> _Kind:
     }
     if lacking:
         raise LookupError(f"an item lacks {', '.join(sorted(lacking))}")
-    return kind(**{name: _value(item[name]) for name in known.keys() & item.keys()})
-
-
-def _item(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _attribute(value) for name, value in attributes.items()}
-
-
-# The types that JSON and our items have; boto3's converters for all of DynamoDB's would bring the
-# whole of boto3 along.
-
-
-def _attribute(value: Any) -> dict[str, Any]:
-    match value:
-        case None:
-            return {"NULL": True}
-        case bool():
-            return {"BOOL": value}
-        case str():
-            return {"S": value}
-        case int():
-            return {"N": str(value)}
-        case list():
-            return {"L": [_attribute(element) for element in value]}
-        case Mapping():
-            return {"M": _item(value)}
-    raise TypeError(f"{type(value).__name__} is no type of an item")
-
-
-def _value(attribute: Mapping[str, Any]) -> Any:
-    ((kind, value),) = attribute.items()
-    match kind:
-        case "N":
-            return int(value)
-        case "L":
-            return [_value(element) for element in value]
-        case "M":
-            return {name: _value(element) for name, element in value.items()}
-        case "NULL":
-            return None
-    return value
+    return kind(**{name: from_attribute(item[name]) for name in known.keys() & item.keys()})

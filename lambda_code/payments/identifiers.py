@@ -12,6 +12,11 @@ from uuid import UUID, uuid5
 _NAMESPACE: Final = UUID("6a1d3f0e-5b52-4c5e-9a53-0d6c2f1f7b8e")
 
 
+UUID_PATTERN: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+"""What the ids of payments and entries look like, everywhere: a regular expression. The schemas of
+the API repeat it."""
+
+
 def transaction_id(merchant_id: str, idempotency_key: str) -> str:
     """UUIDv5 of merchant and key; unambiguous, since no merchant_id contains a slash."""
     return str(uuid5(_NAMESPACE, f"{merchant_id}/{idempotency_key}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any, Final
@@ -15,8 +16,9 @@ from rich.table import Table
 from ops.console import checks, terminal
 from ops.console.durations import duration
 from ops.console.terminal import escape
-from ops.payment.story import IDENTIFIER, Story, gather
+from ops.payment.story import Story, gather
 from ops.production.stack import Production
+from payments.identifiers import UUID_PATTERN
 
 _TRAIL: Final = timedelta(days=2)
 """Yesterday and today: what `reconcile` looks at."""
@@ -24,7 +26,7 @@ _TRAIL: Final = timedelta(days=2)
 
 def _identifier(text: str) -> str:
     found = text.strip().lower()
-    if IDENTIFIER.fullmatch(found) is None:
+    if re.fullmatch(UUID_PATTERN, found) is None:
         raise typer.BadParameter(f"{text} is no transaction id, as /validate answers it (a UUID)")
     return found
 

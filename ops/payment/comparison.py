@@ -7,18 +7,14 @@ from typing import Any, Final
 
 from ops.console.checks import Check, Verdict
 from ops.production.history import (
-    ACCEPTANCE,
-    SHOWN,
     Item,
     faults,
-    is_posting,
     request_of,
     shortened,
 )
+from payments.states import KEYS, REQUEST_TIMESTAMP, SHOWN, is_posting
 
 CHANGED: Final = "nobody may change history: see docs/runbooks/business.md#history-changed"
-_OWN: Final = frozenset({"transaction_id", "timestamp", "state"})
-"""What one item has, and another one has otherwise."""
 _TERMS: Final = ("amount", "currency", "merchant_id")
 
 
@@ -44,7 +40,7 @@ def contradictions(
         audited = inserted.get(at, {})
         others: tuple[tuple[str, Mapping[str, Any], Iterable[str]], ...] = (
             ("ledger", terms, _of_ledger(item) if terms else ()),
-            ("request", request, sorted((item.keys() & request.keys()) - _OWN)),
+            ("request", request, sorted((item.keys() & request.keys()) - set(KEYS))),
             ("audit trail", audited, SHOWN if audited else ()),
         )
         tellers: dict[str, list[str]] = {}
@@ -78,9 +74,9 @@ def _only(values: Iterable[Any]) -> Any:
 
 
 def _of_ledger(item: Item) -> Iterable[str]:
-    if item["timestamp"] == ACCEPTANCE:
-        return ()
-    return (*_TERMS, "entry_id") if is_posting(item) else _TERMS
+    if is_posting(item):
+        return (*_TERMS, "entry_id")
+    return _TERMS if item["timestamp"] == REQUEST_TIMESTAMP else ()
 
 
 def _told(value: Any) -> str:

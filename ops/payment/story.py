@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,6 @@ from ops.production.audit_records import AuditRecords
 from ops.production.history import (
     Item,
     PaymentHistory,
-    is_posting,
     microseconds,
     moment,
     moment_of,
@@ -30,6 +28,7 @@ from ops.production.history import (
 )
 from ops.production.ledger import Ledger
 from ops.production.stack import Production
+from payments.states import APPROVED, DECLINED, POSTED, QUEUED, is_posting
 
 FUNCTIONS: Final = ("payment-validator", "payment-processor", "audit-logger")
 _RETRY_QUEUE: Final = "RetryQueueUrl"
@@ -141,7 +140,7 @@ class Story:
         if not any(item["timestamp"] == microseconds(at) for item in self.items):
             yield self._gap("history item of the posting", at, "the sweep of each minute brings it")
         request = request_of(self.items)
-        if request.get("state") != "approved":
+        if request.get("state") != APPROVED:
             yield Check(
                 what="approval of the posting",
                 found=f"the request is {request.get('state')}" if request else "missing",
@@ -242,7 +241,7 @@ def _told_item(item: Item) -> str:
         )
     if isinstance(item.get("reasons"), list) and item["reasons"]:
         words += f": {', '.join(map(str, item['reasons']))}"
-    if item.get("state") == "approved" and (expires := moment(item.get("expires_at"))):
+    if item.get("state") == APPROVED and (expires := moment(item.get("expires_at"))):
         words += f"; valid until {_clock(expires)}"
     if "reference" in item:
         words += f"; reference {item['reference']!r}"
@@ -403,12 +402,12 @@ def _log_of(name: str) -> Callable[[Production, Story], str]:
 
 def _settled(story: Story) -> datetime:
     """After this, functions have nothing more to say of the payment."""
-    last, approved = story.last(), story.item("approved")
+    last, approved = story.last(), story.item(APPROVED)
     if last is None:
         return story.now
-    if story.entry or story.item("declined"):
+    if story.entry or story.item(DECLINED):
         return min(last + _AFTER, story.now)
-    if approved and not story.item("queued") and not story.dead_letter:
+    if approved and not story.item(QUEUED) and not story.dead_letter:
         expires = moment(approved.get("expires_at")) or story.now
         return min(max(last, expires) + _AFTER, story.now)
     return story.now
@@ -431,8 +430,8 @@ def _told_line(line: str) -> str:
 
 
 def _state(story: Story) -> tuple[Verdict, str, str]:
-    posted, queued = story.item("posted"), story.item("queued")
-    request = story.item("approved") or story.item("declined")
+    posted, queued = story.item(POSTED), story.item(QUEUED)
+    request = story.item(APPROVED) or story.item(DECLINED)
     if story.entry:
         if story.dead_letter:
             return (
@@ -462,7 +461,7 @@ def _state(story: Story) -> tuple[Verdict, str, str]:
                 "see docs/runbooks/queues.md; the client may ask again (POST /process)",
             )
         return Verdict.HELD, "accepted; waits on the retry queue", ""
-    if request and request["state"] == "declined":
+    if request and request["state"] == DECLINED:
         return Verdict.HELD, "declined", ""
     if request:
         expires = moment(request.get("expires_at"))
@@ -492,6 +491,3 @@ def _clock(moment: datetime) -> str:
 
 def _milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
-
-
-IDENTIFIER: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

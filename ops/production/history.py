@@ -5,36 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 
-from boto3.dynamodb.types import TypeDeserializer
-
 from ops.production.stack import Production
-
-# All but payment_method_token and fingerprint: these never leave the table.
-SHOWN: Final = (
-    "transaction_id",
-    "timestamp",
-    "state",
-    "merchant_id",
-    "amount",
-    "currency",
-    "reference",
-    "reasons",
-    "idempotency_key",
-    "decided_at",
-    "expires_at",
-    "accepted_at",
-    "entry_id",
+from payments.attributes import from_item
+from payments.states import (
+    ACCEPTANCE_TIMESTAMP,
+    REQUEST_TIMESTAMP,
+    SHOWN,
+    attributes,
+    is_posting,
+    possible,
 )
+
 _PROJECTION: Final[dict[str, Any]] = {
     "ProjectionExpression": ", ".join(f"#{name}" for name in SHOWN),
     "ExpressionAttributeNames": {f"#{name}": name for name in SHOWN},
 }
-REQUEST, ACCEPTANCE = 0, 1
-"""Fixed values of `timestamp`; all others are microseconds since 1970."""
-
 LARGEST_BATCH: Final = 100
 """Keys: DynamoDB's most."""
 
@@ -67,7 +54,7 @@ class PaymentHistory:
             ConsistentRead=True,
             **_PROJECTION,
         )
-        return [_plain(item) for page in pages for item in page["Items"]]
+        return [from_item(item) for page in pages for item in page["Items"]]
 
     def items(self, keys: Iterable[Key]) -> list[Item]:
         """Those of the items that there are, in no order; LARGEST_BATCH at most."""
@@ -77,7 +64,7 @@ class PaymentHistory:
             answer = self.dynamodb.batch_get_item(
                 RequestItems={self.table: {"Keys": asked, "ConsistentRead": True, **_PROJECTION}}
             )
-            found += map(_plain, answer["Responses"].get(self.table, []))
+            found += map(from_item, answer["Responses"].get(self.table, []))
             asked = answer.get("UnprocessedKeys", {}).get(self.table, {}).get("Keys", [])
         return found
 
@@ -85,29 +72,23 @@ class PaymentHistory:
         """Every item: reads the whole table."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.table, **_PROJECTION)
         for page in pages:
-            yield from map(_plain, page["Items"])
+            yield from map(from_item, page["Items"])
 
     def posted_between(self, begin: int, end: int) -> Iterator[Item]:
-        """The items of postings in a period, in microseconds: reads the whole table."""
+        """The postings' items of a period, in microseconds: reads the whole table."""
         pages = self.dynamodb.get_paginator("scan").paginate(
             TableName=self.table,
-            # Whatever their state says: their place tells what they are.
             FilterExpression="#timestamp >= :begin AND #timestamp < :end",
             ExpressionAttributeValues={":begin": {"N": str(begin)}, ":end": {"N": str(end)}},
             **_PROJECTION,
         )
         for page in pages:
-            yield from map(_plain, page["Items"])
+            yield from filter(is_posting, map(from_item, page["Items"]))
 
 
 def request_of(items: Iterable[Item]) -> Item:
-    """By its place, as :func:`is_posting`; empty if there is none."""
-    return next((item for item in items if item["timestamp"] == REQUEST), {})
-
-
-def is_posting(item: Item) -> bool:
-    """By its place; what it says may have been altered."""
-    return item["timestamp"] not in (REQUEST, ACCEPTANCE)
+    """By its place; empty if there is none."""
+    return next((item for item in items if item["timestamp"] == REQUEST_TIMESTAMP), {})
 
 
 def microseconds(moment: datetime) -> int:
@@ -118,9 +99,9 @@ def microseconds(moment: datetime) -> int:
 def moment_of(item: Item) -> datetime | None:
     """When what a history item tells of happened; None if it does not tell."""
     at = item["timestamp"]
-    if at == REQUEST:
+    if at == REQUEST_TIMESTAMP:
         return moment(item.get("decided_at"))
-    if at == ACCEPTANCE:
+    if at == ACCEPTANCE_TIMESTAMP:
         return moment(item.get("accepted_at"))
     return _EPOCH + timedelta(microseconds=at) if _is_timestamp(at) else None
 
@@ -131,9 +112,14 @@ def faults(item: Item) -> dict[str, str]:
     Args:
         item: of the table, or as the audit trail has it.
     """
-    needed = _NEEDED.get(item["timestamp"], _POSTING)
+    states = possible(item)
+    rules: dict[str, _Rule] = {
+        "timestamp": _RULES["timestamp"],
+        "state": (states.__contains__, f"state of this item ({' or '.join(states)})"),
+        **{name: _RULES[name] for name in attributes(item) if name in _RULES},
+    }
     found = {}
-    for name, (is_right, what) in {"timestamp": (_is_timestamp, "moment"), **needed}.items():
+    for name, (is_right, what) in rules.items():
         if name not in item:
             found[name] = f"{name} is missing"
         elif not is_right(item[name]):
@@ -172,27 +158,17 @@ def _is_amount(value: Any) -> bool:
     return type(value) is int and value in _AMOUNTS
 
 
-def _state(*states: str) -> _Rule:
-    return (lambda value: value in states), f"state of this item ({' or '.join(states)})"
-
-
 _Rule = tuple[Callable[[Any], bool], str]
-_MONEY: Final[Mapping[str, _Rule]] = {
+_MOMENT: Final[_Rule] = (_is_moment, "moment")
+_RULES: Final[Mapping[str, _Rule]] = {
+    "timestamp": (_is_timestamp, "moment"),
     "amount": (_is_amount, f"whole number from {_AMOUNTS[0]} to {_AMOUNTS[-1]}"),
     "currency": (_is_text, "text"),
+    "decided_at": _MOMENT,
+    "expires_at": _MOMENT,
+    "accepted_at": _MOMENT,
 }
-_POSTING: Final[Mapping[str, _Rule]] = {"state": _state("posted"), **_MONEY}
-_NEEDED: Final[Mapping[Any, Mapping[str, _Rule]]] = {
-    REQUEST: {
-        "state": _state("approved", "declined"),
-        **_MONEY,
-        "decided_at": (_is_moment, "moment"),
-        "expires_at": (_is_moment, "moment"),
-    },
-    ACCEPTANCE: {"state": _state("queued"), "accepted_at": (_is_moment, "moment")},
-}
-"""By timestamp: what lambda_code/payments/history.py and the ledger's outbox write, as far as
-readers rely on it."""
+"""What readers rely on, in whichever item it belongs."""
 
 _SHORT: Final = 40
 
@@ -201,23 +177,3 @@ def shortened(value: Any) -> str:
     """An attribute's value, for a line of text."""
     text = repr(value)
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
-
-
-def _plain(item: Mapping[str, Any]) -> Item:
-    deserialize = TypeDeserializer().deserialize
-    return {name: _json(deserialize(value)) for name, value in item.items()}
-
-
-def _json(value: Any) -> Any:
-    match value:
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else str(value)
-        case list():
-            return [_json(each) for each in value]
-        case dict():
-            return {name: _json(each) for name, each in value.items()}
-        case None | bool() | str():
-            return value
-        case set():
-            return sorted(map(str, value))
-    return str(value)  # binary

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from ops.production.history import faults
+from payments.states import APPROVED, is_posting
 
 _SCHEMA: Final = """
 CREATE TABLE ledger (
@@ -89,11 +90,11 @@ _NO_AUDIT: Final = (
 )
 _NO_APPROVAL: Final = (
     Kind.NO_APPROVAL,
-    """
+    f"""
     SELECT l.id, l.at, 'posted, ' || l.amount || ' ' || l.currency || '; the request ' ||
         CASE WHEN r.id IS NULL THEN 'is not in the history'
         ELSE 'is ' || coalesce(r.state, 'malformed') END
-    FROM ledger l LEFT JOIN approvals r USING (id) WHERE r.state IS NOT 'approved'""",
+    FROM ledger l LEFT JOIN approvals r USING (id) WHERE r.state IS NOT '{APPROVED}'""",  # noqa: S608
 )
 _AMOUNTS: Final = (
     Kind.AMOUNTS,
@@ -139,7 +140,9 @@ class Books:
         Args:
             entry: of ops.ledger.Ledger.entries.
         """
-        delivered = next((event["delivered_at"] for event in entry["events"]), None)
+        delivered = next(
+            (event["delivered_at"] for event in entry["events"] if is_posting(event)), None
+        )
         sums = entry["sums"] or [{"currency": "", "debit": 0, "credit": 0}]
         self._db.executemany(
             "INSERT OR IGNORE INTO ledger VALUES (?, ?, ?, ?, ?, ?)",

@@ -20,10 +20,11 @@ from ops.console.durations import duration, in_days
 from ops.console.failure import OpsError
 from ops.console.terminal import escape
 from ops.production.audit_records import IN_GLACIER, AuditRecords, Found
-from ops.production.history import LARGEST_BATCH, REQUEST, PaymentHistory, microseconds
+from ops.production.history import LARGEST_BATCH, PaymentHistory, microseconds
 from ops.production.ledger import FIRST, Ledger
 from ops.production.stack import Production
 from ops.reconcile.books import Books, Difference, Kind
+from payments.states import REQUEST_TIMESTAMP, is_posting
 
 _TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"]
 _LATE: Final = timedelta(minutes=15)
@@ -264,7 +265,7 @@ def _add_audited(books: Books, found: Iterator[Found], period: Period, status: S
                 told = f"of item {at} at {record['created_at']}"
                 id_ = record["keys"]["transaction_id"]
                 books.add_change(id_, created, record["event_name"], told)
-        elif isinstance(at, int) and period.has(at):
+        elif isinstance(at, int) and period.has(at) and is_posting(item):
             books.add_audited(item)
         elif begin <= created < end:
             books.add_faults("audit trail", item)
@@ -276,9 +277,9 @@ def _read_history(books: Books, history: PaymentHistory, status: Status) -> None
     known, read = books.known(), 0
     # Two items a payment: its request and its posting.
     while some := list(islice(known, LARGEST_BATCH // 2)):
-        keys = {key for id_, at in some for key in ((id_, REQUEST), (id_, at))}
+        keys = {key for id_, at in some for key in ((id_, REQUEST_TIMESTAMP), (id_, at))}
         for item in history.items(keys):
-            if item["timestamp"] == REQUEST:
+            if item["timestamp"] == REQUEST_TIMESTAMP:
                 books.add_approval(item)
             else:
                 books.add_posted(item)

@@ -28,6 +28,7 @@ from ops.production.history import PaymentHistory
 from ops.production.ledger import Ledger
 from ops.production.payments_api import Answer, PaymentsApi
 from ops.production.stack import Production
+from payments.states import APPROVED, POSTED
 
 MERCHANT: Final = "smoke-test"
 AMOUNT: Final = 1
@@ -348,7 +349,7 @@ def _is_balanced(entry: Mapping[str, Any]) -> bool:
 
 
 def _is_told(items: Sequence[Json]) -> bool:
-    return [item.get("state") for item in items] == ["approved", "posted"] and all(
+    return [item.get("state") for item in items] == [APPROVED, POSTED] and all(
         (item.get("amount"), item.get("currency")) == (AMOUNT, CURRENCY) for item in items
     )
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.contract import LONGEST_BODY, SCHEMAS, read_parameters, read_request, validator
+from payments.identifiers import UUID_PATTERN
 from payments.problems import Problem
 
 NAMES = sorted(path.stem for path in SCHEMAS.glob("*.json"))
@@ -55,6 +56,16 @@ def test_a_schema_is_in_the_subset_of_draft_04_that_api_gateway_takes(name: str)
         assert not {"$ref", "format", "const", "exclusiveMinimum", "examples"} & part.keys()
         if part.get("type") == "object":
             assert part["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_id_looks_as_it_does_everywhere(name: str) -> None:
+    schema = json.loads((SCHEMAS / f"{name}.json").read_text())
+    for part in parts(schema):
+        members = part["properties"] if isinstance(part.get("properties"), dict) else {}
+        for member in ("transaction_id", "entry_id"):
+            if member in members:
+                assert members[member]["pattern"] == f"^{UUID_PATTERN}$"
 
 
 def test_a_complete_request_is_read() -> None:

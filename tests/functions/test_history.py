@@ -14,7 +14,9 @@ from botocore.stub import ANY, Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.history import APPROVED, History, PaymentRequest, Posting, _attribute, _value
+from payments.attributes import from_attribute, from_item, to_attribute, to_item
+from payments.history import History
+from payments.states import APPROVED, PaymentRequest, Posting
 
 TABLE = "payment-transactions"
 REQUEST = PaymentRequest(
@@ -331,11 +333,29 @@ ITEMS = st.recursive(
 
 @given(st.dictionaries(st.text(min_size=1), ITEMS, max_size=5))
 def test_items_are_written_as_boto3_would_and_read_as_they_were(item: dict[str, Any]) -> None:
-    written = {name: _attribute(value) for name, value in item.items()}
+    written = to_item(item)
     assert written == {name: TypeSerializer().serialize(value) for name, value in item.items()}
-    assert {name: _value(attribute) for name, attribute in written.items()} == item
+    assert {name: from_attribute(value) for name, value in written.items()} == item
+    assert from_item(written) == item
 
 
 def test_a_number_that_is_not_whole_is_not_written() -> None:
     with pytest.raises(TypeError, match="float"):
-        _attribute(0.1)
+        to_attribute(0.1)
+
+
+def test_what_others_may_have_written_is_read_alike_from_a_client_and_a_streams_event() -> None:
+    from_client = {"n": {"N": "1.5"}, "set": {"NS": ["1", "1.5"]}, "b": {"B": b"x"}}
+    from_client["m"] = {"M": {"l": {"L": [{"BS": [b"x"]}, {"N": "0.1"}]}}}
+    in_event = {
+        **from_client,
+        "b": {"B": "eA=="},
+        "m": {"M": {"l": {"L": [{"BS": ["eA=="]}, {"N": "0.1"}]}}},
+    }
+    read = {"n": "1.5", "set": [1, "1.5"], "b": "eA==", "m": {"l": [["eA=="], "0.1"]}}
+    assert from_item(from_client) == from_item(in_event) == read
+
+
+def test_a_term_that_is_not_whole_is_not_taken_for_one() -> None:
+    with pytest.raises(ValueError, match=r"10\.5"):
+        from_attribute({"N": "10.5"})

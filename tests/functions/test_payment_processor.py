@@ -15,9 +15,11 @@ from payment_processor.outbox import check_balance, measure, sweep
 
 from ledger.posting import Backlog, Entry, OutboxEvent, told_entry
 from ledger.session import LedgerBusyError, LedgerRefusedError, LedgerUnavailableError
-from payments.history import DECLINED, Payment, PaymentRequest, Posting, _item
+from payments.attributes import to_item
+from payments.history import Payment
 from payments.moments import now
 from payments.problems import Problem
+from payments.states import DECLINED, PaymentRequest, Posting
 from tests.functions.conftest import Metrics
 from tests.functions.test_history import REQUEST
 
@@ -472,7 +474,7 @@ def test_an_event_that_cannot_be_delivered_holds_up_nothing_behind_it(
     record = history.record_event
 
     def as_the_table(transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> bool:
-        _item(event)
+        to_item(event)
         return record(transaction_id, timestamp, event)
 
     monkeypatch.setattr(history, "record_event", as_the_table)

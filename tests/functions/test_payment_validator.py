@@ -8,8 +8,8 @@ import pytest
 from payment_validator.logic import response, validate
 
 from payments.contract import validator
-from payments.history import PaymentRequest
 from payments.problems import Problem
+from payments.states import PaymentRequest
 from tests.functions.conftest import Metrics
 from tests.functions.test_contract import REQUEST
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from ledger_schema.migrator import read
 
 from ops.console.checks import Verdict
+from ops.payment.comparison import contradictions
 from ops.payment.story import Event, Story, _settled, _spans, _told_line, _told_spans
+from ops.production.history import faults
+from payments import states
 
+SQL = "\n".join(migration.sql for migration in read())
+OUTBOX = "INSERT INTO ledger.outbox"
+EVENTS = [
+    dict(re.findall(r"'(\w+)', ('\w+'|[\w.]+)", told))
+    for told in re.findall(rf"{OUTBOX} .*?jsonb_build_object\((.*?)\)\);", SQL, re.DOTALL)
+]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -187,6 +198,41 @@ def test_a_second_posting_in_the_history_is_told() -> None:
     found = gaps(story(request(), second, posted(), entry=entry()))
     told = f"missing, and the ledger has another one: item {second['timestamp']}"
     assert found == {"ledger entry": (told, Verdict.PROBLEM)}
+
+
+def test_every_event_that_the_ledger_writes_is_looked_at() -> None:
+    assert len(EVENTS) == SQL.count(OUTBOX) > 0
+    assert {event["state"].strip("'") for event in EVENTS} == set(states.EVENTS)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_an_event_that_the_ledger_writes_is_as_operators_expect_it(event: dict[str, str]) -> None:
+    """Otherwise each such payment is told to have been altered."""
+    state = event["state"].strip("'")
+    assert {*states.KEYS, *event} == {*states.KEYS, *states.ATTRIBUTES[state]}
+    item = {name: {**TERMS, "entry_id": "e"}.get(name, name) for name in event}
+    item |= {"transaction_id": "t", "timestamp": at(MINUTE), "state": state}
+    assert faults(item) == {}
+    assert list(contradictions([request(), item], entry(), {item["timestamp"]: item})) == []
+    wrong = {**item, "amount": 6}
+    assert list(contradictions([request(), wrong], entry(), {}))
+
+
+def test_another_event_is_no_posting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But an item that says what no event does is one: it may have been altered."""
+    item = {"timestamp": at(MINUTE), "state": "another"}
+    assert states.is_posting(item)
+    monkeypatch.setattr(states, "EVENTS", (*states.EVENTS, "another"))
+    assert not states.is_posting(item)
+    assert not states.is_posting(queued(MINUTE))
+    assert states.is_posting(posted())
+
+
+def test_what_operators_see_holds_no_token_and_no_fingerprint() -> None:
+    assert not {"payment_method_token", "fingerprint", "delivery"} & {*states.SHOWN}
+    assert {*states.SHOWN, *states.NEVER_SHOWN} >= {
+        name for names in states.ATTRIBUTES.values() for name in names
+    }
 
 
 def test_an_item_that_only_the_trail_has_was_deleted() -> None:

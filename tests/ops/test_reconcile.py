@@ -21,6 +21,7 @@ from ops.production.ledger import Ledger
 from ops.production.stack import Production
 from ops.reconcile.books import Books, Kind
 from ops.reconcile.command import Period, _add_audited, _period, check_totals
+from payments.states import EVENTS
 
 AT = 1_000_000
 LATER = AT + 1
@@ -160,7 +161,7 @@ def test_a_malformed_item_that_no_ledger_has_is_told_with_what_it_lacks() -> Non
         Kind.NO_LEDGER: "posted, of a malformed amount, say: history",
         Kind.NO_AUDIT: "the history has the item, of a malformed amount",
         Kind.MALFORMED: f"history: item {AT}: state is 'done', which is no state of this item "
-        "(posted); amount is missing",
+        f"({' or '.join(EVENTS)}); amount is missing",
     }
 
 

@@ -218,6 +218,23 @@ CHANGES = [
 ]
 
 
+def test_every_table_of_payments_is_append_only_and_no_session_escapes_a_trigger(
+    master: Connection,
+) -> None:
+    """Whatever a later migration adds; schema_migrations is the migrator's own."""
+    rows = master.run(
+        "SELECT c.relname, t.tgname, t.tgenabled FROM pg_class c LEFT JOIN pg_trigger t "
+        "ON t.tgrelid = c.oid AND NOT t.tgisinternal WHERE c.relkind = 'r' "
+        "AND c.relnamespace = 'ledger'::regnamespace AND c.relname <> 'schema_migrations'"
+    )
+    assert (
+        sorted(table for table, trigger, _ in rows if trigger == "append_only")
+        == sorted({table for table, *_ in rows})
+        == sorted(TABLES)
+    )
+    assert [row for row in rows if row[2] != "A"] == []
+
+
 @pytest.mark.parametrize("statement", CHANGES)
 @pytest.mark.parametrize("user", ["master", "processor"])
 @pytest.mark.usefixtures("posted")

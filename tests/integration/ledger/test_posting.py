@@ -14,6 +14,7 @@ from pg8000.native import Connection, DatabaseError  # type: ignore[import-untyp
 
 from ledger.posting import Entry, Ledger, told_entry
 from ledger.session import LedgerRefusedError, LedgerSession, LedgerUnavailableError
+from ops.production.history import faults
 from payments.moments import to_rfc3339
 from tests.environment import wait_for
 from tests.integration.ledger.conftest import Connect
@@ -129,6 +130,7 @@ def test_the_event_for_the_history_is_written_with_the_entry(ledger: Ledger) -> 
             "currency": "EUR",
         },
     )
+    assert faults({"timestamp": event.timestamp, **event.event}) == {}
     assert event in ledger.undelivered(event.event_id - 1, 1)
 
 

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 )
 
 from payments.identifiers import transaction_id
+from payments.states import DECLINED
 from tests.integration.money.boundary import AFTER, BEFORE, ERROR, KILL, TIMEOUT, Fault
 from tests.integration.money.invariants import (
     CARD_NUMBERS,
@@ -113,7 +114,7 @@ class Money(RuleBasedStateMachine):
         told = payment in self.world.entries
         outcome = self.world.process(payment, faults=faults, sandbox=sandbox)
         assert status(outcome) in ANSWERS["process"] - {404}
-        if self.world.decisions[payment]["decision"] == "declined":
+        if self.world.decisions[payment]["decision"] == DECLINED:
             assert status(outcome) not in (200, 202)
         elif told:
             assert status(outcome) != 409, "a posted payment is refused"

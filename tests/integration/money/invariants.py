@@ -15,10 +15,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer
 from pg8000.native import Connection  # type: ignore[import-untyped]
 
 from ops.audit_trail.verification import Verifier
+from payments.attributes import from_item
+from payments.states import APPROVED, is_posting
 from tests.integration.money.stores import connect
 from tests.integration.money.world import World
 from tests.tally import tally
@@ -57,18 +58,16 @@ def check_recovered(world: World) -> None:
     assert not lost, f"I2: promised, and neither posted nor given up: {lost}"
 
     assert undelivered == 0, "I3: events are left in the outbox"
-    told = [
-        (item["transaction_id"], item["entry_id"]) for item in history if item["state"] == "posted"
-    ]
+    told = [(item["transaction_id"], item["entry_id"]) for item in history if is_posting(item)]
     assert sorted(told) == sorted(posted.items()), "I3: the history is not the ledger's"
-    expected = Counter(json.dumps(_plain(item), sort_keys=True) for item in history)
+    expected = Counter(json.dumps(item, sort_keys=True) for item in history)
     found = Counter(json.dumps(record["item"], sort_keys=True) for record in audited)
     assert found == expected, (
         f"I3: the audit is not the history: {found - expected} too many, {expected - found} missing"
     )
     assert not [record for record in audited if record["anomaly"]], "I3: history was changed"
 
-    _check_no_card_number("the history", json.dumps([_plain(item) for item in history]))
+    _check_no_card_number("the history", json.dumps(history))
     _check_no_card_number("the audit trail", json.dumps(audited))
 
 
@@ -99,7 +98,7 @@ def _check_ledger(world: World, connection: Connection) -> None:
             continue
         amount, currency = decided["amount"], decided["currency"]
         payable = f"merchant-payable/{decided['merchant_id']}/{currency}"
-        assert decided["decision"] == "approved", "I1: a declined payment is posted"
+        assert decided["decision"] == APPROVED, "I1: a declined payment is posted"
         assert found == [
             (f"clearing-receivable/{currency}", "debit", amount, currency),
             (payable, "credit", amount, currency),
@@ -107,13 +106,12 @@ def _check_ledger(world: World, connection: Connection) -> None:
 
 
 def _history(world: World) -> Iterator[Item]:
-    deserialize = TypeDeserializer().deserialize
     pages = world.stores.dynamodb.get_paginator("scan").paginate(
         TableName=world.names.table, ConsistentRead=True
     )
     for page in pages:
         for item in page["Items"]:
-            yield {name: deserialize(value) for name, value in item.items()}
+            yield from_item(item)
 
 
 def _audited(world: World) -> Iterator[Item]:
@@ -126,12 +124,6 @@ def _audited(world: World) -> Iterator[Item]:
                 lines = gzip.decompress(content).splitlines()
                 world.audited[key] = [json.loads(line) for line in lines]
             yield from world.audited[key]
-
-
-def _plain(item: Item) -> dict[str, Any]:
-    """Numbers as JSON has them."""
-    plain: dict[str, Any] = json.loads(json.dumps(item, default=int))
-    return plain
 
 
 def _check_no_card_number(where: str, text: str) -> None:

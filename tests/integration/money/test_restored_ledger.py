@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+from payments.states import APPROVED, POSTED, QUEUED
 from tests.integration.money.payments_at_hand import approved, posted
 from tests.integration.money.world import World, body, in_time, status
 from tests.integration.triggers import TABLES, without_triggers
@@ -34,7 +35,7 @@ def test_asking_again_posts_nothing_and_denies_nothing(world: World) -> None:
     before = body(in_time(lambda: world.process(transaction_id), 200))
     restore_to_nothing(world)
     assert body(in_time(lambda: world.process(transaction_id), 200)) == before
-    assert states(world, transaction_id) == ["approved", "posted"]
+    assert states(world, transaction_id) == [APPROVED, POSTED]
 
 
 def test_a_message_about_it_posts_nothing_either(world: World) -> None:
@@ -45,7 +46,7 @@ def test_a_message_about_it_posts_nothing_either(world: World) -> None:
     restore_to_nothing(world)
     answer = world.deliver(batch).answer
     assert answer == {"batchItemFailures": []}
-    assert states(world, transaction_id) == ["approved", "queued", "posted"]
+    assert states(world, transaction_id) == [APPROVED, QUEUED, POSTED]
 
 
 def test_payments_that_the_history_does_not_know_as_posted_are_posted(world: World) -> None:
