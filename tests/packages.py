@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from pathlib import Path
 
@@ -30,3 +31,12 @@ def unpack(function: FunctionCode, folder: Path) -> Path:
     with zipfile.ZipFile(function.archive()) as archive:
         archive.extractall(folder)
     return folder
+
+
+def interpreter(folder: Path) -> str:
+    """This Python, with the packages that it has here, in a virtual environment elsewhere."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(Path(sys.executable).resolve())
+    (folder / "lib").symlink_to(Path(sys.prefix) / "lib")
+    (folder / "pyvenv.cfg").write_text(f"home = {sys.base_prefix}/bin\n")
+    return str(folder / "bin" / "python")

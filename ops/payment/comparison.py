@@ -25,7 +25,7 @@ def contradictions(
 
     Args:
         items: the history's.
-        entry: of ops.ledger.Ledger.payment.
+        entry: of ops.production.ledger.Ledger.payment.
         inserted: by timestamp, items as the audit trail has them.
     """
     items = list(items)
@@ -48,7 +48,7 @@ def contradictions(
             for name in names:
                 mine, theirs = item.get(name), other.get(name)
                 if mine != theirs:
-                    told = f"{name} {_told(mine)}, but {_told(theirs)}"
+                    told = f"{name} {_value_text(mine)}, but {_value_text(theirs)}"
                     tellers.setdefault(told, []).append(teller)
         if tellers:
             found = "; ".join(f"{told} in {', '.join(by)}" for told, by in tellers.items())
@@ -79,5 +79,5 @@ def _of_ledger(item: Item) -> Iterable[str]:
     return _TERMS if item["timestamp"] == REQUEST_TIMESTAMP else ()
 
 
-def _told(value: Any) -> str:
+def _value_text(value: Any) -> str:
     return "none" if value is None else shortened(value)

@@ -229,11 +229,11 @@ def _history(production: Production, story: Story) -> str:
     story.items = PaymentHistory.of(production).of_payment(story.transaction_id)
     for item in story.items:
         if at := moment_of(item):
-            story.add(at, "history", _told_item(item))
+            story.add(at, "history", _item_text(item))
     return f"{len(story.items)} items" if story.items else "nothing"
 
 
-def _told_item(item: Item) -> str:
+def _item_text(item: Item) -> str:
     words = str(item.get("state", "an item without a state"))
     if "amount" in item:
         words += (
@@ -345,7 +345,7 @@ def _audit(production: Production, story: Story) -> str:
             )
     if audit.unread:
         raise OpsError(f"{len(audit.unread)} objects: {next(iter(audit.unread.values()))}")
-    return f"{len(story.inserted)} items, in the objects stored {_told_spans(story, spans)}"
+    return f"{len(story.inserted)} items, in the objects stored {_spans_text(story, spans)}"
 
 
 def _spans(story: Story) -> list[tuple[datetime, datetime]]:
@@ -364,7 +364,7 @@ def _spans(story: Story) -> list[tuple[datetime, datetime]]:
     return spans
 
 
-def _told_spans(story: Story, spans: list[tuple[datetime, datetime]]) -> str:
+def _spans_text(story: Story, spans: list[tuple[datetime, datetime]]) -> str:
     told = ", ".join(
         f"from {_clock(begin)} to {_clock(min(end, story.now))}" for begin, end in spans
     )
@@ -393,7 +393,7 @@ def _log_of(name: str) -> Callable[[Production, Story], str]:
         for line in islice(lines, _LINES):
             count += 1
             at = datetime.fromtimestamp(line["timestamp"] / 1000, UTC)
-            story.add(at, name, _told_line(line["message"]))
+            story.add(at, name, _line_text(line["message"]))
         more = ", and more" if next(lines, None) else ""
         return f"{count} lines{more}, from {_clock(begin)} to {_clock(end)}"
 
@@ -413,7 +413,7 @@ def _settled(story: Story) -> datetime:
     return story.now
 
 
-def _told_line(line: str) -> str:
+def _line_text(line: str) -> str:
     try:
         parsed = json.loads(line)
     except ValueError:

@@ -131,7 +131,7 @@ class Reconciled:
     """What came of it.
 
     Attributes:
-        sums: ops.reconcile_books.Books.sums.
+        sums: ops.reconcile.books.Books.sums.
         under_way: payments that may yet get their traces.
         bucket: the audit trail's.
         unread: objects of it, with the reason. While there are any, nobody knows which payments

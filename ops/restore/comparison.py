@@ -112,7 +112,7 @@ def _rows(records: Iterable[Record]) -> Iterator[tuple[str, float | None, bytes,
 def of_history(items: Iterable[dict[str, Any]]) -> Iterator[Record]:
     """
     Args:
-        items: of ops.payment_history.PaymentHistory.
+        items: of ops.production.history.PaymentHistory.
     """
     for item in items:
         yield Record(
@@ -126,7 +126,7 @@ def of_history(items: Iterable[dict[str, Any]]) -> Iterator[Record]:
 def of_ledger(entries: Iterable[dict[str, Any]]) -> Iterator[Record]:
     """
     Args:
-        entries: of ops.ledger.Ledger.
+        entries: of ops.production.ledger.Ledger.
     """
     for entry in entries:
         # When the history was told of it is the one thing that is filled in later.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -13,8 +12,7 @@ import pytest
 
 from building_blocks import bundle
 from building_blocks.bundle import BundleError, FunctionCode
-from tests.packages import FUNCTIONS
-from tests.synthesis import ROOT, synthesize
+from tests.packages import interpreter
 
 
 @pytest.fixture
@@ -59,15 +57,6 @@ def test_a_longer_lock_makes_the_same_package(dependency: tuple[Path, str]) -> N
     assert code.archive() == shorter
 
 
-def interpreter(folder: Path) -> str:
-    """This Python, with the packages that it has here, in a virtual environment elsewhere."""
-    (folder / "bin").mkdir(parents=True)
-    (folder / "bin" / "python").symlink_to(Path(sys.executable).resolve())
-    (folder / "lib").symlink_to(Path(sys.prefix) / "lib")
-    (folder / "pyvenv.cfg").write_text(f"home = {sys.base_prefix}/bin\n")
-    return str(folder / "bin" / "python")
-
-
 def test_an_interpreter_elsewhere_makes_the_same_package(
     dependency: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,32 +70,6 @@ def test_an_interpreter_elsewhere_makes_the_same_package(
     assert other != expected
     assert other.parent.name == expected.parent.name
     assert other.read_bytes() == expected.read_bytes()
-
-
-def test_two_checkouts_make_the_same_templates(tmp_path: Path) -> None:
-    """The other has another path, an interpreter elsewhere, other ends of lines, comments in its
-    requirements, and has fetched what it packs itself."""
-    checkout = tmp_path / "another checkout"
-    left_out = shutil.ignore_patterns(".*", "__pycache__", "node_modules", "cdk.out", "tests")
-    shutil.copytree(ROOT, checkout, ignore=left_out)
-    (checkout / "node_modules").symlink_to(ROOT / "node_modules")
-    for file in [*(checkout / "lambda_code").rglob("*.*"), *checkout.glob("*.*")]:
-        if file.is_file() and file.suffix != ".html":
-            comment = b"# Why this is here.\n" if file.name.startswith("requirements") else b""
-            file.write_bytes((comment + file.read_bytes()).replace(b"\n", b"\r\n"))
-    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    assert synthesize(ours) == ""
-    assert not synthesize(
-        theirs,
-        checkout,
-        interpreter(tmp_path / "venv"),
-        PIP_NO_INDEX="1",
-        PIP_FIND_LINKS=" ".join(str(folder) for folder in (bundle.BUILD / "wheels").iterdir()),
-    )
-    assert len(list(ours.glob("*.zip"))) == len(FUNCTIONS)
-    assert len(list(ours.glob("*.template.json"))) == 5
-    for file in [*ours.glob("*.zip"), *ours.glob("*.template.json")]:
-        assert (theirs / file.name).read_bytes() == file.read_bytes(), file.name
 
 
 def test_dependency_with_another_hash_is_refused(dependency: tuple[Path, str]) -> None:
