@@ -12,7 +12,7 @@ from ledger_schema.migrator import read
 
 from ops.console.checks import Verdict
 from ops.payment.comparison import contradictions
-from ops.payment.story import Event, Story, _settled, _spans, _told_line, _told_spans
+from ops.payment.story import Event, Story, _line_text, _settled, _spans, _spans_text
 from ops.production.history import faults
 from payments import states
 
@@ -276,11 +276,11 @@ def test_the_audit_trail_is_searched_lately_too_but_not_before_the_payment() -> 
     old = story(trail=2 * DAY)
     old.add(NOW - 10 * DAY, "history", "")
     assert _spans(old)[-1] == (NOW - 2 * DAY, NOW)
-    assert _told_spans(old, _spans(old)).endswith("; not in between: --trail 11d")
+    assert _spans_text(old, _spans(old)).endswith("; not in between: --trail 11d")
     new = story(request(), trail=2 * DAY)
     new.add(NOW - 30 * MINUTE, "history", "")
     assert _spans(new) == [(NOW - 31 * MINUTE, NOW)]
-    assert "--trail" not in _told_spans(new, _spans(new))
+    assert "--trail" not in _spans_text(new, _spans(new))
     assert _spans(story(trail=2 * DAY)) == [(NOW - 2 * DAY, NOW)]
     deleted = story(trail=2 * DAY, dead_letter="m")
     deleted.add(NOW - 30 * MINUTE, "queue", "")
@@ -327,8 +327,8 @@ def test_of_a_log_line_only_what_is_known_to_be_harmless_is_told() -> None:
         "exception": "Traceback: tok_secret",
         "event": {"payment_method_token": "tok_secret"},
     }
-    assert _told_line(json.dumps(line)) == (
+    assert _line_text(json.dumps(line)) == (
         "ERROR, the ledger did not post, exception_name LedgerUnavailableError"
     )
-    assert _told_line("tok_secret a") == "a line that is no JSON"
-    assert _told_line('["tok_secret"]') == "a line that is no object"
+    assert _line_text("tok_secret a") == "a line that is no JSON"
+    assert _line_text('["tok_secret"]') == "a line that is no object"
