@@ -75,10 +75,7 @@ def _sample(assembly: Path | None) -> Picture:
     from ops.dashboard.data import Samples, span
 
     with tempfile.TemporaryDirectory(prefix="payments-production-") as temporary:
-        try:
-            folder = assembly or synthesize(Path(temporary)).folder
-        except OpsError as error:
-            raise OpsError(str(error)) from error
+        folder = assembly or synthesize(Path(temporary)).folder
         name, body = synthesized(folder)
     since = span(body)
     return _drawn(name, body, Samples(since), "sample data, of no real system", since)

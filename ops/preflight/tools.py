@@ -49,9 +49,8 @@ def installed() -> Iterator[Check]:
 
 def aws_cli(emulated: bool) -> Check:
     """What the runbooks' commands are: nobody should look for it in the night of an alarm."""
-    told = _output_of(
-        "aws", "--version"
-    )  # such as aws-cli/2.31.0 Python/3.13.7 Linux/6.1 exe/x86_64
+    # Such as aws-cli/2.31.0 Python/3.13.7 Linux/6.1 exe/x86_64.
+    told = _output_of("aws", "--version")
     found = told.partition(" ")[0].removeprefix("aws-cli/")
     held = found.startswith("2.")
     if emulated and not held:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from assurance.assembly import NESTED_STACK, StackTemplate
+from assurance.assembly import NESTED_STACK, Document, StackTemplate
 from ops.production.assembly import STACK
 from ops.production.questions import Clients
 from ops.production.stack import Resource
@@ -19,8 +19,7 @@ def deployed(cloudformation: Any, stack: str) -> StackTemplate:
     :param cloudformation: a boto3 client.
     :param stack: name or id.
     """
-    found = cloudformation.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
-    body = json.loads(found) if isinstance(found, str) else found
+    body = _body(cloudformation.get_template(StackName=stack, TemplateStage="Original"))
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
     standing = [
         resource
@@ -37,6 +36,13 @@ def deployed(cloudformation: Any, stack: str) -> StackTemplate:
         resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in standing
     }
     return StackTemplate(body, children, physical_ids)
+
+
+def _body(answer: Mapping[str, Any]) -> Document:
+    """Of GetTemplate. boto3 reads what is JSON, as all that CDK writes; some answers stay text."""
+    found = answer["TemplateBody"]
+    body: Document = json.loads(found) if isinstance(found, str) else found
+    return body
 
 
 def stacks(resources: Sequence[Resource]) -> dict[str, str]:
@@ -65,8 +71,6 @@ def properties(
 
 @cache  # of a few stacks, each of which several questions are about
 def _resources(clients: Clients, stack_id: str) -> Mapping[str, Any]:
-    # boto3 reads what is JSON; CDK writes nothing else.
-    body = clients("cloudformation").get_template(StackName=stack_id)["TemplateBody"]
-    document = json.loads(body) if isinstance(body, str) else body
-    found: Mapping[str, Any] = document["Resources"]
+    body = _body(clients("cloudformation").get_template(StackName=stack_id))
+    found: Mapping[str, Any] = body["Resources"]
     return found

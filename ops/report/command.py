@@ -11,7 +11,6 @@ import typer
 
 from ops.console import files, terminal
 from ops.console.assembly_option import AssemblyOption
-from ops.console.failure import OpsError
 from ops.console.terminal import escape
 from ops.production.assembly import Assembly, synthesize
 from ops.production.stack import Production
@@ -56,16 +55,13 @@ def command(
     production = Production.find() if live else None
     with tempfile.TemporaryDirectory(prefix="payments-production-") as temporary:
         with told.status("reading the templates") as status:
-            try:
-                if assembly is None:
-                    status.update("synthesizing; that takes about a minute")
-                    made = synthesize(Path(temporary))
-                else:
-                    made = Assembly.read(assembly)
-                status.update("collecting")
-                facts = collect(made, requests)
-            except OpsError as error:
-                raise OpsError(str(error)) from error
+            if assembly is None:
+                status.update("synthesizing; that takes about a minute")
+                made = synthesize(Path(temporary))
+            else:
+                made = Assembly.read(assembly)
+            status.update("collecting")
+            facts = collect(made, requests)
             if production:
                 status.update("asking AWS")
             seen = look(production) if production else None
