@@ -24,6 +24,7 @@ GENERATORS = (
     "assurance.api_docs",
     "assurance.compliance",
     "assurance.permissions",
+    "assurance.settings",
 )
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -196,9 +197,9 @@ def test_an_interruption_while_importing_prints_no_traceback(
 
 @pytest.mark.parametrize("command", [*COMMANDS, *GENERATORS])
 def test_every_command_is_prepared_before_anything_else_is_imported(command: str) -> None:
-    tree = ast.parse(
-        (PROJECT / command.replace(".", "/") / "__main__.py").read_text(encoding="utf-8")
-    )
+    place = PROJECT / command.replace(".", "/")
+    file = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
+    tree = ast.parse(file.read_text(encoding="utf-8"))
     before = []
     for statement in tree.body:
         if "ending.prepare()" in ast.unparse(statement):

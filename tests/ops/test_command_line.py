@@ -34,7 +34,13 @@ from ops.smoke import command as smoke
 from tests.environment import PROJECT
 
 COMMANDS = ("ops", "local")
-GENERATORS = ("api_docs", "compliance", "permissions", "alerting")
+GENERATORS = (
+    "alerting/__main__.py",
+    "api_docs/__main__.py",
+    "compliance/__main__.py",
+    "permissions/__main__.py",
+    "settings.py",
+)
 
 # -- characters ----------------------------------------------------------------------------
 
@@ -84,9 +90,9 @@ def test_all_text_is_read_and_written_as_utf_8_whatever_the_language() -> None:
     assert not lacking, "\n".join(lacking)
 
 
-@pytest.mark.parametrize("package", GENERATORS)
-def test_generated_files_are_replaced_whole(package: str) -> None:
-    text = (PROJECT / "assurance" / package / "__main__.py").read_text(encoding="utf-8")
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_generated_files_are_replaced_whole(generator: str) -> None:
+    text = (PROJECT / "assurance" / generator).read_text(encoding="utf-8")
     assert "files.write(" in text
     assert "write_text" not in text
 
