@@ -13,6 +13,7 @@ import pytest
 
 from local import aws
 from local.demonstration import Deployment
+from local.deployment import Cdk
 from tests.environment import PROJECT, Environment, serving
 from tests.set_up import SetUpError
 
@@ -31,6 +32,11 @@ class Production:
         """Run `npx cdk` as a user would; what it printed."""
         return _cdk(self.environment, *arguments)
 
+    @property
+    def assembly(self) -> Path:
+        """What was deployed last."""
+        return _assembly(self.environment)
+
     def deploy(self, **context: object) -> str:
         arguments = [f"--context={name}={value}" for name, value in context.items()]
         return self.cdk("deploy", "PaymentsProd", "--require-approval", "never", *arguments)
@@ -45,7 +51,7 @@ class Production:
 def _cdk(environment: Environment, *arguments: str) -> str:
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), own.get("PATH", os.defpath)])
-    assembly = ["--output", str(environment.directory / "cdk.out")]
+    assembly = ["--output", str(_assembly(environment))]
     done = subprocess.run(
         ["npx", "--no-install", "cdk", *arguments, *assembly, "--no-notices"],
         cwd=PROJECT,
@@ -62,10 +68,18 @@ def _cdk(environment: Environment, *arguments: str) -> str:
     return done.stdout
 
 
+def _assembly(environment: Environment) -> Path:
+    return environment.directory / "cdk.out"
+
+
+def bootstrap(environment: Environment) -> None:
+    Cdk(environment.endpoint, environment.directory, os.environ).bootstrap(lambda _: None)
+
+
 @pytest.fixture(scope="session")
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
     with serving(tmp_path_factory.mktemp("production")) as environment:
-        _cdk(environment, "bootstrap", f"aws://{aws.ACCOUNT}/{aws.REGION}")
+        bootstrap(environment)
         # As an account has it in which another database was monitored before.
         logs = environment.client("logs")
         logs.create_log_group(logGroupName=MONITORED_BEFORE, tags={"Owner": "reporting"})

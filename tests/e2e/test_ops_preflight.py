@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,10 +14,8 @@ import pytest
 
 from local import aws
 from local.demonstration import Deployment
-from local.deployment import Cdk
-from ops.production.assembly import synthesize
 from tests.command_line import Answer
-from tests.deployment import Production
+from tests.deployment import Production, bootstrap
 from tests.e2e.operators import ops, user
 from tests.environment import Environment, serving, wait_for
 from tests.probe import document
@@ -57,12 +54,10 @@ class Account:
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    folder = tmp_path_factory.mktemp("assembly")
-    assembly = synthesize(folder)
+def account(production: Production, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     with serving(tmp_path_factory.mktemp("account")) as environment:
-        Cdk(environment.endpoint, environment.directory, os.environ).bootstrap(lambda _: None)
-        yield Account(environment, assembly.folder)
+        bootstrap(environment)
+        yield Account(environment, production.assembly)
 
 
 def problems(answer: Answer) -> list[dict[str, str]]:

@@ -57,15 +57,19 @@ def _process_in_parallel(
             asked = [clients.submit(process, client) for client in range(PARALLEL)]
         answers = [answer.result() for answer in asked]
     statuses = Counter(answer.status if answer else None for answer in answers)
-    # A client may be told to wait.
+    # A client may be told to wait; on a busy machine, each of those whose sandboxes start at once.
     assert statuses.keys() <= {None, 200, 202, 429, 500, 502, 503, 504}, statuses
     told = {
         answer.body["entry"]["entry_id"] for answer in answers if answer and answer.status == 200
     }
-    assert len(told) == 1, statuses
-    again = deployment.call("POST", "/process", transaction)
-    assert again.status == 200
-    assert {again.body["entry"]["entry_id"]} == told
+    again: list[Answer] = []
+
+    def posted() -> bool:
+        again.append(deployment.call("POST", "/process", transaction))
+        return again[-1].status == 200
+
+    wait_for(posted)
+    assert told <= {again[-1].body["entry"]["entry_id"]}, statuses
     postings = demonstration.postings(deployment, transaction["transaction_id"])
     assert [posting.direction for posting in postings] == ["debit", "credit"]
     tally.schedules["parallel requests for one payment"] += 1

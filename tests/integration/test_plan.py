@@ -23,6 +23,7 @@ from aws_cdk import aws_sqs as sqs
 
 from local import aws
 from tests.command_line import Answer, operators_tool
+from tests.deployment import bootstrap
 from tests.environment import PROJECT, Environment, serving, wait_for
 
 SECONDS = 300
@@ -103,14 +104,7 @@ class CommandLine:
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     directory = tmp_path_factory.mktemp("environment")
     with serving(directory) as running:
-        subprocess.run(
-            [CDK, "bootstrap", f"aws://{aws.ACCOUNT}/{aws.REGION}"],
-            cwd=directory,  # away from cdk.json: no app need be synthesized
-            env={**os.environ, **aws.environment(running.endpoint)},
-            capture_output=True,
-            timeout=SECONDS,
-            check=True,
-        )
+        bootstrap(running)
         yield running
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,13 +13,12 @@ import pytest
 from audit_logger.trail import AuditTrail
 
 from local import aws
+from tests.command_line import operators_tool
 from tests.environment import PROJECT, Environment
 from tests.functions.bucket_in_memory import KEY
 from tests.functions.test_audit_logger import record
 
 START = datetime(2026, 1, 31, 8, 30, tzinfo=UTC)
-
-VERIFY = (sys.executable, "-m", "ops", "audit-trail", "verify")
 
 
 @pytest.fixture
@@ -48,27 +46,11 @@ def keys(client: Any, bucket: str) -> list[str]:
 
 def verify(environment: Environment, bucket: str, *options: str) -> tuple[int, dict[str, Any]]:
     """Exit code and what it printed."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "ops",
-            "audit-trail",
-            "verify",
-            "--bucket",
-            bucket,
-            "--json",
-            *options,
-        ],
-        cwd=PROJECT,
-        env={**os.environ, **aws.environment(environment.endpoint)},
-        capture_output=True,
-        text=True,
-        check=False,
+    done = operators_tool(
+        environment, "audit-trail", "verify", "--bucket", bucket, "--json", *options
     )
-    assert done.stderr == ""
-    report: dict[str, Any] = json.loads(done.stdout)
-    return done.returncode, report
+    assert done.errors == ""
+    return done.code, done.document
 
 
 def finding(environment: Environment, bucket: str, *options: str) -> tuple[str, str]:
@@ -212,16 +194,9 @@ def test_a_forged_object_is_passed_by_and_named(
 
 def shown(environment: Environment, bucket: str) -> str:
     """What people are told."""
-    done = subprocess.run(
-        [*VERIFY, "--bucket", bucket],
-        cwd=PROJECT,
-        env={**os.environ, **aws.environment(environment.endpoint)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    return done.stdout
+    done = operators_tool(environment, "audit-trail", "verify", "--bucket", bucket)
+    assert done.errors == ""
+    return done.output
 
 
 def test_people_are_told_that_an_end_cannot_be_proven(
@@ -237,7 +212,7 @@ def test_an_intact_trail_that_is_told_to_nobody_is_not_called_broken(
     os.close(reading)
     with os.fdopen(writing, "wb") as nobody:
         done = subprocess.run(
-            [*VERIFY, "--bucket", bucket],
+            [sys.executable, "-m", "ops", "audit-trail", "verify", "--bucket", bucket],
             cwd=PROJECT,
             env={**os.environ, **aws.environment(environment.endpoint)},
             stdout=nobody,

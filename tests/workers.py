@@ -1,4 +1,4 @@
-"""A plugin of pytest-xdist: how tests are shared out between workers (`-p tests.two_workers -n 2`).
+"""A plugin of pytest-xdist: how tests are shared out between workers (`-p tests.workers -n 2`).
 
 What stands on one server, deployment or synthesis goes to one worker; other files go alone.
 """
@@ -11,6 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 _TOGETHER = (
     "tests/e2e/test_failing_deployments",
+    "tests/e2e/test_ops_",
     "tests/e2e/",
     "tests/integration/money/",
     "tests/integration/local/",
