@@ -152,6 +152,9 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     # Payments
     approval_validity_seconds: int = _whole(900, 60, 86_400, "seconds")
     """How long an approved payment may be processed."""
+    audit_batching_seconds: int = _whole(40, 0, 45, "seconds")
+    """How long changes of payments are gathered to one audit object: S3 and Glacier ask money for
+    each. Whatever it is, a change is audited within a minute."""
     audit_retention_days: int = _whole(2_557, 365, 36_500, "days")
     """PCI DSS 10.5.1 asks for a year; seven are what tax and accounting law usually ask for."""
 

@@ -93,9 +93,10 @@ class AuditLogger(PythonFunction):
             function_name=self.live.function_arn,
             event_source_arn=stream_arn,
             starting_position="TRIM_HORIZON",
-            # One object a batch; larger ones catch up sooner after an outage.
+            # One object a batch: S3 asks money for each, and Glacier ten times that. Larger
+            # batches also catch up sooner after an outage.
             batch_size=500,
-            maximum_batching_window_in_seconds=1,
+            maximum_batching_window_in_seconds=config.audit_batching_seconds,
             bisect_batch_on_function_error=True,
             function_response_types=["ReportBatchItemFailures"],
             # A stream keeps a record for a day. What keeps failing is tried for half of that,

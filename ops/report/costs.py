@@ -14,7 +14,11 @@ from ops.report.built import LAYERS, Built, at, kind, layer
 
 IDLE_LOGS_GB: Final = 10
 IDLE_NAT_GB: Final = 1
-_INVOCATIONS: Final = 2
+_REQUESTS_A_SECOND: Final = 2
+_SHARDS: Final = 4
+"""Of the table's stream: one a partition, of which a new table on demand has four."""
+_TRACES_A_SECOND: Final = 1
+_TRACED_OF_THE_OTHERS: Final = 0.05
 _SECONDS: Final = 0.1
 _NAT_KB: Final = 10
 _LOG_KB: Final = 5
@@ -30,15 +34,25 @@ ASSUMPTIONS: Final = (
     f"Before the first payment, {IDLE_LOGS_GB} GB of logs are taken in (flow logs of each minute, "
     f"the database's operating system, its own log) and {IDLE_NAT_GB} GB passes the NAT gateways; "
     "storing logs for 90 days, compressed, is counted as nothing.",
-    f"A request is a call of the API, two of which make a payment. It causes {_INVOCATIONS} "
-    f"invocations of {_SECONDS} s, one item of {_ITEM_KB} KB written and one read, an audit object "
-    f"at most, {_LOG_KB} KB of logs, {_NAT_KB} KB through NAT, a trace, and a use of a key for "
-    f"every second request.",
+    f"A request is a call of the API, two of which make a payment. It causes an invocation of "
+    f"{_SECONDS} s, one item of {_ITEM_KB} KB written and one read, {_LOG_KB} KB of logs, "
+    f"{_NAT_KB} KB through NAT, and a use of a key for every second request.",
+    f"Requests come at {_REQUESTS_A_SECOND} a second, a payment a second. Each of the stream's "
+    f"{_SHARDS} shards gathers its part of the items for as long as the mapping says; what it "
+    f"gathered makes an invocation and an audit object. X-Ray traces {_TRACES_A_SECOND} request a "
+    f"second and {_TRACED_OF_THE_OTHERS:.0%} of the others, as its default rule says.",
+    "An own metric is paid by the hour in which it reports: without payments only those of the "
+    "sweep do; those that report only trouble are counted as nothing.",
     "Items and objects of the first month are counted as stored for that month; what is kept "
     "longer adds up, month by month.",
     "Data to the internet and between zones, mails, events and requests for metrics are small "
     "beside the rest, and left out. A key costs 1 USD more a month after each of its first two "
     "yearly rotations.",
+)
+
+_OF_THE_SWEEP: Final = frozenset({"LedgerImbalance", "OutboxAge"})
+_OF_PAYMENTS: Final = frozenset(
+    {"PaymentsApproved", "PaymentsDeclined", "PaymentsProcessed", "RecordsAudited"}
 )
 
 FREE: Final = frozenset(
@@ -173,8 +187,8 @@ def _idle(built: Built, prices: Prices) -> Iterator[Line]:
     )
     dashboards = built.of("CloudWatch::Dashboard")
     yield line("dashboard", dashboards, "cloudwatch.dashboard")
-    shown = [*built.of("CloudWatch::Alarm", "Logs::MetricFilter"), *dashboards]
-    yield _line(prices, "own metrics", dashboards, "cloudwatch.metric", len(_own_metrics(shown)))
+    swept = len(_OF_THE_SWEEP & _own_metrics(built))
+    yield _line(prices, "own metrics, of the sweep", dashboards, "cloudwatch.metric", swept)
     logs = built.of("Logs::LogGroup")
     yield _line(prices, "logs, idle", logs, "logs.gb", IDLE_LOGS_GB, of="observability")
     queues = [each for each in built.of("SQS::Queue") if "RedrivePolicy" in each.properties]
@@ -188,24 +202,32 @@ def _by_traffic(built: Built, prices: Prices, requests: int) -> Iterator[Line]:
     audit = [each for each in built.of("S3::Bucket") if at(each.properties, "LoggingConfiguration")]
     table, api = built.of("DynamoDB::Table"), built.of("ApiGateway::RestApi")
     firewalls, logs = built.of("WAFv2::WebACL"), built.of("Logs::LogGroup")
-    invocations = _INVOCATIONS * requests
+    objects = requests / _records_an_object(built)
+    invocations = requests + objects
+    traced = _TRACES_A_SECOND / _REQUESTS_A_SECOND
+    traced += _TRACED_OF_THE_OTHERS * (1 - traced)
+    paid = len(_OF_PAYMENTS & _own_metrics(built)) if requests else 0
     for what, resources, price, quantity in (
         ("API calls", api, "apigateway.request", requests),
         ("requests looked at by the firewall", firewalls, "waf.request", requests),
         ("invocations", functions, "lambda.request", invocations),
         ("their duration", functions, "lambda.gb-second", invocations * _SECONDS * memory_gb),
-        ("traces", functions, "xray.trace", requests),
+        ("traces", functions, "xray.trace", traced * requests),
         ("items written", table, "dynamodb.write", requests),
         ("items read", table, "dynamodb.read", requests),
         ("items stored", table, "dynamodb.gb", gb),
         ("their recovery", table, "dynamodb.pitr-gb", gb),
-        ("audit objects written", audit, "s3.put", requests),
+        ("audit objects written", audit, "s3.put", objects),
         ("audit objects stored", audit, "s3.gb", gb),
-        ("audit objects to Glacier, after 90 days", audit, "s3.transition", requests),
+        ("audit objects to Glacier, after 90 days", audit, "s3.transition", objects),
         ("uses of keys", built.of("KMS::Key")[:1], "kms.request", _KEY_USES * requests),
         ("data through NAT", built.of("EC2::NatGateway"), "nat.gb", _NAT_KB * requests / 1e6),
     ):
         yield _line(prices, what, resources, price, quantity, by_traffic=True)
+    dashboards = built.of("CloudWatch::Dashboard")
+    yield _line(
+        prices, "own metrics, of payments", dashboards, "cloudwatch.metric", paid, by_traffic=True
+    )
     yield _line(
         prices,
         "logs of requests",
@@ -244,21 +266,30 @@ def _watched(alarm: Resource) -> int:
     return sum("MetricStat" in each for each in metrics) if metrics else 1
 
 
-def _own_metrics(resources: Iterable[Resource]) -> set[str]:
+def _records_an_object(built: Built) -> float:
+    """How many records of the table's stream make an audit object."""
+    (seconds,) = (
+        float(each.properties["MaximumBatchingWindowInSeconds"])
+        for each in built.of("Lambda::EventSourceMapping")
+        if "StartingPosition" in each.properties  # of a stream
+    )
+    return max(1.0, _REQUESTS_A_SECOND * seconds / _SHARDS)
+
+
+def _own_metrics(built: Built) -> set[str]:
     """Names of metrics outside AWS's namespaces that alarms, filters and the dashboard have."""
     found = set()
-    for resource in resources:
-        for metric in _metrics(resource.properties):
-            found.add(metric)
-        text = json.dumps(resource.properties.get("DashboardBody", "")).replace('\\\\\\"', '"')
-        found |= set(re.findall(r'\["Payments","(\w+)"', text.replace("\\", "")))
+    for resource in built.of("CloudWatch::Alarm", "CloudWatch::Dashboard", "Logs::MetricFilter"):
+        found |= set(_metrics(resource.properties))
+        text = json.dumps(resource.properties.get("DashboardBody", "")).replace("\\", "")
+        found |= set(re.findall(r'\["Payments","(\w+)"', text))
     return found
 
 
 def _metrics(value: Any) -> Iterator[str]:
     match value:
         case {"Namespace": str(space), "MetricName": str(name)} if not space.startswith("AWS/"):
-            yield name if "version" not in json.dumps(value) else f"{name} {json.dumps(value)}"
+            yield name
         case {"MetricNamespace": str(_), "MetricName": str(name)}:
             yield name
         case dict():

@@ -29,7 +29,7 @@ from ops.report import live
 from ops.report import page as page_of
 from ops.report.built import LAYERS, Built, kind, layer
 from ops.report.command import command
-from ops.report.costs import costs, is_free
+from ops.report.costs import Costs, costs, is_free
 from ops.report.facts import Facts, collect
 from ops.report.live import Seen, StackState
 from ops.report.page import render
@@ -202,6 +202,25 @@ def test_costs_agree_with_the_page(facts: Facts) -> None:
     text = (ROOT / "docs" / "deployment.md").read_text()
     (told,) = re.findall(r"About (\d+) USD a month in us-east-1 before the first payment", text)
     assert facts.costs.idle == pytest.approx(float(told), rel=0.03)
+    (told,) = re.findall(r"A million API calls, at a payment a second, add\s+about (\d+) USD", text)
+    assert facts.costs.by_traffic == pytest.approx(float(told), rel=0.05)
+
+
+def test_records_that_are_gathered_longer_make_fewer_audit_objects(facts: Facts) -> None:
+    (mapping,) = (
+        each
+        for each in facts.built.of("Lambda::EventSourceMapping")
+        if each.properties.get("StartingPosition")
+    )
+    told = {line.what: line for line in facts.costs.lines}
+    # A payment a second changes the table twice, and a new table has four shards.
+    assert told["audit objects written"].quantity == REQUESTS / 20
+    assert told["audit objects to Glacier, after 90 days"].quantity == REQUESTS / 20
+    at_once = costs(
+        altered(facts.built, mapping.logical_id, MaximumBatchingWindowInSeconds=0), REQUESTS
+    )
+    (written,) = (line for line in at_once.lines if line.what == "audit objects written")
+    assert written.quantity == REQUESTS
 
 
 @pytest.mark.parametrize(
@@ -224,8 +243,13 @@ def test_a_large_part_costs_what_its_resources_and_prices_make(
 def test_without_requests_nothing_is_paid_for_traffic(facts: Facts) -> None:
     idle = costs(facts.built, 0)
     assert (idle.by_traffic, idle.total) == (0, facts.costs.idle)
-    assert costs(facts.built, 2 * REQUESTS).by_traffic == pytest.approx(
-        2 * facts.costs.by_traffic, abs=0.1
+
+    def by_volume(priced: Costs) -> float:
+        own = [line.usd for line in priced.lines if line.what == "own metrics, of payments"]
+        return priced.by_traffic - sum(own)  # paid by the hour
+
+    assert by_volume(costs(facts.built, 2 * REQUESTS)) == pytest.approx(
+        2 * by_volume(facts.costs), abs=0.1
     )
 
 

@@ -68,3 +68,14 @@ def test_no_template_names_an_account_or_holds_a_secret(synthesized: Synthesized
     assert instance["ManageMasterUserPassword"] is True
     assert "MasterUserPassword" not in instance
     assert "Value" not in synthesized.only("AWS::ApiGateway::ApiKey")
+
+
+def test_a_change_is_audited_within_a_minute_and_not_alone(synthesized: Synthesized) -> None:
+    (mapping,) = (
+        properties
+        for properties in synthesized.properties("AWS::Lambda::EventSourceMapping")
+        if "StartingPosition" in properties
+    )
+    # At a payment a second, each of four shards sees a change every other second.
+    assert 15 <= mapping["MaximumBatchingWindowInSeconds"] / 2 <= mapping["BatchSize"]
+    assert mapping["MaximumBatchingWindowInSeconds"] <= 45

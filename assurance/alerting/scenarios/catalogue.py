@@ -788,7 +788,7 @@ _PARTS: Final = (
     ),
     Scenario(
         name="payments whose records stand in the minute after",
-        why="One in a quarter of an hour, audited two seconds later, the clock's minute over.",
+        why="One in a quarter of an hour, audited forty seconds later, the clock's minute over.",
         minutes=8 * 60,
         begins=AT,
         traffic=lambda minute: (1, 1) if minute % 37 == 0 else (0, 0),

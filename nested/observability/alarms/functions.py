@@ -104,8 +104,8 @@ def function_alarms(config: ProductionConfig, compute: ComputeOutputs) -> list[M
 
 def _audit_trail_not_fed(compute: ComputeOutputs) -> MetricAlarm:
     """Every payment that is posted changes the table, and Lambda hands each change to audit-logger
-    within seconds. A mapping that is disabled, or may not read the stream, calls nobody: neither an
-    error nor an age is reported. What audit-logger fails to do is told by its errors and by
+    within a minute. A mapping that is disabled, or may not read the stream, calls nobody: neither
+    an error nor an age is reported. What audit-logger fails to do is told by its errors and by
     stream-age.
 
     A payment and its record may stand in two periods, and the newest period is never whole; three
