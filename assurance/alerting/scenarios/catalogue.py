@@ -12,7 +12,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from assurance.alerting.scenarios import events
-from assurance.alerting.scenarios.scenario import Change, Course, Scenario, Told, nobody, steadily
+from assurance.alerting.scenarios.scenario import (
+    AT,
+    PROCESSED,
+    VALIDATED,
+    Change,
+    Course,
+    Scenario,
+    Told,
+    nobody,
+    steadily,
+)
 from assurance.alerting.scenarios.world import (
     AUDIT_FAILURES,
     AUDIT_LOGGER,
@@ -45,11 +55,8 @@ from assurance.alerting.simulation.datapoint import Datapoint, Metric, counted, 
 from building_blocks.alert import DRILL_SOURCE
 from config import DATABASE_MAX_CONNECTIONS, FUNCTION_TIMEOUT_SECONDS, ProductionConfig
 
-AT: Final = 60
 _DAY: Final = 24 * 60
-_VALIDATED, _PROCESSED = 60, 55
-_CALLS: Final = _VALIDATED + _PROCESSED
-_USUAL: Final = steadily(_VALIDATED, _PROCESSED)
+_CALLS: Final = VALIDATED + PROCESSED
 _LIMITS: Final = ProductionConfig()
 
 # How soon somebody must know. Metrics are up to three minutes late, and an alarm that three bad
@@ -90,7 +97,7 @@ def _refusing(refused: int, calls: int = _CALLS) -> dict[Metric, Course]:
     }
 
 
-def _ledger_away(processed: int = _PROCESSED) -> dict[Metric, Course]:
+def _ledger_away(processed: int = PROCESSED) -> dict[Metric, Course]:
     """Payments are accepted (202) and wait; those that are tried again stay on the queue, where
     SQS leaves those received three times or more out of the oldest one's age."""
     return {
@@ -221,12 +228,10 @@ _QUIET: Final = (
     Scenario(
         name="a load test up to the plan's limit",
         why="What the usage plan admits for an hour: some calls meet the limit and are told 429.",
-        minutes=3 * 60,
-        begins=AT,
         traffic=lambda minute: (
             (30 * _LIMITS.api_rate_limit, 30 * _LIMITS.api_rate_limit)
             if AT <= minute < 2 * AT
-            else (_VALIDATED, _PROCESSED)
+            else (VALIDATED, PROCESSED)
         ),
         changes=(
             Change(
@@ -246,9 +251,6 @@ _QUIET: Final = (
             "RDS adds storage when less than a tenth has been free for five minutes, and takes a "
             "while: that is how it is meant to be."
         ),
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 0,
@@ -267,7 +269,6 @@ _QUIET: Final = (
             "of it on, the rollback would fail."
         ),
         minutes=2 * 60,
-        begins=AT,
         traffic=steadily(300, 300),
         changes=(
             Change(
@@ -289,8 +290,6 @@ _QUIET: Final = (
             "409 for a payment that has expired, 15 times a minute, and nobody else calls: fewer "
             "calls than a share is made of, and no payment that was to be posted."
         ),
-        minutes=3 * 60,
-        begins=AT,
         traffic=nobody,
         changes=(
             Change(
@@ -318,7 +317,6 @@ _RELEASES: Final = (
         name="a canary that raises in one call of ten",
         why="CodeDeploy watches it for five minutes: later is too late.",
         minutes=2 * 60,
-        begins=AT,
         traffic=_WORKING_HOUR,
         changes=(
             Change(
@@ -343,7 +341,6 @@ _RELEASES: Final = (
         name="a canary that answers one call of ten with 500",
         why="For Lambda, such a call is none that failed: the function itself counts it.",
         minutes=2 * 60,
-        begins=AT,
         traffic=_WORKING_HOUR,
         changes=(
             Change(
@@ -364,8 +361,6 @@ _RELEASES: Final = (
         name="a spoilt release of the audit-logger",
         why="It goes to all at once: no canary would tell. Each batch runs into the time limit.",
         minutes=4 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 AT,
@@ -387,8 +382,6 @@ _RELEASES: Final = (
         name="a deployment that is rolled back",
         why="The root stack and its four nested ones report the same; one of them is enough.",
         minutes=2 * 60,
-        begins=AT,
-        traffic=_USUAL,
         events=(
             (AT, events.stack("UPDATE_ROLLBACK_IN_PROGRESS")),
             *(
@@ -404,8 +397,6 @@ _RELEASES: Final = (
         name="a rollback that fails",
         why="Somebody has to go on with it, which the mail of its beginning does not say.",
         minutes=2 * 60,
-        begins=AT,
-        traffic=_USUAL,
         events=(
             (AT, events.stack("UPDATE_ROLLBACK_IN_PROGRESS")),
             (AT + 5, events.stack("UPDATE_ROLLBACK_FAILED", "ComputeNestedStack-AB12")),
@@ -422,9 +413,6 @@ _LEDGER: Final = (
             "Two minutes in which payments wait: RDS says so, at its beginning and at its end. "
             "Everything else mends itself, sweeps that reached no ledger too."
         ),
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(AT, AT + 2, _ledger_away()),
             Change(AT, AT + 3, _database_silent()),
@@ -445,8 +433,6 @@ _LEDGER: Final = (
             "them use up their tries: those are for a person."
         ),
         minutes=4 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(AT, AT + 35, _ledger_away()),
             Change(AT + 25, AT + 35, {reported(PROCESSOR, "PaymentsGivenUp"): level(1, 40)}),
@@ -466,7 +452,6 @@ _LEDGER: Final = (
         name="a ledger outage at night",
         why="Nobody calls, so that only the sweep can tell.",
         minutes=4 * 60,
-        begins=AT,
         traffic=nobody,
         changes=(
             Change(
@@ -484,23 +469,14 @@ _LEDGER: Final = (
         name="the sweep is not called for",
         why="Somebody disabled its schedule, in a quiet hour. No data is what tells.",
         minutes=4 * 60,
-        begins=AT,
         traffic=nobody,
-        changes=(
-            Change(
-                AT,
-                2 * AT,
-                _not_swept(),
-            ),
-        ),
+        changes=(Change(AT, 2 * AT, _not_swept()),),
         must={"outbox-age": Told(30)},
     ),
     Scenario(
         name="a history that falls behind",
         why="Sweeps run, and deliver nothing.",
         minutes=4 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 AT,
@@ -518,7 +494,6 @@ _LEDGER: Final = (
         ),
         minutes=6 * 60,
         begins=3 * AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 AT,
@@ -539,17 +514,12 @@ _LEDGER: Final = (
             (3 * AT + 2, events.rds(49, "failover")),
             (3 * AT + 9, events.rds(27, "maintenance")),
         ),
-        must={
-            "database-maintenance": Told(0, times=2),
-            "database-failover": Told(0, times=2),
-        },
+        must={"database-maintenance": Told(0, times=2), "database-failover": Told(0, times=2)},
     ),
     Scenario(
         name="storage that does not grow",
         why="The limit is reached, or RDS does not add any so soon again.",
         minutes=6 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 0,
@@ -567,8 +537,6 @@ _LEDGER: Final = (
         name="a t3 that runs out of credits",
         why="Work as hard as this is charged for; nobody is harmed.",
         minutes=6 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(AT, 4 * AT, {database("CPUUtilization"): level(60)}),
             Change(
@@ -587,8 +555,6 @@ _LEDGER: Final = (
         name="the database is deleted",
         why="It says so, and then nothing any more. What hangs on it stays on.",
         minutes=4 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(AT, 4 * 60, _ledger_away() | _database_silent()),
             Change(AT + 25, 4 * 60, {reported(PROCESSOR, "PaymentsGivenUp"): level(1, 40)}),
@@ -613,18 +579,12 @@ _CLIENTS: Final = (
     Scenario(
         name="a client that loops on errors",
         why="It sends what is refused, ever again, beside those that are in order.",
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(Change(AT, 2 * AT, _refusing(400)),),
         must={"api-client-errors": _SOON},
     ),
     Scenario(
         name="a client beyond its rate",
         why="429, more than one a second: it does not slow down.",
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 AT,
@@ -644,8 +604,6 @@ _CLIENTS: Final = (
             "it calls. One alert."
         ),
         minutes=6 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=tuple(
             Change(minute, minute + 1, {**_refusing(1), logged("CallsOverQuota"): level(1)})
             for minute in range(AT, 3 * AT, 20)
@@ -655,29 +613,19 @@ _CLIENTS: Final = (
     Scenario(
         name="a flood without keys",
         why="403 for all of it, until the firewall blocks the addresses; payments go on.",
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(AT, AT + 10, _refusing(20_000)),
             Change(AT + 5, 2 * AT, {firewall(): level(1, 20_000)}),
         ),
-        must={
-            "api-client-errors": _SOON,
-            "waf-blocked-requests": Told(5 + _SOON.within),
-        },
+        must={"api-client-errors": _SOON, "waf-blocked-requests": Told(5 + _SOON.within)},
     ),
     Scenario(
         name="every call fails, one a minute",
         why="An outage in a quiet hour: there is no second failure in a minute to wait for.",
-        minutes=3 * 60,
-        begins=AT,
         traffic=steadily(0, 1),
         changes=(
             Change(
-                AT,
-                2 * AT,
-                {**_failing(1, calls=1), reported(PROCESSOR, "PaymentsProcessed"): None},
+                AT, 2 * AT, {**_failing(1, calls=1), reported(PROCESSOR, "PaymentsProcessed"): None}
             ),
         ),
         must={"api-server-errors": _SOON, "system-health-service": _SOON},
@@ -686,8 +634,6 @@ _CLIENTS: Final = (
         name="one call fails in each of three minutes of a busy hour",
         why="Each is the only one among a hundred: a client repeats it, and it passes.",
         minutes=2 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=tuple(
             Change(minute, minute + 1, _failing(1, calls=90)) for minute in (AT, AT + 2, AT + 4)
         ),
@@ -695,16 +641,13 @@ _CLIENTS: Final = (
     Scenario(
         name="every payment is refused",
         why="New ones are approved, and 409 is what all clients get for them: no error of theirs.",
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 AT,
                 2 * AT,
                 {
-                    api("4XXError"): counted(_CALLS, _PROCESSED),
-                    method("/process", "4XXError"): counted(_PROCESSED, _PROCESSED),
+                    api("4XXError"): counted(_CALLS, PROCESSED),
+                    method("/process", "4XXError"): counted(PROCESSED, PROCESSED),
                     reported(PROCESSOR, "PaymentsProcessed"): None,
                 },
             ),
@@ -714,9 +657,6 @@ _CLIENTS: Final = (
     Scenario(
         name="functions that fail",
         why="Two calls in a hundred raise, of each function.",
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 AT,
@@ -744,9 +684,6 @@ _PARTS: Final = (
     Scenario(
         name="an outage of one NAT gateway's zone",
         why="Payments of the other zones go on, and in this one the endpoints serve.",
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(AT, AT + 30, {gateway(2, n): d for n, d in _dropping(900, 2_500).items()}),
         ),
@@ -756,8 +693,6 @@ _PARTS: Final = (
         name="a stalled audit stream",
         why="One batch fails ever again, and all behind it wait.",
         minutes=5 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(Change(AT, AT + 90, _audit_stopped()),),
         must={
             "function-errors-audit-logger": _SOON,
@@ -772,8 +707,6 @@ _PARTS: Final = (
             "nothing is late, since nobody is called."
         ),
         minutes=8 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(Change(AT, 3 * AT, _audit_silent()),),
         must={"audit-trail-not-fed": Told(52), "system-health-service": Told(52)},
     ),
@@ -781,7 +714,6 @@ _PARTS: Final = (
         name="an audit stream that nobody reads, with a payment an hour",
         why="Three payments that nobody has audited are told all the same.",
         minutes=12 * 60,
-        begins=AT,
         traffic=lambda minute: (1, 1) if minute % 60 == 5 else (0, 0),
         changes=(Change(AT, 5 * AT, _audit_silent()),),
         must={"audit-trail-not-fed": Told(3 * 60), "system-health-service": Told(3 * 60)},
@@ -790,7 +722,6 @@ _PARTS: Final = (
         name="payments whose records stand in the minute after",
         why="One in a quarter of an hour, audited forty seconds later, the clock's minute over.",
         minutes=8 * 60,
-        begins=AT,
         traffic=lambda minute: (1, 1) if minute % 37 == 0 else (0, 0),
         changes=tuple(
             Change(minute, minute + 2, {function(AUDIT_LOGGER, "Invocations"): _a_minute_later})
@@ -800,9 +731,6 @@ _PARTS: Final = (
     Scenario(
         name="what failed cannot be set aside",
         why="Once: a batch of the audit stream, and a sweep. Nobody will ever see them again.",
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 AT,
@@ -823,7 +751,6 @@ _PARTS: Final = (
         name="EventBridge may not call the sweep",
         why="The function's permission is gone. Payments go on, their history too, for now.",
         minutes=4 * 60,
-        begins=AT,
         traffic=nobody,
         changes=(
             Change(
@@ -846,9 +773,6 @@ _PARTS: Final = (
     Scenario(
         name="a lost subscriber",
         why="An alert reaches nobody. Who looks at the dashboard sees it.",
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(AT, AT + 1, {topic("NumberOfNotificationsFailed"): level(1)}),
             Change(AT, 3 * 60, {waiting(UNDELIVERED): level(1)}),
@@ -859,8 +783,6 @@ _PARTS: Final = (
         name="the application's key is disabled",
         why="Table, queues and topic cannot be used: each call fails, and nothing is audited.",
         minutes=4 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 AT,
@@ -868,7 +790,7 @@ _PARTS: Final = (
                 {
                     **_failing(_CALLS),
                     **_audit_stopped(),
-                    method("/process", "5XXError"): counted(_PROCESSED, _PROCESSED),
+                    method("/process", "5XXError"): counted(PROCESSED, PROCESSED),
                     reported(VALIDATOR, "PaymentsApproved"): None,
                     reported(VALIDATOR, "PaymentsDeclined"): None,
                     reported(PROCESSOR, "PaymentsProcessed"): None,
@@ -893,9 +815,6 @@ _PARTS: Final = (
     Scenario(
         name="DynamoDB fails",
         why="Each call with its retries, for a quarter of an hour; then it is over.",
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 AT,
@@ -920,9 +839,6 @@ _PARTS: Final = (
     Scenario(
         name="DynamoDB throttles",
         why="One read and one write were too many: a table on demand should refuse none.",
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 AT,
@@ -943,9 +859,6 @@ _PARTS: Final = (
     Scenario(
         name="Lambda throttles",
         why="One call of each function was refused: concurrency is reserved so that none is.",
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 AT,
@@ -968,8 +881,6 @@ _PARTS: Final = (
         name="nothing takes what is on the retry queue",
         why="Its mapping is disabled: a message that nobody receives ages.",
         minutes=4 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 AT,
@@ -989,9 +900,6 @@ _PARTS: Final = (
     Scenario(
         name="something is set aside",
         why="One message in each queue that a person must look into.",
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 AT,
@@ -1011,9 +919,6 @@ _PARTS: Final = (
     Scenario(
         name="what must never happen",
         why="An entry that does not balance, history that was changed, and whatever else: once.",
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(
             Change(
                 AT,
@@ -1046,8 +951,6 @@ _PARTS: Final = (
             "console; each call is told, and once."
         ),
         minutes=2 * 60,
-        begins=AT,
-        traffic=_USUAL,
         events=tuple(
             (AT, events.call(service, name, requestParameters=about, **how))
             for service, name, about in events.SAFEGUARDS
@@ -1059,8 +962,6 @@ _PARTS: Final = (
         name="a deployment that changes the safeguards",
         why="CloudFormation makes the same calls; and others have alarms and buckets, too.",
         minutes=2 * 60,
-        begins=AT,
-        traffic=_USUAL,
         events=(
             *(
                 (AT, events.by_cloudformation(service, name, requestParameters=about))
@@ -1077,8 +978,6 @@ _PARTS: Final = (
         name="a master password that is not rotated",
         why="RDS fails to rotate ours, and somebody else's secret fails, too.",
         minutes=2 * 60,
-        begins=AT,
-        traffic=_USUAL,
         events=(
             (AT, events.rotation("RotationStarted", events.MASTER_SECRET)),
             (AT, events.rotation("RotationFailed", "arn:aws:secretsmanager:::secret:another")),
@@ -1092,9 +991,6 @@ _PARTS: Final = (
             "A fault of Lambda is told when it opens, not when it is over; a planned change of "
             "RDS is told; services that nobody here needs, and notices of bills, are not."
         ),
-        minutes=3 * 60,
-        begins=AT,
-        traffic=_USUAL,
         events=(
             (AT, events.health("LAMBDA", "issue", "open")),
             (AT, events.health("GAMELIFT", "issue", "open")),
@@ -1108,8 +1004,6 @@ _PARTS: Final = (
         name="people who may do everything",
         why="Root creates a key, in the console: one mail. Somebody else changes the database.",
         minutes=2 * 60,
-        begins=AT,
-        traffic=_USUAL,
         events=(
             (
                 AT,
@@ -1130,8 +1024,6 @@ _PARTS: Final = (
         name="an alert drill",
         why="One mail of the drill's own event; an event that only looks like it tells nobody.",
         minutes=2 * 60,
-        begins=AT,
-        traffic=_USUAL,
         events=(
             (AT, events.event(DRILL_SOURCE, "Alert Drill")),
             (AT, events.event(f"{DRILL_SOURCE}s", "Alert Drill")),
@@ -1283,16 +1175,12 @@ _EDGES: Final = (
         name="everything at its limit",
         why="What has a limit may go as far: config.py says so.",
         minutes=4 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(Change(AT, 3 * AT, _at_the_limits(beyond=0)),),
     ),
     Scenario(
         name="everything a step beyond its limit",
         why="One unit more, of each: everything that has a limit is told.",
         minutes=5 * 60,
-        begins=AT,
-        traffic=_USUAL,
         changes=(Change(AT, 3 * AT, _at_the_limits(beyond=1)),),
         must={
             **dict.fromkeys(_LIMITED, _SOON),

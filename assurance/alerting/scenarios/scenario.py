@@ -17,11 +17,20 @@ Traffic = Callable[[int], tuple[int, int]]
 """Calls of ``/validate`` and of ``/process`` in a minute."""
 
 
+AT: Final = 60
+"""The minute in which a trouble begins, where nothing else is said."""
+
+VALIDATED: Final = 60
+PROCESSED: Final = 55
+"""Calls a minute, where nothing else is said."""
+
+
 def steadily(validated: int, processed: int) -> Traffic:
     return lambda _: (validated, processed)
 
 
 nobody: Final = steadily(0, 0)
+usual: Final = steadily(VALIDATED, PROCESSED)
 
 
 @dataclass(frozen=True)
@@ -63,9 +72,9 @@ class Scenario:
 
     name: str
     why: str
-    minutes: int
-    traffic: Traffic
-    begins: int = 0
+    minutes: int = 3 * 60
+    traffic: Traffic = usual
+    begins: int = AT
     changes: tuple[Change, ...] = ()
     events: tuple[tuple[int, Mapping[str, Any]], ...] = ()
     must: Mapping[str, Told] = field(default_factory=dict)
