@@ -82,8 +82,24 @@ class Operation:
 
 
 def _read(known: dict[str, Any]) -> Operation:
+    """
+    Raises:
+        ValueError: it names a schema that is not there, or lacks one.
+    """
     answers = tuple(Answer(**answer) for answer in known.pop("answers"))
-    return Operation(answers=answers, **known)
+    operation = Operation(answers=answers, **known)
+    if operation.parameters and not operation.request:
+        raise ValueError(
+            f"{TABLE.name}: the path of {operation.name} has parameters, and `request` names no "
+            f"schema for them"
+        )
+    for schema in filter(None, (operation.request, *(answer.schema for answer in answers))):
+        if not (SCHEMAS / f"{schema}.json").exists():
+            raise ValueError(
+                f"{TABLE.name}: {operation.name} names the schema {schema}, and there is no "
+                f"{SCHEMAS / schema}.json"
+            )
+    return operation
 
 
 OPERATIONS: Final = tuple(map(_read, json.loads(TABLE.read_text(encoding="utf-8"))))

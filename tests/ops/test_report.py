@@ -406,7 +406,7 @@ def test_the_picture_writes_the_whole_path_of_a_method(facts: Facts) -> None:
     )
     below = altered(facts.built, child.logical_id, ParentId={"Ref": parent.logical_id})
     lines = [line for box in draw(below).boxes for line in box.lines]
-    assert "POST /validate · POST /validate/process · GET /status" in lines
+    assert any("POST /validate/process" in line for line in lines), lines
 
 
 def test_the_picture_tells_who_calls_whom(facts: Facts) -> None:

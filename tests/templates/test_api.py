@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aws_cdk import App, Stack
@@ -53,6 +54,26 @@ def test_an_operation_of_no_function_is_told_with_its_place(
     monkeypatch.setattr(api, "OPERATIONS", [*OPERATIONS, stray])
     with pytest.raises(ValueError, match=r"operations\.json: refund is to be .* payment-refunder"):
         deployment_id()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"request": None}, "the path of status has parameters, and `request` names no schema"),
+        (
+            {"request": "no_such"},
+            r"status names the schema no_such, and there is no .*no_such\.json",
+        ),
+    ],
+)
+def test_a_schema_that_is_missing_is_told_with_its_operation(
+    said: dict[str, Any], told: str
+) -> None:
+    (known,) = (
+        each for each in json.loads(operations.TABLE.read_text()) if each["name"] == "status"
+    )
+    with pytest.raises(ValueError, match=rf"^operations\.json: {told}"):
+        operations._read({**known, "path": "/status/{of}", **said})
 
 
 @pytest.mark.parametrize("name", [each.body for each in OPERATIONS if each.body])

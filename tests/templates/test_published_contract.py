@@ -76,7 +76,8 @@ def test_the_operations_are_those_of_the_api(document: Json, synthesized: Synthe
         (synthesized.api_path(method), method["HttpMethod"].lower())
         for method in synthesized.properties("AWS::ApiGateway::Method")
     }
-    assert {(path, method) for path, method, _ in operations(document)} == deployed
+    told = {(path, method) for path, method, _ in operations(document)}
+    assert told == deployed, "run `make docs`"
 
 
 def test_the_guide_tells_of_every_operation() -> None:

@@ -50,7 +50,8 @@ def test_template_is_as_last_reviewed(
     synthesized: Synthesized, snapshot: SnapshotAssertion, layer: str
 ) -> None:
     templates = snapshot.use_extension(TemplateSnapshot)
-    assert synthesized.templates()[layer] == templates(name=layer)
+    made = synthesized.templates()[layer]
+    assert made == templates(name=layer), "run `make snapshots`, and review the diff"
 
 
 def test_snapshots_hold_no_content_hash_and_no_path_of_a_machine() -> None:
