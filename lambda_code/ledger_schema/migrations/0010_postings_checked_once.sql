@@ -40,7 +40,7 @@ BEGIN
             AND e.posted_at >= transaction_timestamp()
             AND a.account = NEW.account AND a.currency = NEW.currency
     ) THEN
-        RETURN NULL;
+        RETURN NEW;
     END IF;
     IF NOT EXISTS (SELECT FROM ledger.entries e WHERE e.entry_id = NEW.entry_id) THEN
         RAISE EXCEPTION 'posting violates the foreign key to entries: there is no entry %',
@@ -59,10 +59,6 @@ BEGIN
     RAISE EXCEPTION 'entry % is posted: correct it with another entry', NEW.entry_id
         USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_is_open';
 END $$;
-
-CREATE OR REPLACE TRIGGER entry_is_open AFTER INSERT ON ledger.postings
-    FOR EACH ROW EXECUTE FUNCTION ledger.check_entry_is_open();
-ALTER TABLE ledger.postings ENABLE ALWAYS TRIGGER entry_is_open;
 
 -- What the foreign keys had checked, by locking the account's row for every posting. They stay in
 -- the catalog as what holds; ENFORCED again, PostgreSQL would verify every row.
