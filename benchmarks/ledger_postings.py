@@ -27,7 +27,7 @@ from ledger.posting import Ledger
 from ledger.session import LedgerSession
 from local.postgres import BIN, PostgresServer, new_password
 
-TARGET: Final = 0.5  # of pgbench
+TARGET: Final = 0.8  # of pgbench
 TURNS: Final = 3
 MASTER, PROCESSOR, DATABASE = "ledger_admin", "payment_processor", "payments"
 
