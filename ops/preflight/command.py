@@ -16,11 +16,12 @@ from rich.console import Console
 from ops.console import checks, settings, terminal
 from ops.console.checks import Check, Verdict
 from ops.console.failure import OpsError
-from ops.preflight import account, names, offers, quotas, tools
-from ops.preflight.account import Existing
-from ops.preflight.judgement import judged
-from ops.preflight.needs import Needs
+from ops.preflight import account, offers, quotas, tools
+from ops.production import names
 from ops.production.assembly import STACK, Assembly, synthesize
+from ops.production.existing import Existing, existing
+from ops.production.judgement import judged
+from ops.production.needs import Needs
 from ops.production.questions import Clients, Question, answers
 from ops.production.stack import REGION
 
@@ -71,7 +72,7 @@ def command(
         found.append(needs)
     else:
         with told.status(f"asking account {owner}"):
-            now = account.existing(clients)
+            now = existing(clients)
             found += answers(_questions(clients, needs, now, owner), clients)
     if as_json:
         typer.echo(json.dumps({"account": owner, "stack": STACK, **checks.as_document(found)}))

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
+from ops.inspection.findings import Finding, judged
+from ops.inspection.policies import as_list, statements
+from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
-from ops.verify.findings import Finding, judged
-from ops.verify.policies import as_list, statements
-from ops.verify.subjects import Subjects
 
 _DATA: Final = ("dynamodb", "kms", "rds-data", "rds-db", "s3", "secretsmanager", "sns", "sqs")
 """Services in which payments, or what guards them, are kept."""

@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError
 
 from building_blocks.operations import OPERATIONS
 from ops.console.failure import code
+from ops.inspection.findings import Finding, judged, problem
+from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
 from ops.production.templates import properties
-from ops.verify.findings import Finding, judged, problem
-from ops.verify.subjects import Subjects
 
 _MEMORY_MB: Final = 512
 _TIMEOUT_SECONDS: Final = 30

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from ops.console.failure import OpsError
+from ops.inspection.findings import WITH_RIGHTS, Finding, problem
 from ops.production.assembly import STACK
 from ops.production.questions import Clients, Question, answers
 from ops.production.stack import Production, Resource, all_alarms
-from ops.verify.findings import WITH_RIGHTS, Finding, problem
 
 FUNCTIONS: Final = ("payment-validator", "payment-processor", "audit-logger")
 """R5."""
@@ -29,6 +31,8 @@ class Subjects:
         stack: the resources of the stack and of those nested in it; none without a stack.
         tags: of the stack; none without one.
         missing: what was looked for in vain.
+        kinds: names by the kinds of ``--names``, of what was looked for by name.
+        listed: all names in the account, by those kinds, that could be listed.
     """
 
     database: str = ""
@@ -45,6 +49,8 @@ class Subjects:
     stack: Sequence[Resource] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     missing: Sequence[Finding] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    listed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def all_functions(self) -> Sequence[str]:
@@ -177,27 +183,49 @@ KINDS: Final = (
 )
 
 
+def named(names: str) -> dict[str, str]:
+    """
+    Raises:
+        OpsError: it is not KIND=NAME, or no such kind.
+    """
+    known = [kind.name for kind in KINDS]
+    found = {}
+    for each in filter(None, names.split(",")):
+        kind, _, name = each.partition("=")
+        if kind not in known or not name:
+            raise OpsError(
+                f"--names {each!r}: write KIND=NAME; kinds are {', '.join(known)}"
+                + _closest(kind, known)
+            )
+        found[kind] = name
+    return found
+
+
 def discovered(clients: Clients, prefix: str, named: Mapping[str, str]) -> Subjects:
     """Those whose names begin with a prefix, or that were named, by what their names say."""
     found: dict[str, str] = {}
     candidates: dict[str, list[tuple[str, str]]] = {}
     alarms: list[str] = []
     groups: list[str] = []
+    listed: dict[str, list[str]] = {}
+    kinds: dict[str, str] = {}
 
     def look_for(kind: Kind) -> Iterator[Finding]:
         wanted = named.get(kind.name)
+        everything = list(kind.listed(clients))
+        listed[kind.name] = [name for name, _ in everything]
         fit = candidates[kind.name] = [
             (name, handle)
-            for name, handle in kind.listed(clients)
+            for name, handle in everything
             if (name == wanted if wanted else name.startswith(prefix))
         ]
         told = [
-            handle
+            (name, handle)
             for name, handle in fit
             if wanted or not kind.words or any(word in name.lower() for word in kind.words)
         ]
         if len(told) == 1:
-            found[kind.name] = told[0]
+            ((kinds[kind.name], found[kind.name]),) = told
         else:
             yield _missing(kind, prefix, [name for name, _ in fit])
 
@@ -246,7 +274,41 @@ def discovered(clients: Clients, prefix: str, named: Mapping[str, str]) -> Subje
             or name in [f"/aws/lambda/{each}" for each in functions.values()]
         ],
         missing=missing,
+        kinds=kinds,
+        listed=listed,
     )
+
+
+def must_exist(subjects: Subjects, prefix: str, named: Mapping[str, str], place: str) -> None:
+    """That names were spelled as they are: what was mistyped is no resource that is missing.
+
+    Args:
+        place: in which they were looked for.
+
+    Raises:
+        OpsError: a name is nobody's, or nothing begins with the prefix.
+    """
+    wrong = [
+        f"--names {kind}={name}: none of that name in {place}"
+        + _closest(name, subjects.listed[kind])
+        for kind, name in named.items()
+        if name not in subjects.listed.get(kind, [name])
+    ]
+    everything = {name for names in subjects.listed.values() for name in names}
+    everything |= {*subjects.alarms, *subjects.log_groups}
+    unlisted = len(subjects.listed) < len(KINDS)
+    if prefix and not (named or unlisted or any(name.startswith(prefix) for name in everything)):
+        wrong.append(
+            f"--prefix {prefix}: no name in {place} begins so"
+            + _closest(prefix, (name[: len(prefix)] for name in everything))
+        )
+    if wrong:
+        raise OpsError("misspelled? " + "; ".join(wrong))
+
+
+def _closest(name: str, others: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, sorted({*others}), n=3)
+    return f"; the closest: {', '.join(close)}" if close else ""
 
 
 def _unlisted(requirement: str, what: str) -> Finding:
