@@ -112,6 +112,13 @@ def of_role(
         )  # fmt: skip
 
 
+def granted(clients: Clients, subjects: Subjects) -> Iterator[tuple[str, Item]]:
+    """Each function's name with each statement of its role."""
+    for name, role in _of_each(clients, subjects).items():
+        own = _statements(clients, dict(_inline(clients, role)), _attached(clients, role))
+        yield from ((name, each) for each in own)
+
+
 def _of_each(clients: Clients, subjects: Subjects) -> dict[str, str]:
     """The role's name, by function."""
     functions = clients("lambda")
