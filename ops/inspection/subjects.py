@@ -202,7 +202,11 @@ def named(names: str) -> dict[str, str]:
 
 
 def discovered(clients: Clients, prefix: str, named: Mapping[str, str]) -> Subjects:
-    """Those whose names begin with a prefix, or that were named, by what their names say."""
+    """Those whose names begin with a prefix, or that were named, by what their names say.
+
+    Args:
+        prefix: if it is empty, only what was named is looked at: the rest may be anybody's.
+    """
     found: dict[str, str] = {}
     candidates: dict[str, list[tuple[str, str]]] = {}
     alarms: list[str] = []
@@ -217,7 +221,7 @@ def discovered(clients: Clients, prefix: str, named: Mapping[str, str]) -> Subje
         fit = candidates[kind.name] = [
             (name, handle)
             for name, handle in everything
-            if (name == wanted if wanted else name.startswith(prefix))
+            if (name == wanted if wanted else prefix and name.startswith(prefix))
         ]
         told = [
             (name, handle)
@@ -230,7 +234,7 @@ def discovered(clients: Clients, prefix: str, named: Mapping[str, str]) -> Subje
             yield _missing(kind, prefix, [name for name, _ in fit])
 
     def look_for_alarms() -> Iterator[Finding]:
-        alarms.extend(_alarms(clients, prefix))
+        alarms.extend(_alarms(clients, prefix) if prefix else ())
         yield from ()
 
     def look_for_logs() -> Iterator[Finding]:
@@ -264,13 +268,12 @@ def discovered(clients: Clients, prefix: str, named: Mapping[str, str]) -> Subje
         api=found.get("api", ""),
         dashboard=found.get("dashboard", ""),
         functions=functions,
-        # Without a prefix, they may be anybody's.
-        others=sorted(others - {*functions.values()}) if prefix else (),
+        others=sorted(others - {*functions.values()}),
         alarms=alarms,
         log_groups=[
             name
             for name in groups
-            if name.startswith((prefix, *of_database))
+            if name.startswith((*filter(None, [prefix]), *of_database))
             or name in [f"/aws/lambda/{each}" for each in functions.values()]
         ],
         missing=missing,
@@ -335,7 +338,7 @@ def _missing(kind: Kind, prefix: str = "", candidates: Sequence[str] = ()) -> Fi
 
 
 def _alarms(clients: Clients, prefix: str) -> list[str]:
-    found = all_alarms(clients("cloudwatch"), **({"AlarmNamePrefix": prefix} if prefix else {}))
+    found = all_alarms(clients("cloudwatch"), AlarmNamePrefix=prefix)
     return [each["AlarmName"] for each in found if not each["AlarmName"].startswith(RELEASE_ALARMS)]
 
 

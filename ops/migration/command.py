@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 import boto3
+import botocore.session
 import typer
 
 from ops.console import settings, terminal
 from ops.console.failure import OpsError
+from ops.inspection.findings import is_answered
 from ops.inspection.subjects import KINDS, Subjects, discovered, must_exist, named
 from ops.inspection.survey import of_live
 from ops.migration import functions, held, judgement, names, reach, switching_off
@@ -116,15 +118,16 @@ def command(
         raise typer.BadParameter("-c or --app, not both: an assembly has its settings already")
     told = terminal.told()
     wanted = named(resources)
-    session = boto3.Session(profile_name=profile)
-    region = _known(session, region or (profile and session.region_name) or REGION)
+    region = _known(region or _region_of(profile))
     clients = Clients(boto3.Session(profile_name=profile, region_name=region))
     account = clients.account()
     with told.status("looking for the resources"):
         subjects = discovered(clients, prefix, wanted)
     must_exist(subjects, prefix, wanted, f"account {account}, {region}")
     with told.status("asking for every value"):
-        findings = [*subjects.missing, *answers(of_live(clients, account, subjects), clients)]
+        # Without a prefix, what was not named may be there under another name.
+        missing = [each for each in subjects.missing if prefix or not is_answered(each)]
+        findings = [*missing, *answers(of_live(clients, account, subjects), clients)]
         found = [*judgement.of_findings(findings, subjects), *switching_off.todos(subjects)]
         found += _of_functions(clients, account, subjects, prefix)
         found += answers(_held(clients, subjects), clients)
@@ -145,11 +148,20 @@ def command(
     raise typer.Exit(1 if is_left(found) else 0)
 
 
-def _known(session: boto3.Session, region: str) -> str:
+def _region_of(profile: str | None) -> str:
+    """The profile's own, whatever AWS_REGION says, which is production's."""
+    if not profile:
+        return REGION
+    configured = botocore.session.Session(profile=profile).get_scoped_config()
+    return str(configured.get("region", REGION))
+
+
+def _known(region: str) -> str:
     """
     Raises:
         OpsError: AWS has no such region.
     """
+    session = boto3.Session()
     known = [
         each
         for partition in session.get_available_partitions()
@@ -158,14 +170,15 @@ def _known(session: boto3.Session, region: str) -> str:
     if region not in known:
         close = difflib.get_close_matches(region, known)
         raise OpsError(
-            f"no region {region}: misspelled?" + (f" The closest: {', '.join(close)}" * bool(close))
+            f"no region {region}: misspelled?"
+            + (f" The closest: {', '.join(close)}" if close else "")
         )
     return region
 
 
 def _of_functions(clients: Clients, account: str, subjects: Subjects, prefix: str) -> list[Todo]:
     def ask() -> Iterable[Todo]:
-        # Asked again where it is needed: one after the other, as the scanner of secrets is one.
+        # One question, as the scanner of secrets is no matter for several threads.
         found = functions.configurations(clients, subjects)
         yield from functions.todos(found, subjects)
         open_variables = functions.open_variables(found)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from ops.console.checks import Verdict
-from ops.inspection.findings import Finding
+from ops.inspection.findings import Finding, is_answered
 from ops.inspection.subjects import Subjects
-from ops.migration.todo import Group, Importance, Todo
+from ops.migration.todo import Group, Importance, Todo, unanswered
 
 PRODUCTION: Final = {
     "R1": "functions on Python 3.14, in us-east-1, from code",
@@ -63,8 +64,8 @@ def of_findings(findings: Iterable[Finding], subjects: Subjects) -> Iterator[Tod
     wrong = [each for each in findings if each.verdict not in (Verdict.HELD, Verdict.UNSEEN)]
     wrong.sort(key=lambda each: (not _is_open(each), _ORDER.index(each.requirement)))
     for each in wrong:
-        if each.verdict is Verdict.UNANSWERED or each.needed == "an answer":
-            yield _todo(each, Group.UNANSWERED, Importance.HIGH, each.mend)
+        if not is_answered(each):
+            yield replace(unanswered(each.what, each.requirement), found=each.found)
         elif each.needed == "one" and each.found.startswith("none of these"):
             yield _todo(each, Group.REMAINS, Importance.HIGH, each.mend)
         elif each.what.startswith(_FOREIGN_SUBSCRIBERS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,7 +58,13 @@ def _seed(environment: Environment) -> None:
             FunctionName=name, Runtime=runtime, Role=role["Role"]["Arn"], Handler="index.handle",
             Code={"ZipFile": b"PK\x05\x06" + bytes(18)}, Environment={"Variables": variables},
         )  # fmt: skip
+    subnets = client("ec2").describe_subnets()["Subnets"]
+    client("rds").create_db_subnet_group(
+        DBSubnetGroupName="dev-subnets", DBSubnetGroupDescription="all",
+        SubnetIds=[each["SubnetId"] for each in subnets],
+    )  # fmt: skip
     client("rds").create_db_instance(
+        DBSubnetGroupName="dev-subnets",
         DBInstanceIdentifier="dev-ledger", Engine="postgres", DBInstanceClass="db.t3.micro",
         AllocatedStorage=20, MasterUsername="admin1", MasterUserPassword=PASSWORD,
         PubliclyAccessible=True,
@@ -280,7 +285,8 @@ def test_a_misspelled_name_is_told_with_the_closest(old: Environment, command: s
 def test_a_misspelled_region_is_told_with_the_closest(old: Environment) -> None:
     answer = migration(old, "--prefix=dev-", "--region=us-esat-1")
     assert (answer.code, answer.output) == (2, "")
-    assert "no region us-esat-1: misspelled? The closest: us-east-1" in answer.errors
+    assert "no region us-esat-1: misspelled? The closest: " in answer.errors
+    assert "us-east-1" in answer.errors
 
 
 def test_names_alone_are_an_environment_too(old: Environment) -> None:
@@ -296,11 +302,20 @@ def test_names_alone_are_an_environment_too(old: Environment) -> None:
 def test_it_has_its_own_profile_and_region(old: Environment, tmp_path: Any) -> None:
     """Of another region, in which nothing of it stands."""
     config = tmp_path / "config"
-    config.write_text("[profile old]\nregion = eu-west-1\n", encoding="utf-8")
-    variables = {"AWS_CONFIG_FILE": str(config)}
-    answer = migration(old, "--prefix=dev-", "--profile=old", **variables)
-    assert answer.code == 2 or json.loads(json.dumps(answer.output))
-    assert "eu-west-1" in answer.output + answer.errors
+    config.write_text(
+        "[profile old]\nregion = eu-west-1\naws_access_key_id = test\n"
+        "aws_secret_access_key = test\n",
+        encoding="utf-8",
+    )
+    variables = {"AWS_CONFIG_FILE": str(config), "AWS_ACCESS_KEY_ID": ""}
+    answer = migration(old, "--prefix=nothing-", "--profile=old", **variables)
+    assert answer.code == 2
+    assert "eu-west-1" in answer.errors
+    answer = migration(
+        old, "--prefix=dev-", "--profile=old", "--region=us-east-1",
+        f"--production-account={PRODUCTIONS}", **variables,
+    )  # fmt: skip
+    assert "`export AWS_REGION=us-east-1 AWS_PROFILE=old`" in answer.output
     missing = migration(old, "--prefix=dev-", "--profile=odl", **variables)
     assert missing.code == 2
     assert "The config profile (odl) could not be found" in missing.errors
