@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -16,11 +15,12 @@ from rich.console import Console
 from ops.console import checks, settings, terminal
 from ops.console.checks import Check, Verdict
 from ops.console.failure import OpsError
-from ops.preflight import account, names, offers, quotas, tools
-from ops.preflight.account import Existing
-from ops.preflight.judgement import judged
-from ops.preflight.needs import Needs
-from ops.production.assembly import STACK, Assembly, synthesize
+from ops.preflight import account, offers, quotas, tools
+from ops.production import names
+from ops.production.assembly import STACK
+from ops.production.existing import Existing, existing
+from ops.production.judgement import judged
+from ops.production.needs import Needs, needed
 from ops.production.questions import Clients, Question, answers
 from ops.production.stack import REGION
 
@@ -71,7 +71,7 @@ def command(
         found.append(needs)
     else:
         with told.status(f"asking account {owner}"):
-            now = account.existing(clients)
+            now = existing(clients)
             found += answers(_questions(clients, needs, now, owner), clients)
     if as_json:
         typer.echo(json.dumps({"account": owner, "stack": STACK, **checks.as_document(found)}))
@@ -93,12 +93,7 @@ def _show(console: Console, found: Sequence[Check]) -> None:
 def _needs(app: Path | None, context: Sequence[str]) -> Needs | Check:
     """The needs; or, where there is nothing that could be deployed, why."""
     try:
-        if app:
-            assembly = Assembly.read(app)
-            return Needs.read(app, f"{assembly.stack}.template.json")
-        with tempfile.TemporaryDirectory(prefix="preflight-") as folder:
-            assembly = synthesize(Path(folder), context)
-            return Needs.read(assembly.folder, f"{assembly.stack}.template.json")
+        return needed(app, context)
     except OpsError as error:
         return judged(
             "synthesis", found=str(error), needed="templates", held=False,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from ops.console.checks import Check
-from ops.preflight.judgement import judged, unseen
-from ops.preflight.needs import Needs
+from ops.production.judgement import judged, unseen
+from ops.production.needs import Needs
 from ops.production.questions import Clients
 from ops.production.stack import REGION
 

@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError
 
 from ops.console.checks import Check
 from ops.console.failure import code
-from ops.preflight.account import Existing
-from ops.preflight.judgement import judged
-from ops.preflight.needs import Needs
+from ops.production.existing import Existing
+from ops.production.judgement import judged
+from ops.production.needs import Needs
 from ops.production.questions import Clients
 from ops.production.stack import REGION
 

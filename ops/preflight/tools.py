@@ -11,8 +11,8 @@ from importlib import metadata
 from typing import Final
 
 from ops.console.checks import Check
-from ops.preflight.judgement import judged, unseen
 from ops.production.assembly import PROJECT
+from ops.production.judgement import judged, unseen
 
 _OLDEST_PYTHON: Final = (3, 11)
 _SETUP: Final = "make setup"

@@ -57,6 +57,10 @@ class Clients:
         return str(sts.get_caller_identity()["Account"])
 
     @property
+    def region(self) -> str:
+        return str(self("sts").meta.region_name)
+
+    @property
     def emulated(self) -> bool:
         """Whether they lead to the embedded environment."""
         return leads_elsewhere(self("sts"))

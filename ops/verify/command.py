@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import boto3
@@ -13,24 +13,15 @@ from rich.console import Console
 from ops.console import checks, terminal
 from ops.console.checks import Verdict
 from ops.console.failure import OpsError
+from ops.inspection import events, tags
+from ops.inspection.findings import REQUIREMENTS, Finding
+from ops.inspection.subjects import KINDS, Subjects, discovered, must_exist, named, of_stack
+from ops.inspection.survey import of_live, question
 from ops.production.assembly import STACK
 from ops.production.questions import Clients, Question, answers
-from ops.production.stack import REGION, Production, Resource
+from ops.production.stack import REGION, Production
 from ops.production.templates import stacks
-from ops.verify import (
-    compute,
-    data,
-    events,
-    metrics,
-    network,
-    observability,
-    policies,
-    roles,
-    stack,
-    tags,
-)
-from ops.verify.findings import REQUIREMENTS, WITH_RIGHTS, Finding
-from ops.verify.subjects import KINDS, Subjects, discovered, of_stack
+from ops.verify import stack
 
 
 def command(
@@ -79,7 +70,8 @@ def command(
         clients = Clients(session)
         account = clients.account()
         with told.status("looking for the resources"):
-            subjects = discovered(clients, prefix or "", _named(names))
+            subjects = discovered(clients, prefix or "", named(names))
+        must_exist(subjects, prefix or "", named(names), f"account {account}, {REGION}")
     else:
         production = _production()
         clients = Clients(production.session)
@@ -87,8 +79,7 @@ def command(
         with told.status(f"listing the resources of {STACK}"):
             subjects = of_stack(production)
     with told.status("asking for every value") as status:
-        asked = [*_everywhere(clients, subjects), *_tags(clients, account, subjects)]
-        asked += _roles(clients, subjects)
+        asked = of_live(clients, account, subjects)
         if not by_name:
             asked += _of_the_stack(clients, subjects)
         found = [*subjects.missing, *answers(asked, clients)]
@@ -112,117 +103,17 @@ def _production() -> Production:
         raise OpsError(f"{error} What is in no stack is found with --prefix or --names") from None
 
 
-def _named(names: str) -> dict[str, str]:
-    """
-    Raises:
-        OpsError: it is not KIND=NAME, or no such kind.
-    """
-    known = [kind.name for kind in KINDS]
-    found = {}
-    for each in filter(None, names.split(",")):
-        kind, _, name = each.partition("=")
-        if kind not in known or not name:
-            raise OpsError(f"--names {each!r}: write KIND=NAME; kinds are {', '.join(known)}")
-        found[kind] = name
-    return found
-
-
-def _question(
-    requirement: str, what: str, ask: Callable[[], Iterable[Finding]]
-) -> Question[Finding]:
-    unanswered = Finding(
-        requirement=requirement,
-        what=what,
-        found="",
-        needed="an answer",
-        verdict=Verdict.PROBLEM,
-        mend=f"{WITH_RIGHTS}, verify again; if it is gone, deploy it anew",
-    )
-    return Question(unanswered=unanswered, ask=ask)
-
-
-def _everywhere(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
-    """What is asked of a stack and of resources without one."""
-    parts: Sequence[tuple[str, str, Callable[[Clients, Subjects], Iterable[Finding]]]] = (
-        ("R2", "subnets", network.subnets),
-        ("R3", "security groups", network.rules),
-        ("R4", "database", data.database),
-        ("R5", "functions", compute.functions),
-        ("R5", "event source mappings", events.mappings),
-        ("R7", "API", compute.api),
-        ("R9", "table", data.table),
-        ("R10", "bucket", data.bucket),
-        ("R11", "queue", data.queue),
-        ("R12", "dashboard", observability.dashboard),
-        ("R13", "alerts topic", observability.alerts),
-        ("R14", "alarms", observability.alarms),
-        ("R14", "metrics behind the alarms", metrics.behind_alarms),
-        ("R15", "log groups", observability.logs),
-        ("R17", "roles of the functions", roles.of_functions),
-        ("R17", "policies of the functions", policies.of_functions),
-        ("R18", "keys", data.keys),
-    )
-    return [
-        _question(requirement, what, lambda ask=ask: ask(clients, subjects))  # type: ignore[misc]
-        for requirement, what, ask in parts
-    ]
-
-
 def _of_the_stack(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
     return [
-        _question("R1", "stack", lambda: stack.state(clients)),
-        _question("R13", "event rules", lambda: events.rules(clients, subjects)),
-        _question("R16", "tags of the stack", lambda: tags.of_stack(clients)),
+        question("R1", "stack", lambda: stack.state(clients)),
+        question("R13", "event rules", lambda: events.rules(clients, subjects)),
+        question("R16", "tags of the stack", lambda: tags.of_stack(clients)),
     ]
-
-
-def _tags(clients: Clients, account: str, subjects: Subjects) -> list[Question[Finding]]:
-    by_stack: dict[str, list[Resource]] = {}
-    for each in subjects.stack or tags.as_resources(subjects):
-        by_stack.setdefault(each.stack, []).append(each)
-    return [
-        _question(
-            "R16",
-            f"tags of {name or 'the resources'}",
-            lambda name=name, those=those: tags.of_resources(  # type: ignore[misc]
-                clients, account, name or "those", those, subjects.tags
-            ),
-        )
-        for name, those in by_stack.items()
-    ]
-
-
-def _roles(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
-    if not subjects.stack:
-        return [_question("R17", "roles", lambda: roles.without_stack(clients, subjects))]
-    own: dict[str, set[str]] = {
-        each.name: _own_policies(subjects, each)
-        for each in subjects.stack
-        if each.type == "AWS::IAM::Role"
-    }
-    return [
-        _question(
-            "R17",
-            f"role {name}",
-            lambda name=name, policies=policies: roles.of_role(clients, name, policies),  # type: ignore[misc]
-        )
-        for name, policies in own.items()
-    ]
-
-
-def _own_policies(subjects: Subjects, role: Resource) -> set[str]:
-    """The ARNs of those that building_blocks/role.py makes for this role, not for others."""
-    return {
-        each.name
-        for each in subjects.stack
-        if (each.stack, each.type) == (role.stack, "AWS::IAM::ManagedPolicy")
-        and each.construct == f"{role.construct}Policy"
-    }
 
 
 def _drift(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
     return [
-        _question(
+        question(
             "R1",
             f"drift of {name}",
             lambda name=name, stack_id=stack_id: stack.drift(clients, name, stack_id, subjects),  # type: ignore[misc]

@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 from assurance.assembly import NESTED_STACK
 from ops.console.checks import Verdict
 from ops.console.failure import code
+from ops.inspection.findings import Finding, judged, problem
+from ops.inspection.subjects import Subjects
 from ops.production.assembly import STACK
 from ops.production.drift import differences, drifts
 from ops.production.questions import Clients
-from ops.verify.findings import Finding, judged, problem
-from ops.verify.subjects import Subjects
 
 _WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 _DRIFT_SECONDS: Final = 600

@@ -36,7 +36,7 @@ def place(module: str) -> str | None:
     if top in ("nested", "assurance") and below:
         return below
     if top == "ops":
-        return below if below in ("console", "production") else "commands"
+        return below if below in ("console", "inspection", "production") else "commands"
     ours = (PROJECT / top).is_dir() or (PROJECT / f"{top}.py").is_file()
     return top if ours and top != "tests" else None
 

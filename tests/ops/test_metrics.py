@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from ops.console.checks import Verdict
+from ops.inspection import metrics
+from ops.inspection.findings import Finding
+from ops.inspection.metrics import Metric
+from ops.inspection.subjects import Subjects
 from ops.production.stack import Resource
-from ops.verify import metrics
-from ops.verify.findings import Finding
-from ops.verify.metrics import Metric
-from ops.verify.subjects import Subjects
 from tests.ops.test_preflight import Aws, as_clients
 
 FUNCTION = "payment-processor"

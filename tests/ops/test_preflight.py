@@ -18,8 +18,8 @@ from botocore.stub import Stubber
 
 from ops.console.checks import Check, Verdict
 from ops.preflight import account, offers, quotas, tools
-from ops.preflight.account import Existing
-from ops.preflight.needs import Needs
+from ops.production.existing import Existing
+from ops.production.needs import Needs
 from ops.production.questions import Clients
 from ops.production.stack import Resource
 

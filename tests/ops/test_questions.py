@@ -222,7 +222,7 @@ import boto3
 from ops import cli
 from ops.production.questions import Clients, answers
 from ops.verify import stack
-from ops.verify.command import _question
+from ops.inspection.survey import question
 
 
 class Detecting:
@@ -238,7 +238,7 @@ class Detecting:
 def detect():
     clients = Clients(boto3.Session(region_name="us-east-1"))
     clients._made["cloudformation"] = Detecting()
-    answers([_question("R1", "", lambda: stack.drift(clients, "D", "s"))], clients)
+    answers([question("R1", "", lambda: stack.drift(clients, "D", "s"))], clients)
 
 
 sys.argv = ["ops", "detect"]

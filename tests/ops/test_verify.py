@@ -13,11 +13,12 @@ import pytest
 
 from assurance.assembly import NESTED_STACK
 from ops.console.checks import Verdict
+from ops.inspection import data, events, network, observability, policies, roles, subjects, tags
+from ops.inspection.findings import Finding
+from ops.inspection.subjects import Subjects
+from ops.inspection.survey import question
 from ops.production.stack import Resource
-from ops.verify import data, events, network, observability, policies, roles, stack, subjects, tags
-from ops.verify.command import _question
-from ops.verify.findings import Finding
-from ops.verify.subjects import Subjects
+from ops.verify import stack
 from tests.ops.test_preflight import Aws, as_clients
 
 IN_ORDER = "alarms that tell the alerts topic, and when they should"
@@ -1075,7 +1076,7 @@ def test_a_detection_is_not_waited_for_once_the_user_stopped(aws: Aws) -> None:
 
 
 def test_a_policy_that_may_read_all_of_it_is_named() -> None:
-    unanswered = _question("R1", "stack", list).unanswered
+    unanswered = question("R1", "stack", list).unanswered
     for told in (unanswered, subjects._unlisted("R14", "alarms")):
         assert "ReadOnlyAccess" in told.mend
         assert "cloudformation:DetectStackDrift" in told.mend

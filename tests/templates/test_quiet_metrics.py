@@ -7,8 +7,8 @@ from typing import Any
 
 from building_blocks.alert import Alert
 from nested.observability.alarms import MetricAlarm
-from ops.verify import metrics
-from ops.verify.metrics import ONLY_WHEN_IT_HAPPENS, Metric
+from ops.inspection import metrics
+from ops.inspection.metrics import ONLY_WHEN_IT_HAPPENS, Metric
 from tests.synthesis import Synthesized
 
 

@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ops.console.checks import Verdict
+from ops.inspection.findings import Finding, judged, problem, unseen
+from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
 from ops.production.stack import all_alarms
-from ops.verify.findings import Finding, judged, problem, unseen
-from ops.verify.subjects import Subjects
 
 _PERIOD_SECONDS: Final = 300
 _SPAN: Final = timedelta(days=1)

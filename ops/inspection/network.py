@@ -6,9 +6,9 @@ import ipaddress
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
+from ops.inspection.findings import Finding, judged, problem
+from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
-from ops.verify.findings import Finding, judged, problem
-from ops.verify.subjects import Subjects
 
 _PRIVATE: Final = tuple(
     map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))

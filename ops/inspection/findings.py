@@ -78,6 +78,11 @@ def unseen(requirement: str, what: str, *, found: str, needed: str, mend: str = 
     )
 
 
+def is_answered(finding: Finding) -> bool:
+    """Whether AWS told what it was asked; not so, where rights were lacking, for one."""
+    return finding.verdict is not Verdict.UNANSWERED and not finding.mend.startswith(WITH_RIGHTS)
+
+
 def _text(value: Any) -> str:
     match value:
         case bool():

@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError
 
 from building_blocks.operations import OPERATIONS
 from ops.console.failure import code
+from ops.inspection.findings import Finding, judged, problem
+from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
 from ops.production.templates import properties
-from ops.verify.findings import Finding, judged, problem
-from ops.verify.subjects import Subjects
 
 _MEMORY_MB: Final = 512
 _TIMEOUT_SECONDS: Final = 30
@@ -66,10 +66,7 @@ def api(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     if not subjects.api:
         return
     gateway = clients("apigateway")
-    pages = gateway.get_paginator("get_resources").paginate(
-        restApiId=subjects.api, embed=["methods"]
-    )
-    resources = {each["path"]: each for page in pages for each in page["items"]}
+    resources = _resources(gateway, subjects.api)
     for path, function in _PATHS.items():
         methods = resources.get(path, {}).get("resourceMethods", {})
         leads = [
@@ -85,18 +82,32 @@ def api(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
             mend="put the resource, its method and a proxy integration, then aws apigateway "
             f"create-deployment --rest-api-id {subjects.api} --stage-name STAGE",
         )  # fmt: skip
+    stages = gateway.get_stages(restApiId=subjects.api)["item"]
     without = [
-        f"{verb} {path}"
+        (each["id"], verb, path)
         for path, each in resources.items()
         for verb, method in each.get("resourceMethods", {}).items()
         if verb != "OPTIONS" and not _requires_key(gateway, subjects.api, each["id"], verb, method)
     ]
     yield judged(
-        "R8", "methods without an API key", found=without, needed="none", held=not without,
-        mend="aws apigateway update-method --patch-operations "
-        "op=replace,path=/apiKeyRequired,value=true, then create-deployment",
+        "R8", "methods without an API key", needed="none", held=not without,
+        found=[f"{verb} {path}" for _, verb, path in without],
+        mend=" && ".join(
+            [
+                *(
+                    f"aws apigateway update-method --rest-api-id {subjects.api} --resource-id "
+                    f"{resource} --http-method {verb} --patch-operations "
+                    "op=replace,path=/apiKeyRequired,value=true"
+                    for resource, verb, _ in without
+                ),
+                *(
+                    f"aws apigateway create-deployment --rest-api-id {subjects.api} --stage-name "
+                    f"{stage['stageName']}"
+                    for stage in stages
+                ),
+            ]
+        ),
     )  # fmt: skip
-    stages = gateway.get_stages(restApiId=subjects.api)["item"]
     if not stages:
         yield problem(
             "R7", "stage", found="none: the API cannot be called", needed="one",
@@ -108,6 +119,19 @@ def api(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         yield from _throttled(stage, subjects.api, limits.get(stage["stageName"], {}))
         yield from _planned(clients, subjects.api, stage["stageName"], plans)
         yield _guarded(clients, subjects.api, stage["stageName"])
+
+
+def paths_besides(clients: Clients, api_id: str) -> Iterator[str]:
+    """Paths with methods that R7 does not have."""
+    for path, each in _resources(clients("apigateway"), api_id).items():
+        if each.get("resourceMethods") and path not in _PATHS:
+            yield path
+
+
+def _resources(gateway: Any, api_id: str) -> dict[str, Item]:
+    """By path, with the methods."""
+    pages = gateway.get_paginator("get_resources").paginate(restApiId=api_id, embed=["methods"])
+    return {each["path"]: each for page in pages for each in page["items"]}
 
 
 def _throttled(stage: Item, api_id: str, declared: Item) -> Iterator[Finding]:

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
+from ops.inspection.findings import Finding, judged
+from ops.inspection.policies import as_list, statements
+from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
-from ops.verify.findings import Finding, judged
-from ops.verify.policies import as_list, statements
-from ops.verify.subjects import Subjects
 
 _DATA: Final = ("dynamodb", "kms", "rds-data", "rds-db", "s3", "secretsmanager", "sns", "sqs")
 """Services in which payments, or what guards them, are kept."""
@@ -110,6 +110,13 @@ def of_role(
             "R17", f"role {role}", found="as needed",
             needed="no policy but its own, no wildcard action, a boundary", held=True, mend="",
         )  # fmt: skip
+
+
+def granted(clients: Clients, subjects: Subjects) -> Iterator[tuple[str, Item]]:
+    """Each function's name with each statement of its role."""
+    for name, role in _of_each(clients, subjects).items():
+        own = _statements(clients, dict(_inline(clients, role)), _attached(clients, role))
+        yield from ((name, each) for each in own)
 
 
 def _of_each(clients: Clients, subjects: Subjects) -> dict[str, str]:

@@ -9,9 +9,9 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from ops.console.failure import code
+from ops.inspection.findings import Finding, judged
+from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
-from ops.verify.findings import Finding, judged
-from ops.verify.subjects import Subjects
 
 _TELLS_WHO: Final = frozenset(
     {

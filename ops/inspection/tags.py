@@ -9,11 +9,11 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from ops.console.failure import code
+from ops.inspection.findings import Finding, judged, unseen
+from ops.inspection.subjects import Subjects
 from ops.production.assembly import STACK
 from ops.production.questions import UNKNOWN, Clients
-from ops.production.stack import REGION, Resource
-from ops.verify.findings import Finding, judged, unseen
-from ops.verify.subjects import Subjects
+from ops.production.stack import Resource
 
 NEEDED: Final = frozenset({"Environment", "Team", "CostCenter"})
 
@@ -171,8 +171,8 @@ def _of_ec2(clients: Clients, names: Sequence[str]) -> Mapping[str, Tags]:
     return {name: found.get(resource, {}) for name, resource in resources.items()}
 
 
-def _arn(service: str, account: str, rest: str) -> str:
-    return f"arn:aws:{service}:{REGION}:{account}:{rest}"
+def _arn(clients: Clients, service: str, account: str, rest: str) -> str:
+    return f"arn:aws:{service}:{clients.region}:{account}:{rest}"
 
 
 _API: Final = "AWS::ApiGateway::RestApi"
@@ -191,36 +191,36 @@ def _stage(clients: Clients, _account: str, owners: Owners, name: str) -> Tags:
 
 def _rds(kind: str) -> Reader:
     def read(clients: Clients, account: str, _owners: Owners, name: str) -> Tags:
-        arn = _arn("rds", account, f"{kind}:{name}")
+        arn = _arn(clients, "rds", account, f"{kind}:{name}")
         return _read(clients("rds").list_tags_for_resource(ResourceName=arn)["TagList"])
 
     return read
 
 
 def _cloudwatch(clients: Clients, account: str, _owners: Owners, name: str) -> Tags:
-    arn = _arn("cloudwatch", account, f"alarm:{name}")
+    arn = _arn(clients, "cloudwatch", account, f"alarm:{name}")
     return _read(clients("cloudwatch").list_tags_for_resource(ResourceARN=arn)["Tags"])
 
 
 def _table(clients: Clients, account: str, _owners: Owners, name: str) -> Tags:
-    arn = _arn("dynamodb", account, f"table/{name}")
+    arn = _arn(clients, "dynamodb", account, f"table/{name}")
     return _read(clients("dynamodb").list_tags_of_resource(ResourceArn=arn)["Tags"])
 
 
 def _web_acl(clients: Clients, account: str, _owners: Owners, name: str) -> Tags:
     acl, identifier, _scope = name.split("|")
-    arn = _arn("wafv2", account, f"regional/webacl/{acl}/{identifier}")
+    arn = _arn(clients, "wafv2", account, f"regional/webacl/{acl}/{identifier}")
     told = clients("wafv2").list_tags_for_resource(ResourceARN=arn)
     return _read(told["TagInfoForResource"]["TagList"])
 
 
 def _deployment_group(clients: Clients, account: str, owners: Owners, name: str) -> Tags:
-    arn = _arn("codedeploy", account, f"deploymentgroup:{owners[_APPLICATION]}/{name}")
+    arn = _arn(clients, "codedeploy", account, f"deploymentgroup:{owners[_APPLICATION]}/{name}")
     return _read(clients("codedeploy").list_tags_for_resource(ResourceArn=arn)["Tags"])
 
 
 def _application(clients: Clients, account: str, _owners: Owners, name: str) -> Tags:
-    arn = _arn("codedeploy", account, f"application:{name}")
+    arn = _arn(clients, "codedeploy", account, f"application:{name}")
     return _read(clients("codedeploy").list_tags_for_resource(ResourceArn=arn)["Tags"])
 
 
@@ -254,7 +254,7 @@ _READERS: Final[Mapping[str, Reader]] = {
     "AWS::DynamoDB::Table": _table,
     "AWS::Events::Rule": lambda clients, account, _o, name: _read(
         clients("events").list_tags_for_resource(
-            ResourceARN=_arn("events", account, f"rule/{name}")
+            ResourceARN=_arn(clients, "events", account, f"rule/{name}")
         )["Tags"]
     ),
     "AWS::IAM::Role": lambda clients, _a, _o, name: _read(
@@ -264,18 +264,20 @@ _READERS: Final[Mapping[str, Reader]] = {
         clients("kms").list_resource_tags(KeyId=name)["Tags"]
     ),
     "AWS::Lambda::Function": lambda clients, account, _o, name: _read(
-        clients("lambda").list_tags(Resource=_arn("lambda", account, f"function:{name}"))["Tags"]
+        clients("lambda").list_tags(Resource=_arn(clients, "lambda", account, f"function:{name}"))[
+            "Tags"
+        ]
     ),
     "AWS::Lambda::EventSourceMapping": lambda clients, account, _o, name: _read(
         clients("lambda").list_tags(
-            Resource=_arn("lambda", account, f"event-source-mapping:{name}")
+            Resource=_arn(clients, "lambda", account, f"event-source-mapping:{name}")
         )["Tags"]
     ),
     **dict.fromkeys(
         ("AWS::Logs::LogGroup", "Custom::SharedLogGroup"),
         lambda clients, account, _o, name: _read(
             clients("logs").list_tags_for_resource(
-                resourceArn=_arn("logs", account, f"log-group:{name}")
+                resourceArn=_arn(clients, "logs", account, f"log-group:{name}")
             )["tags"]
         ),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from assurance.compliance.templates import Resource, read
+from ops.production.assembly import Assembly, synthesize
 
 NAMES: Final = {
     "AWS::CloudWatch::Alarm": "AlarmName",
@@ -93,6 +95,19 @@ class Needs:
             subscriptions=[each.properties["Endpoint"] for each in of("AWS::SNS::Subscription")],
             tags=properties["tags"],
         )
+
+
+def needed(app: Path | None, context: Sequence[str]) -> Needs:
+    """Of a cloud assembly; without one, of the app, synthesized with these settings.
+
+    Raises:
+        OpsError: there is nothing that could be deployed.
+    """
+    if app:
+        return Needs.read(app, f"{Assembly.read(app).stack}.template.json")
+    with tempfile.TemporaryDirectory(prefix="needs-") as folder:
+        assembly = synthesize(Path(folder), context)
+        return Needs.read(assembly.folder, f"{assembly.stack}.template.json")
 
 
 def _most_rules(resources: Sequence[Resource]) -> int:

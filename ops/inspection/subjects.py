@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from ops.console.failure import OpsError
+from ops.inspection.findings import WITH_RIGHTS, Finding, problem
 from ops.production.assembly import STACK
 from ops.production.questions import Clients, Question, answers
 from ops.production.stack import Production, Resource, all_alarms
-from ops.verify.findings import WITH_RIGHTS, Finding, problem
 
 FUNCTIONS: Final = ("payment-validator", "payment-processor", "audit-logger")
 """R5."""
@@ -29,6 +31,8 @@ class Subjects:
         stack: the resources of the stack and of those nested in it; none without a stack.
         tags: of the stack; none without one.
         missing: what was looked for in vain.
+        kinds: names by the kinds of ``--names``, of what was looked for by name.
+        listed: all names in the account, by those kinds, that could be listed.
     """
 
     database: str = ""
@@ -45,6 +49,8 @@ class Subjects:
     stack: Sequence[Resource] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     missing: Sequence[Finding] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    listed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def all_functions(self) -> Sequence[str]:
@@ -177,32 +183,58 @@ KINDS: Final = (
 )
 
 
+def named(names: str) -> dict[str, str]:
+    """
+    Raises:
+        OpsError: it is not KIND=NAME, or no such kind.
+    """
+    known = [kind.name for kind in KINDS]
+    found = {}
+    for each in filter(None, names.split(",")):
+        kind, _, name = each.partition("=")
+        if kind not in known or not name:
+            raise OpsError(
+                f"--names {each!r}: write KIND=NAME; kinds are {', '.join(known)}"
+                + _closest(kind, known)
+            )
+        found[kind] = name
+    return found
+
+
 def discovered(clients: Clients, prefix: str, named: Mapping[str, str]) -> Subjects:
-    """Those whose names begin with a prefix, or that were named, by what their names say."""
+    """Those whose names begin with a prefix, or that were named, by what their names say.
+
+    Args:
+        prefix: if it is empty, only what was named is looked at: the rest may be anybody's.
+    """
     found: dict[str, str] = {}
     candidates: dict[str, list[tuple[str, str]]] = {}
     alarms: list[str] = []
     groups: list[str] = []
+    listed: dict[str, list[str]] = {}
+    kinds: dict[str, str] = {}
 
     def look_for(kind: Kind) -> Iterator[Finding]:
         wanted = named.get(kind.name)
+        everything = list(kind.listed(clients))
+        listed[kind.name] = [name for name, _ in everything]
         fit = candidates[kind.name] = [
             (name, handle)
-            for name, handle in kind.listed(clients)
-            if (name == wanted if wanted else name.startswith(prefix))
+            for name, handle in everything
+            if (name == wanted if wanted else prefix and name.startswith(prefix))
         ]
         told = [
-            handle
+            (name, handle)
             for name, handle in fit
             if wanted or not kind.words or any(word in name.lower() for word in kind.words)
         ]
         if len(told) == 1:
-            found[kind.name] = told[0]
+            ((kinds[kind.name], found[kind.name]),) = told
         else:
             yield _missing(kind, prefix, [name for name, _ in fit])
 
     def look_for_alarms() -> Iterator[Finding]:
-        alarms.extend(_alarms(clients, prefix))
+        alarms.extend(_alarms(clients, prefix) if prefix else ())
         yield from ()
 
     def look_for_logs() -> Iterator[Finding]:
@@ -236,17 +268,50 @@ def discovered(clients: Clients, prefix: str, named: Mapping[str, str]) -> Subje
         api=found.get("api", ""),
         dashboard=found.get("dashboard", ""),
         functions=functions,
-        # Without a prefix, they may be anybody's.
-        others=sorted(others - {*functions.values()}) if prefix else (),
+        others=sorted(others - {*functions.values()}),
         alarms=alarms,
         log_groups=[
             name
             for name in groups
-            if name.startswith((prefix, *of_database))
+            if name.startswith((*filter(None, [prefix]), *of_database))
             or name in [f"/aws/lambda/{each}" for each in functions.values()]
         ],
         missing=missing,
+        kinds=kinds,
+        listed=listed,
     )
+
+
+def must_exist(subjects: Subjects, prefix: str, named: Mapping[str, str], place: str) -> None:
+    """That names were spelled as they are: what was mistyped is no resource that is missing.
+
+    Args:
+        place: in which they were looked for.
+
+    Raises:
+        OpsError: a name is nobody's, or nothing begins with the prefix.
+    """
+    wrong = [
+        f"--names {kind}={name}: none of that name in {place}"
+        + _closest(name, subjects.listed[kind])
+        for kind, name in named.items()
+        if name not in subjects.listed.get(kind, [name])
+    ]
+    everything = {name for names in subjects.listed.values() for name in names}
+    everything |= {*subjects.alarms, *subjects.log_groups}
+    unlisted = len(subjects.listed) < len(KINDS)
+    if prefix and not (named or unlisted or any(name.startswith(prefix) for name in everything)):
+        wrong.append(
+            f"--prefix {prefix}: no name in {place} begins so"
+            + _closest(prefix, (name[: len(prefix)] for name in everything))
+        )
+    if wrong:
+        raise OpsError("misspelled? " + "; ".join(wrong))
+
+
+def _closest(name: str, others: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, sorted({*others}), n=3)
+    return f"; the closest: {', '.join(close)}" if close else ""
 
 
 def _unlisted(requirement: str, what: str) -> Finding:
@@ -273,7 +338,7 @@ def _missing(kind: Kind, prefix: str = "", candidates: Sequence[str] = ()) -> Fi
 
 
 def _alarms(clients: Clients, prefix: str) -> list[str]:
-    found = all_alarms(clients("cloudwatch"), **({"AlarmNamePrefix": prefix} if prefix else {}))
+    found = all_alarms(clients("cloudwatch"), AlarmNamePrefix=prefix)
     return [each["AlarmName"] for each in found if not each["AlarmName"].startswith(RELEASE_ALARMS)]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from ops.inspection.compute import is_of
+from ops.inspection.findings import Finding, judged, problem
+from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
-from ops.verify.compute import is_of
-from ops.verify.findings import Finding, judged, problem
-from ops.verify.subjects import Subjects
 
 _RULE: Final = "AWS::Events::Rule"
 _ON_THE_WAY: Final = ("Creating", "Enabling", "Updating")

@@ -9,10 +9,10 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from ops.console.failure import code
+from ops.inspection.findings import Finding, judged, problem
+from ops.inspection.policies import NOBODY, denies_plain_http, opened
+from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
-from ops.verify.findings import Finding, judged, problem
-from ops.verify.policies import NOBODY, denies_plain_http, opened
-from ops.verify.subjects import Subjects
 
 _BACKUP_DAYS: Final = 30
 _GLACIER_DAYS: Final = 90

@@ -9,14 +9,14 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from ops.console.failure import code
+from ops.inspection.data import encrypted
+from ops.inspection.findings import Finding, judged, problem, unseen
+from ops.inspection.policies import NOBODY, opened
+from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
 from ops.production.stack import all_alarms
 from ops.production.subscriptions import State, best, how_to_confirm, of_topic, safe
 from ops.production.templates import properties
-from ops.verify.data import encrypted
-from ops.verify.findings import Finding, judged, problem, unseen
-from ops.verify.policies import NOBODY, opened
-from ops.verify.subjects import Subjects
 
 _MAIL: Final = "ops@company.com"
 _OPERATORS: Final = ("email", _MAIL)

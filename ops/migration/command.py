@@ -1,0 +1,276 @@
+"""The command line of `migration`."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated
+
+import boto3
+import botocore.session
+import typer
+
+from ops.console import settings, terminal
+from ops.console.failure import OpsError
+from ops.inspection.findings import is_answered
+from ops.inspection.subjects import KINDS, Subjects, discovered, must_exist, named
+from ops.inspection.survey import of_live
+from ops.migration import functions, held, judgement, names, reach, switching_off
+from ops.migration.todo import (
+    Group,
+    Importance,
+    Todo,
+    as_document,
+    as_markdown,
+    is_left,
+    ordered,
+    unanswered,
+)
+from ops.production.assembly import STACK
+from ops.production.existing import existing
+from ops.production.names import TAKEN
+from ops.production.needs import needed
+from ops.production.questions import Clients, Question, answers
+from ops.production.stack import REGION
+
+
+def command(
+    prefix: Annotated[
+        str,
+        typer.Option(
+            metavar="PREFIX",
+            show_default=False,
+            help="The environment is what has names that begin so.",
+        ),
+    ] = "",
+    resources: Annotated[
+        str,
+        typer.Option(
+            "--names",
+            metavar="KIND=NAME,...",
+            show_default=False,
+            help=f"Names that the prefix does not tell. Kinds: "
+            f"{', '.join(kind.name for kind in KINDS)}.",
+        ),
+    ] = "",
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROFILE",
+            show_default=False,
+            help="The AWS profile of that environment; without it, the ordinary credentials.",
+        ),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGION",
+            show_default=False,
+            help=f"Its region; without it, the profile's, if one is given, else {REGION}.",
+        ),
+    ] = None,
+    production_account: Annotated[
+        str,
+        typer.Option(
+            metavar="NUMBER",
+            show_default=False,
+            help="The account that production is deployed in; without it, names that collide are "
+            "looked for in the old environment's.",
+        ),
+    ] = "",
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-c",
+            "--context",
+            metavar="KEY=VALUE",
+            show_default=False,
+            callback=settings.checked,
+            help="A setting of config.py, as the deployment will get it.",
+        ),
+    ] = None,
+    app: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            show_default=False,
+            help="A cloud assembly that was synthesized already, such as cdk.out.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Tell what is to be done on the way from an environment that was made by hand.
+
+    Reads it as `verify --prefix` does, and prints a list in order of importance, in Markdown: what
+    deploying PaymentsProd solves, what remains for you, with the command, and what is to decide.
+    Also looks for secrets in plain environment variables (and prints no value), for runtimes that
+    AWS no longer supports, for what the functions reach outside the environment, and for names that
+    are in production's way. docs/migration.md leads through it.
+
+    It only reads. Exit code 0: nothing is left for people; 1: something is; 2: it could not be
+    looked at (a misspelled name, no credentials).
+    """
+    if not prefix and not resources:
+        raise typer.BadParameter("--prefix or --names: which resources are the environment?")
+    if app and context:
+        raise typer.BadParameter("-c or --app, not both: an assembly has its settings already")
+    told = terminal.told()
+    wanted = named(resources)
+    region = _known(region or _region_of(profile))
+    clients = Clients(boto3.Session(profile_name=profile, region_name=region))
+    account = clients.account()
+    with told.status("looking for the resources"):
+        subjects = discovered(clients, prefix, wanted)
+    must_exist(subjects, prefix, wanted, f"account {account}, {region}")
+    with told.status("asking for every value"):
+        # Without a prefix, what was not named may be there under another name.
+        missing = [each for each in subjects.missing if prefix or not is_answered(each)]
+        findings = [*missing, *answers(of_live(clients, account, subjects), clients)]
+        found = [*judgement.of_findings(findings, subjects), *switching_off.todos(subjects)]
+        found += _of_functions(clients, account, subjects, prefix)
+        found += answers(_held(clients, subjects), clients)
+    if production_account in ("", account) and region == REGION:
+        with told.status(f"synthesizing {STACK}, to see which names it needs"):
+            found += _collisions(clients, subjects, prefix, app, context or [])
+    if production_account in ("", account):
+        found.append(_account_of_its_own(account))
+    found = ordered(found)
+    about = {
+        "account": account, "region": region, "prefix": prefix, "names": resources,
+        "production_account": production_account,
+    }  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps({**about, **as_document(found)}))
+    else:
+        typer.echo(_page(about, profile, found), nl=False)
+    raise typer.Exit(1 if is_left(found) else 0)
+
+
+def _region_of(profile: str | None) -> str:
+    """The profile's own, whatever AWS_REGION says, which is production's."""
+    if not profile:
+        return REGION
+    configured = botocore.session.Session(profile=profile).get_scoped_config()
+    return str(configured.get("region", REGION))
+
+
+def _known(region: str) -> str:
+    """
+    Raises:
+        OpsError: AWS has no such region.
+    """
+    session = boto3.Session()
+    known = [
+        each
+        for partition in session.get_available_partitions()
+        for each in session.get_available_regions("ec2", partition)
+    ]
+    if region not in known:
+        close = difflib.get_close_matches(region, known)
+        raise OpsError(
+            f"no region {region}: misspelled?"
+            + (f" The closest: {', '.join(close)}" if close else "")
+        )
+    return region
+
+
+def _of_functions(clients: Clients, account: str, subjects: Subjects, prefix: str) -> list[Todo]:
+    def ask() -> Iterable[Todo]:
+        # One question, as the scanner of secrets is no matter for several threads.
+        found = functions.configurations(clients, subjects)
+        yield from functions.todos(found, subjects)
+        open_variables = functions.open_variables(found)
+        yield from reach.todos(
+            clients, account, subjects, _inside(subjects, prefix), open_variables
+        )
+
+    return answers(
+        [Question(unanswered=unanswered("functions: secrets, runtimes, reach"), ask=ask)], clients
+    )
+
+
+def _held(clients: Clients, subjects: Subjects) -> list[Question[Todo]]:
+    parts = {
+        "items of the table": held.in_table,
+        "contents of the database": held.in_database,
+        "objects of the bucket": held.in_bucket,
+        "messages of the queue": held.in_queue,
+        "clients of the API": held.of_clients,
+    }
+    return [
+        Question(unanswered=unanswered(what), ask=lambda ask=ask: ask(clients, subjects))  # type: ignore[misc]
+        for what, ask in parts.items()
+    ]
+
+
+def _collisions(
+    clients: Clients, subjects: Subjects, prefix: str, app: Path | None, context: list[str]
+) -> list[Todo]:
+    needs, now = needed(app, context), existing(clients)
+    inside = _inside(subjects, prefix)
+    return answers(
+        [
+            Question(
+                unanswered=unanswered(f"names: {what}"),
+                ask=lambda type_=type_: names.taken(clients, type_, needs, now, inside),  # type: ignore[misc]
+            )
+            for type_, (what, _, _) in TAKEN.items()
+        ],
+        clients,
+    )
+
+
+def _inside(subjects: Subjects, prefix: str) -> Callable[[str], bool]:
+    """Whether a name is of the environment."""
+    own = {*subjects.kinds.values(), *subjects.all_functions, *subjects.log_groups}
+
+    def is_inside(name: str) -> bool:
+        return name in own or (bool(prefix) and name.lstrip("/").startswith(prefix))
+
+    return is_inside
+
+
+def _account_of_its_own(account: str) -> Todo:
+    return Todo(
+        group=Group.DECIDE,
+        importance=Importance.CRITICAL,
+        requirement="R3",
+        what="production's account",
+        found=f"account {account} holds this environment",
+        mend="one of its own keeps development's people, quotas and names away from production; "
+        "then give it: --production-account NUMBER",
+    )
+
+
+def _page(about: dict[str, str], profile: str | None, found: list[Todo]) -> str:
+    whose = " ".join(
+        part
+        for part in (
+            f"prefix {about['prefix']}" if about["prefix"] else "",
+            f"names {about['names']}" if about["names"] else "",
+        )
+        if part
+    )
+    exports = f"export AWS_REGION={about['region']}" + (
+        f" AWS_PROFILE={profile}" if profile else ""
+    )
+    counts = ", ".join(
+        f"{sum(each.group is group for each in found)} {what}"
+        for group, what in (
+            (Group.SOLVED, "solved by the deployment"),
+            (Group.REMAINS, "remain"),
+            (Group.DECIDE, "to decide"),
+            (Group.UNANSWERED, "not answered"),
+        )
+    )
+    return as_markdown(
+        f"From {whose} to {STACK}",
+        [
+            f"Account {about['account']}, {about['region']}: {counts}.",
+            "",
+            f"docs/migration.md leads through it. Before commands on the old one: `{exports}`",
+        ],
+        found,
+    )

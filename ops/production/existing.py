@@ -1,0 +1,64 @@
+"""The stack as it is deployed now, whatever its state; nothing, if there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from assurance.assembly import NESTED_STACK
+from ops.production.assembly import STACK
+from ops.production.questions import Clients
+from ops.production.stack import Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Existing:
+    """The stack as it is deployed now; empty if there is none.
+
+    Attributes:
+        resources: of it and of those nested in it: they are not in its own way.
+    """
+
+    status: str = ""
+    resources: Sequence[Resource] = field(default_factory=tuple)
+
+    def has(self, type_: str, name: str) -> bool:
+        # The physical id of a web ACL is its name, id and scope.
+        return any(
+            each.type == type_ and each.name.split("|")[0] == name for each in self.resources
+        )
+
+    def count(self, type_: str) -> int:
+        return sum(each.type == type_ for each in self.resources)
+
+
+def existing(clients: Clients) -> Existing:
+    cloudformation = clients("cloudformation")
+    try:
+        (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return Existing()
+    return Existing(
+        status=stack["StackStatus"], resources=tuple(_resources(cloudformation, STACK, STACK))
+    )
+
+
+def _resources(cloudformation: Any, name: str, stack_id: str) -> Iterator[Resource]:
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+    for each in (summary for page in pages for summary in page["StackResourceSummaries"]):
+        if each["ResourceStatus"] == "DELETE_COMPLETE" or not each.get("PhysicalResourceId"):
+            continue
+        found = Resource(
+            stack=name,
+            logical_id=each["LogicalResourceId"],
+            type=each["ResourceType"],
+            name=each["PhysicalResourceId"],
+        )
+        yield found
+        if found.type == NESTED_STACK:
+            yield from _resources(cloudformation, found.logical_id, found.name)
