@@ -82,6 +82,7 @@ class Emulator:
         emulator_internals.keep_aliases_of_updated_mappings()
         emulator_internals.delete_custom_resources_that_failed()
         emulator_internals.refuse_change_sets_during_operations()
+        emulator_internals.flatten_alarms(cloudformation_types.flat_alarm)
         emulator_internals.record_alarm_actions()
         emulator_internals.record_event_deliveries()
         emulator_internals.complete_condition_keys()

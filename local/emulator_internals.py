@@ -335,6 +335,18 @@ def record_alarm_actions() -> None:
     cloudwatch._dispatch_alarm_actions = act
 
 
+def flatten_alarms(flat: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+    """Have PutMetricAlarm take `Metrics`, which the emulator drops."""
+    from ministack.services import cloudwatch
+
+    by_itself = cloudwatch._put_metric_alarm
+
+    def put(parameters: Any, decoded: Any, *protocol: Any, **protocols: Any) -> Any:
+        return by_itself(parameters, decoded and flat(decoded), *protocol, **protocols)
+
+    cloudwatch._put_metric_alarm = put
+
+
 def record_event_deliveries() -> None:
     """Count, as on AWS, how often a rule calls a topic, and how often in vain; and set aside, where
     the target has a dead-letter queue, what the topic does not take."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -624,11 +625,23 @@ def test_an_alarm_is_as_its_stacks_template_has_it(aws: Aws) -> None:
     connections = alarm("connections", "AWS/RDS", "DatabaseConnections", TOPIC)
     live = {**connections, "Threshold": 199.0, "EvaluationPeriods": 5, "Statistic": "Average"}
     aws.answers("cloudwatch", "describe_alarms", {"MetricAlarms": [live]})
-    declared = {"Threshold": "160", "EvaluationPeriods": 5, "Statistic": {"Ref": "Statistic"}}
+    declared = {
+        **connections,
+        "Threshold": "160",
+        "EvaluationPeriods": 5,
+        "Statistic": {"Ref": "Statistic"},
+    }
     type_ = "AWS::CloudWatch::Alarm"
     template = {"Resources": {"A": {"Type": type_, "Properties": declared}}}
     asked = {"StackName": "arn:of:observability"}
     aws.answers("cloudformation", "get_template", {"TemplateBody": json.dumps(template)}, asked)
+    stack = {
+        "StackName": "O",
+        "CreationTime": datetime(2026, 1, 1, tzinfo=UTC),
+        "StackStatus": "CREATE_COMPLETE",
+        "Parameters": [{"ParameterKey": "Statistic", "ParameterValue": "Maximum"}],
+    }
+    aws.answers("cloudformation", "describe_stacks", {"Stacks": [stack]}, asked)
     subjects = Subjects(
         topic=TOPIC,
         alarms=["connections"],
@@ -641,7 +654,9 @@ def test_an_alarm_is_as_its_stacks_template_has_it(aws: Aws) -> None:
     )
     found = by_subject(observability.alarms(as_clients(aws), subjects))
     told = found["alarm connections"]
-    assert (told.found, told.needed) == ("Threshold 199", "Threshold 160")
+    assert told.found == "Threshold 199; Statistic Average"
+    assert told.needed == "Threshold 160; Statistic Maximum"
+    assert told.mend == "python -m ops alerts restore connections --yes"
     assert found[IN_ORDER].found == "0 of 1"
 
 

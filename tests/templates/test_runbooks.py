@@ -14,6 +14,8 @@ import botocore.session
 import pytest
 from botocore import xform_name
 from botocore.model import OperationModel, ServiceModel
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from assurance.alerting.critical_metrics import CRITICAL_METRICS
 from assurance.alerting.document import INDEX, PAGE, written
@@ -22,6 +24,7 @@ from building_blocks.alert import Alert
 from config import ProductionConfig
 from nested.observability.budget import OVER_BUDGET
 from nested.observability.queries import QUERIES
+from ops import cli
 from tests.synthesis import ROOT, Synthesized
 
 DOCS = ROOT / "docs"
@@ -170,6 +173,25 @@ def test_the_aws_cli_knows_every_command() -> None:
         assert needed <= given, (page, command, needed - given)
         seen += 1
     assert seen > 100
+
+
+def test_the_operators_tool_knows_every_command() -> None:
+    told = [
+        (page.name, line.split())
+        for page in (ROOT / "README.md", *RUNBOOKS.glob("*.md"))
+        for line in re.findall(
+            r"python -m ops ([a-z][^`\n|;)]*)", page.read_text().replace("\\\n", " ")
+        )
+    ]
+    assert len(told) > 20
+    for page, words in told:
+        command: Any = get_command(cli.app)
+        while isinstance(command, TyperGroup):
+            assert words, (page, command.name)
+            assert words[0] in command.commands, (page, words[0])
+            command = command.commands[words.pop(0)]
+        known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+        assert {word for word in words if word.startswith("--")} <= {*known, "--help"}, page
 
 
 def names_in(synthesized: Synthesized) -> dict[str, set[str]]:
