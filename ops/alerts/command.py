@@ -112,9 +112,7 @@ def _looked_at(clients: Clients, wanted: Mapping[str, Declared]) -> list[_Alarm]
             name=name,
             wanted=alarm,
             live=live.get(name),
-            differences=list(differences(live[name], alarm))
-            if name in live
-            else [_DELETED],
+            differences=list(differences(live[name], alarm)) if name in live else [_DELETED],
             muted_by=_mute_rules(clients, name),
         )
         for name, alarm in sorted(wanted.items(), key=lambda item: item[1].composite)
