@@ -182,15 +182,18 @@ def db_instance(identifier: str) -> dict[str, Any] | None:
     return cast("dict[str, Any] | None", rds._instances.get(identifier))
 
 
-def after_db_instance_action(action: str, then: Callable[[str], None]) -> None:
-    """Call `then` with the instance's identifier when a request of this RDS action succeeded."""
+def after_db_instance_action(
+    action: str, then: Callable[[str], None], *, asked: str | None = None
+) -> None:
+    """Call `then` with the instance's identifier when a request of this RDS action succeeded; with
+    `asked`, only of those in which that parameter is true."""
     from ministack.services import rds
 
     by_itself = rds._ACTION_MAP[action]
 
     def both(parameters: Any) -> Any:
         answer = by_itself(parameters)
-        if answer[0] == 200:
+        if answer[0] == 200 and (asked is None or rds._p(parameters, asked).lower() == "true"):
             then(rds._p(parameters, "DBInstanceIdentifier"))
         return answer
 

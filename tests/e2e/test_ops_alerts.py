@@ -104,7 +104,7 @@ def settings(production: Production, *names: str) -> list[dict[str, Any]]:
 def test_alarms_that_were_muted_altered_or_deleted_are_put_back_by_one_line(
     production: Production,
 ) -> None:
-    names = ("payments-database-cpu", "payments-outbox-age", "payments-nothing-processed", HEALTH)
+    names = ("payments-database-cpu", "payments-outbox-age", "payments-decline-rate", HEALTH)
     muted, altered, deleted, health = names
     before = settings(production, *names)
     assert len(before) == len(names)
