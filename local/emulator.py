@@ -85,6 +85,7 @@ class Emulator:
         emulator_internals.flatten_alarms(cloudformation_types.flat_alarm)
         emulator_internals.record_alarm_actions()
         emulator_internals.record_event_deliveries()
+        emulator_internals.search_logs_by_regular_expressions()
         emulator_internals.complete_condition_keys()
         emulator_internals.authorize_batches_as_single_actions()
         emulator_internals.add_message_move_tasks()

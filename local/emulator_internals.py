@@ -14,6 +14,7 @@ import copy
 import functools
 import json
 import logging
+import re
 import subprocess
 import threading
 import time
@@ -348,6 +349,21 @@ def flatten_alarms(flat: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> No
         return by_itself(parameters, decoded and flat(decoded), *protocol, **protocols)
 
     cloudwatch._put_metric_alarm = put
+
+
+def search_logs_by_regular_expressions() -> None:
+    """Take `%...%` in a filter pattern for a regular expression, as CloudWatch Logs does."""
+    from ministack.services import cloudwatch_logs
+
+    by_itself = cloudwatch_logs._compile_filter_pattern
+
+    def compiled(pattern: str) -> Callable[[str], bool]:
+        if expression := re.fullmatch("%(.+)%", pattern or ""):
+            return lambda message: re.search(expression[1], message) is not None
+        made: Callable[[str], bool] = by_itself(pattern)
+        return made
+
+    cloudwatch_logs._compile_filter_pattern = compiled
 
 
 def record_event_deliveries() -> None:

@@ -1025,6 +1025,16 @@ def test_rules_in_a_shape_that_is_not_known_are_told_as_they_came_and_with_care(
     assert "without them the functions do not reach the database" in told.mend
 
 
+def test_a_key_that_was_revoked_is_never_to_be_put_back(aws: Aws) -> None:
+    type_ = "AWS::ApiGateway::ApiKey"
+    told, summary_ = of_drift(aws, of_type(type_, difference("/Enabled", "true", "false")))
+    assert told.verdict is summary_.verdict is Verdict.HELD
+    assert "never enable it again" in told.found
+    other = difference("/Description", "the first", "mine")
+    *_, real, summary_ = of_drift(aws, of_type(type_, other))
+    assert real.verdict is summary_.verdict is Verdict.PROBLEM
+
+
 def test_the_tags_of_a_stage_are_asked_of_api_gateway(aws: Aws) -> None:
     tag = difference("/Tags/0/Value", "payments", "null", "REMOVE")
     told, summary_ = of_drift(aws, of_type("AWS::ApiGateway::Stage", tag))

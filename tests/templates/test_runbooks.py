@@ -201,6 +201,12 @@ def test_the_operators_tool_knows_every_command() -> None:
         assert {word for word in words if word.startswith("--")} <= {*known, "--help"}, page
 
 
+def test_no_page_leads_to_a_key_that_may_be_disabled() -> None:
+    """The stack's output names the first key, which stays when it has leaked."""
+    for page in (ROOT / "README.md", *DOCS.rglob("*.md")):
+        assert "ApiKeyId" not in page.read_text(encoding="utf-8"), page.name
+
+
 def names_in(synthesized: Synthesized) -> dict[str, set[str]]:
     """What production has, by the option that names it."""
 
