@@ -99,7 +99,7 @@ class PaymentsProd(Stack):
             "ApiUrl": (compute.layer.api.url, "Base address of the payments API"),
             "ApiKeyId": (
                 compute.layer.api_key.key_id,
-                "Read its value with: aws apigateway get-api-key --include-value --api-key ID",
+                "The first API key. Values, of those that are valid: python -m ops api-key show",
             ),
             "TransactionsTableName": (
                 data.layer.transactions_table.table_name,

@@ -265,10 +265,7 @@ def _show_api(deployment: demonstration.Deployment, seen: demonstration.Evidence
     console.print("\n[bold]The API[/], its key, and calls to paste into that terminal")
     _print_plain(f"  export API={deployment.api_url}")
     # Read when it is needed: a key is not for the screen.
-    _print_plain(
-        "  export KEY=$(python -c \"import boto3; print(boto3.client('apigateway').get_api_key("
-        f"apiKey='{deployment.outputs['ApiKeyId']}', includeValue=True)['value'])\")"
-    )
+    _print_plain("  export KEY=$(python -m ops api-key show --force)")
     _print_plain(f'{curl} "$API/status"')
     _print_plain(f"{curl} -d '{request}' \"$API/validate\"")
     _print_plain(f"{curl} -d '{transaction}' \"$API/process\"")

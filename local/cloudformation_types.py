@@ -476,29 +476,31 @@ class MetricAlarm:
         self._built_in = emulator_internals.built_in(self.TYPE)
 
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
-        return self._built_in.create(logical_id, self._flat(properties), stack)
+        return self._built_in.create(logical_id, flat_alarm(properties), stack)
 
     def update(
         self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
     ) -> Provisioned:
         return self._built_in.update(
-            physical_id, self._flat(old), self._flat(new), stack, logical_id
+            physical_id, flat_alarm(old), flat_alarm(new), stack, logical_id
         )
 
     def delete(self, physical_id: str, properties: Properties) -> None:
         self._built_in.delete(physical_id, properties)
 
-    def _flat(self, properties: Properties) -> Properties:
-        flat = {key: value for key, value in properties.items() if key != "Metrics"}
-        match properties.get("Metrics"):
-            case None:
-                return properties
-            case [{"MetricStat": {"Metric": metric, "Period": period, "Stat": statistic}}]:
-                kind = "Statistic" if statistic in STATISTICS else "ExtendedStatistic"
-                return {**flat, **metric, "Period": period, kind: statistic}
-            case metrics:
-                returned = next(m for m in metrics if str(m.get("ReturnData", True)) != "False")
-                return {**flat, "Namespace": "MetricMath", "MetricName": returned["Id"]}
+
+def flat_alarm(properties: Properties) -> Properties:
+    """An alarm's properties as the emulator knows them: without `Metrics`."""
+    flat = {key: value for key, value in properties.items() if key != "Metrics"}
+    match properties.get("Metrics"):
+        case None:
+            return properties
+        case [{"MetricStat": {"Metric": metric, "Period": period, "Stat": statistic}}]:
+            kind = "Statistic" if statistic in STATISTICS else "ExtendedStatistic"
+            return {**flat, **metric, "Period": period, kind: statistic}
+        case metrics:
+            returned = next(m for m in metrics if str(m.get("ReturnData", True)) != "False")
+            return {**flat, "Namespace": "MetricMath", "MetricName": returned["Id"]}
 
 
 class CompositeAlarm:

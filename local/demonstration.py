@@ -64,8 +64,11 @@ class Deployment:
             output["OutputKey"]: output["OutputValue"]
             for output in described["Stacks"][0].get("Outputs", [])
         }
-        key = aws.client("apigateway", endpoint).get_api_key(
-            apiKey=outputs["ApiKeyId"], includeValue=True
+        keys = aws.client("apigateway", endpoint).get_api_keys(includeValues=True, limit=500)
+        # The stack's own is the oldest, until it is revoked.
+        key = min(
+            (each for each in keys["items"] if each["enabled"]),
+            key=lambda each: each["createdDate"],
         )
         # https://<id>.execute-api.<region>.amazonaws.com/<stage>/
         public = urlsplit(outputs["ApiUrl"])

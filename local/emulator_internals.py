@@ -14,6 +14,7 @@ import copy
 import functools
 import json
 import logging
+import re
 import subprocess
 import threading
 import time
@@ -182,15 +183,18 @@ def db_instance(identifier: str) -> dict[str, Any] | None:
     return cast("dict[str, Any] | None", rds._instances.get(identifier))
 
 
-def after_db_instance_action(action: str, then: Callable[[str], None]) -> None:
-    """Call `then` with the instance's identifier when a request of this RDS action succeeded."""
+def after_db_instance_action(
+    action: str, then: Callable[[str], None], *, asked: str | None = None
+) -> None:
+    """Call `then` with the instance's identifier when a request of this RDS action succeeded; with
+    `asked`, only of those in which that parameter is true."""
     from ministack.services import rds
 
     by_itself = rds._ACTION_MAP[action]
 
     def both(parameters: Any) -> Any:
         answer = by_itself(parameters)
-        if answer[0] == 200:
+        if answer[0] == 200 and (asked is None or rds._p(parameters, asked).lower() == "true"):
             then(rds._p(parameters, "DBInstanceIdentifier"))
         return answer
 
@@ -333,6 +337,33 @@ def record_alarm_actions() -> None:
             )
 
     cloudwatch._dispatch_alarm_actions = act
+
+
+def flatten_alarms(flat: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+    """Have PutMetricAlarm take `Metrics`, which the emulator drops."""
+    from ministack.services import cloudwatch
+
+    by_itself = cloudwatch._put_metric_alarm
+
+    def put(parameters: Any, decoded: Any, *protocol: Any, **protocols: Any) -> Any:
+        return by_itself(parameters, decoded and flat(decoded), *protocol, **protocols)
+
+    cloudwatch._put_metric_alarm = put
+
+
+def search_logs_by_regular_expressions() -> None:
+    """Take `%...%` in a filter pattern for a regular expression, as CloudWatch Logs does."""
+    from ministack.services import cloudwatch_logs
+
+    by_itself = cloudwatch_logs._compile_filter_pattern
+
+    def compiled(pattern: str) -> Callable[[str], bool]:
+        if expression := re.fullmatch("%(.+)%", pattern or ""):
+            return lambda message: re.search(expression[1], message) is not None
+        made: Callable[[str], bool] = by_itself(pattern)
+        return made
+
+    cloudwatch_logs._compile_filter_pattern = compiled
 
 
 def record_event_deliveries() -> None:

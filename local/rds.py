@@ -49,6 +49,9 @@ class DbInstances:
         emulator_internals.after_db_instance_action("StopDBInstance", self._stop_server)
         emulator_internals.after_db_instance_action("StartDBInstance", self._start_server)
         emulator_internals.after_db_instance_action("DeleteDBInstance", self._end)
+        emulator_internals.after_db_instance_action(
+            "ModifyDBInstance", self._rotate, asked="RotateMasterUserPassword"
+        )
         emulator_internals.let_db_instances_be_restored(self._restore)
 
     def server(self, identifier: str) -> PostgresServer:
@@ -122,6 +125,18 @@ class DbInstances:
         if running := self._running.pop(identifier, None):
             running.front.stop()
             running.server.stop()
+
+    def _rotate(self, identifier: str) -> None:
+        """Another password in the managed secret, which the door asks at every login."""
+        if (running := self._running.get(identifier)) and running.secret_arn:
+            secrets = self._client("secretsmanager")
+            value = json.loads(
+                secrets.get_secret_value(SecretId=running.secret_arn)["SecretString"]
+            )
+            secrets.put_secret_value(
+                SecretId=running.secret_arn,
+                SecretString=json.dumps({**value, "password": new_password()}),
+            )
 
     def _restore(self, source: str, target: str) -> None:
         """The newest state of `source` as a server of its own, with the master user's password of

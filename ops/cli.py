@@ -12,6 +12,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.alert_drill import command as alert_drill
+from ops.alerts import command as alerts
 from ops.api_key import command as api_key
 from ops.audit_trail import command as audit_trail
 from ops.console import ending
@@ -54,6 +55,7 @@ app.command("report")(report.command)
 app.command("restore-drill")(restore_drill.command)
 app.command("smoke")(smoke.command)
 app.command("verify")(verify.command)
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(audit_trail.app, name="audit-trail")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(api_key.app, name="api-key")

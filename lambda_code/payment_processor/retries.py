@@ -101,8 +101,10 @@ def process_batch(
             except LedgerUnavailableError:
                 logger.exception("the ledger is not available; the batch waits")
                 reachable = False
-            except (Problem, InvalidMessageError):
-                logger.exception("queued payment can never be posted")
+            except (Problem, InvalidMessageError) as error:
+                # Operators are told the code, and no exception's text.
+                code = error.code if isinstance(error, Problem) else "unreadable_message"
+                logger.exception("queued payment can never be posted", extra={"code": code})
                 wait = 0
             except Exception:
                 logger.exception("queued payment not posted")

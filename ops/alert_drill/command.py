@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Annotated, Any, Final
 
 import typer
@@ -22,6 +21,7 @@ from ops.console.checks import Check, Verdict
 from ops.console.failure import OpsError
 from ops.console.terminal import escape, progress
 from ops.production import subscriptions
+from ops.production.alarms import named, restoring
 from ops.production.assembly import STACK
 from ops.production.stack import Production, all_alarms
 from ops.production.subscriptions import State, Subscription
@@ -130,7 +130,8 @@ class Drill:
         """
         topic = production.output("AlertsTopicArn")
         found = list(all_alarms(production.client("cloudwatch")))
-        alarm = _named(found, name) if name is not None else _harmless(found, topic)
+        by_name = {each["AlarmName"]: each for each in found}
+        alarm = named(by_name, name) if name is not None else _harmless(found, topic)
         if alarm["StateValue"] == "ALARM":
             raise OpsError(
                 f"{alarm['AlarmName']} is in ALARM now ({alarm.get('StateReason', '')}): look into "
@@ -198,17 +199,11 @@ class Drill:
             found = "switched off"
         held = not missing and self.alarm.get("ActionsEnabled", True)
         name = self.alarm["AlarmName"]
-        put = "put-composite-alarm" if "AlarmRule" in self.alarm else "put-metric-alarm"
         return Check(
             what=f"actions of {name}",
             found=found,
             verdict=Verdict.HELD if held else Verdict.PROBLEM,
-            mend=""
-            if held
-            else f"if the templates say otherwise, put it back by hand: aws cloudwatch {put} with "
-            f"--alarm-actions and --ok-actions {self.topic}; {_BY_HAND}"
-            if missing
-            else f"aws cloudwatch enable-alarm-actions --alarm-names {name}",
+            mend="" if held else f"if the templates say otherwise: {restoring(name)}",
         )
 
     def perform(self) -> list[Check]:
@@ -351,15 +346,6 @@ def _first_change(history: Sequence[Item], wanted: Mapping[str, str]) -> datetim
                 found: datetime = item["Timestamp"]
                 return found
     return None
-
-
-def _named(alarms: Sequence[Item], name: str) -> Item:
-    by_name = {alarm["AlarmName"]: alarm for alarm in alarms}
-    if name not in by_name:
-        close = get_close_matches(name, by_name)
-        hint = f": did you mean {', '.join(close)}?" if close else f" among {len(alarms)} alarms"
-        raise OpsError(f"no alarm is called {name}{hint}")
-    return by_name[name]
 
 
 def _harmless(alarms: Sequence[Item], topic: str) -> Item:

@@ -73,17 +73,20 @@ def show(
     ] = False,
     as_json: _Json = False,
 ) -> None:
-    """Print a key's value on the terminal; without ID, that of the stack's own key.
+    """Print a key's value on the terminal; without ID, that of a key that is enabled.
 
-    It is a secret: whoever has it can send payments. It is refused where the output is a file or a
-    pipe, which would keep it.
+    That is the stack's own until it is revoked, and then the oldest of the others. It is a secret:
+    whoever has it can send payments. It is refused where the output is a file or a pipe, which
+    would keep it.
     """
     if not sys.stdout.isatty() and not force:
         raise OpsError("the output is no terminal, where a key would be kept: --force if it must")
-    production = Production.find()
-    plan = Plan.find(production)
-    key = plan.key(production.output("ApiKeyId") if key_id is None else key_id)
+    plan = Plan.find(Production.find())
+    key = plan.usable_key() if key_id is None else plan.key(key_id)
     value = plan.value(key)
+    if not key.enabled:
+        told = f"{key.id} ({key.name}) is disabled: whoever calls with it is refused with 403"
+        terminal.told().print(escape(told), soft_wrap=True)
     # Not rich's console, which may keep what it prints.
     typer.echo(json.dumps({**key.described(), "value": value}) if as_json else value)
 
@@ -131,7 +134,10 @@ def rotate(
         )
     else:
         plan.disable(old)
-        told.append(_disabled(old))
+        told.append(
+            f"{old.id} ({old.name}) is disabled. If it has leaked, it stays so: `api-key show` and "
+            "`smoke` take another from now on, and `verify` does not ask for it"
+        )
     _tell({"created": new.described(), "old": old.id, "overlap": overlap}, told, as_json)
 
 

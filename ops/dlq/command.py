@@ -15,20 +15,24 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Final
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from rich import box
 from rich.table import Table
 
 from ops.console import terminal
-from ops.console.failure import OpsError
+from ops.console.failure import OpsError, explain
 from ops.console.terminal import escape
+from ops.production import letters
 from ops.production import queues as dlq_queues
 from ops.production.action_record import recorded
+from ops.production.history import PaymentHistory
+from ops.production.letters import Case
 from ops.production.queues import DeadLetterQueue, Held, Message, Name
 from ops.production.stack import Production
 from payments.card_numbers import contains_card_number
@@ -119,26 +123,34 @@ def show(
 ) -> None:
     """Show messages without taking them off the queue; payment-method tokens are masked.
 
+    Of a payment it tells the case (payable, posted, declined, expired, unknown, unreadable), what
+    to do in it, and why each of its tries failed, by payment-processor's log.
+
     While they are read they are hidden from others, for half a minute at the most.
     """
-    found = _find(Production.find(), queue)
+    production = Production.find()
+    found = _find(production, queue)
     with terminal.told().status("receiving"), found.held(_LOOK_SECONDS) as held:
         messages = list(held.messages(limit))
     attributes = found.attributes()
     retention = timedelta(seconds=int(attributes["MessageRetentionPeriod"]))
+    with terminal.told().status("looking for reasons"):
+        stories = [_story(production, each) if queue is Name.RETRY else {} for each in messages]
     if as_json:
         shown = [
             {
                 **message.described(),
                 "body": dlq_queues.masked(message.body),
                 "kept_until": (message.first_sent + retention).isoformat(),
+                **story,
             }
-            for message in messages
+            for message, story in zip(messages, stories, strict=True)
         ]
         typer.echo(json.dumps({"queue": queue.value, "messages": shown}))
         return
-    for message in messages:
+    for message, story in zip(messages, stories, strict=True):
         _print_message(message, retention)
+        _print_story(story)
     terminal.out().print(f"{len(messages)} shown of {queue.value}: {found.purpose.holds}")
 
 
@@ -161,7 +173,10 @@ def redrive(
     posted already is not posted twice, so a redrive may be interrupted and repeated at will.
     With --all, SQS itself moves them, at the rate; Ctrl-C cancels the rest.
 
-    Exit code 1: a message that was named is not in the queue.
+    What can never be posted (declined, expired, unknown, unreadable) stays where it is, to be
+    quarantined; with --all nothing is moved as long as such a message is among the first 100.
+
+    Exit code 1: a message that was named is not in the queue, or can never be posted.
     """
     if sum([bool(ids), count is not None, everything]) != 1:
         raise typer.BadParameter("give one of --id, --count and --all")
@@ -173,6 +188,7 @@ def redrive(
             f"(docs/runbooks/{found.purpose.runbook}); `dlq quarantine` sets aside what is done"
         )
     if everything:
+        _refuse_final_ones(production, found)
         _report(_redrive_all(production, found, rate, yes), as_json)
     else:
         action = _Action(
@@ -183,6 +199,7 @@ def redrive(
             count=count,
             before_deletion=_Resend(production, rate),
             details={"rate": rate},
+            final=_Final(production),
         )
         _report(action.perform(yes), as_json)
 
@@ -230,6 +247,7 @@ class _Action:
     Attributes:
         ids: of the messages; without any, `count` messages, whichever come.
         details: for the record.
+        final: the case of a message that is left where it is, or None.
     """
 
     name: str
@@ -239,12 +257,15 @@ class _Action:
     count: int | None = None
     before_deletion: Callable[[Message], None]
     details: dict[str, Any]
+    final: Callable[[Message], Case | None] = lambda _message: None
 
     def perform(self, yes: bool) -> dict[str, Any]:
         """What was done, or would be."""
         with self.queue.held(_HOLD_SECONDS) as held:
             with terminal.told().status("looking for the messages"):
-                chosen = list(_chosen(held.messages(self.count), self.ids))
+                named = list(_chosen(held.messages(self.count), self.ids))
+                left = {each.id: case for each in named if (case := self.final(each))}
+            chosen = [each for each in named if each.id not in left]
             outcome: dict[str, Any] = {
                 "action": self.name,
                 "queue": self.queue.name.value,
@@ -252,8 +273,12 @@ class _Action:
                 "messages": [
                     {"id": each.id, "transaction_id": each.transaction_id} for each in chosen
                 ],
+                "left": [
+                    {"id": id_, "case": case.value, "todo": letters.what_to_do(case, id_)}
+                    for id_, case in left.items()
+                ],
                 "missing": [
-                    each for each in self.ids if not any(found.is_named(each) for found in chosen)
+                    each for each in self.ids if not any(found.is_named(each) for found in named)
                 ],
             }
             if yes and chosen:
@@ -292,6 +317,34 @@ def _chosen(messages: Iterator[Message], ids: Sequence[str]) -> Iterator[Message
         left -= names & {message.id}
         if ids and not left:
             return
+
+
+class _Final:
+    """Whether a payment can never be posted: then its case."""
+
+    def __init__(self, production: Production) -> None:
+        self._history = PaymentHistory.of(production)
+
+    def __call__(self, message: Message) -> Case | None:
+        case = letters.judged(message, self._history, datetime.now(UTC))
+        return case if case.is_final else None
+
+
+def _refuse_final_ones(production: Production, queue: DeadLetterQueue) -> None:
+    """
+    Raises:
+        OpsError: a message would come back at once, and for ever.
+    """
+    final = _Final(production)
+    with terminal.told().status("judging the messages"), queue.held(_LOOK_SECONDS) as held:
+        found = {each.id: case for each in held.messages(_MOST) if (case := final(each))}
+    if found:
+        told = "; ".join(f"{id_} ({case})" for id_, case in found.items())
+        raise OpsError(
+            f"nothing was done: these can never be posted: {told}. `dlq show retry` says why; "
+            "quarantine them first (`dlq quarantine retry --id ID --reason TEXT --yes`), or "
+            "redrive the others by --id or --count"
+        )
 
 
 class _Resend:
@@ -449,9 +502,12 @@ def _report(outcome: dict[str, Any], as_json: bool) -> None:
                 )
         else:
             out.print(f"{what}; nothing was done: give --yes to do it")
+        for each in outcome.get("left", ()):
+            told = f"{each['id']} is left where it is: {each['case']}: {each['todo']}"
+            out.print(f"[red]{escape(told)}[/]", soft_wrap=True)
         for name in outcome["missing"]:
             out.print(f"[red]not in the queue:[/] {escape(name)}", soft_wrap=True)
-    raise typer.Exit(1 if outcome["missing"] else 0)
+    raise typer.Exit(1 if outcome["missing"] or outcome.get("left") else 0)
 
 
 def _print_message(message: Message, retention: timedelta) -> None:
@@ -463,6 +519,38 @@ def _print_message(message: Message, retention: timedelta) -> None:
     out.print(f"  {escape(dlq_queues.masked(message.body))}", soft_wrap=True)
     for name, value in message.attributes.items():
         out.print(f"  {escape(name)}: {escape(str(value.get('StringValue', '(binary)')))}")
+
+
+def _story(production: Production, message: Message) -> dict[str, Any]:
+    """A payment's case, what to do, and why its tries failed."""
+    story: dict[str, Any] = {"case": None, "todo": "", "tries": []}
+    try:
+        case = letters.judged(message, PaymentHistory.of(production), datetime.now(UTC))
+        story |= {"case": case.value, "todo": letters.what_to_do(case, message.id)}
+    except (BotoCoreError, ClientError) as error:
+        story["todo"] = f"the history could not be read: {explain(error)}"
+    try:
+        story["tries"] = [
+            {**asdict(each), "at": each.at.isoformat()}
+            for each in letters.tries(production, message)
+        ]
+    except (BotoCoreError, ClientError) as error:
+        story["unread"] = f"the log could not be read: {explain(error)}"
+    return story
+
+
+def _print_story(story: dict[str, Any]) -> None:
+    out = terminal.out()
+    for each in story.get("tries", ()):
+        told = f"  try {each['number']}, {each['at']}: {each['reason']}"
+        out.print(escape(told), soft_wrap=True)
+    if "unread" in story:
+        out.print(f"  {escape(story['unread'])}", soft_wrap=True)
+    elif story and not story["tries"]:
+        out.print("  no try of it is in the log")
+    if story:
+        case = story["case"] or "not judged"
+        out.print(f"  [bold]{case}[/]: {escape(story['todo'])}", soft_wrap=True)
 
 
 def _find(production: Production, name: Name) -> DeadLetterQueue:

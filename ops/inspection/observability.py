@@ -13,6 +13,7 @@ from ops.inspection.data import encrypted
 from ops.inspection.findings import Finding, judged, problem, unseen
 from ops.inspection.policies import NOBODY, opened
 from ops.inspection.subjects import Subjects
+from ops.production.alarms import declared, differences, restoring
 from ops.production.questions import Clients
 from ops.production.stack import all_alarms
 from ops.production.subscriptions import State, best, how_to_confirm, of_topic, safe
@@ -42,18 +43,6 @@ _CRITICAL: Final = (
     ("AWS/NATGateway", "ErrorPortAllocation"),
 )
 """What every payment hangs on; docs/observability.md has the whole list."""
-
-_SETTINGS: Final = (
-    "Threshold",
-    "ComparisonOperator",
-    "EvaluationPeriods",
-    "DatapointsToAlarm",
-    "TreatMissingData",
-    "MetricName",
-    "Statistic",
-    "Period",
-)
-"""Of an alarm, which decide when it goes off."""
 
 Item = Mapping[str, Any]
 
@@ -127,19 +116,22 @@ def alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         for each in all_alarms(clients("cloudwatch"))
         if each["AlarmName"] in subjects.alarms
     }
-    declared = properties(clients, subjects.stack, "AWS::CloudWatch::Alarm")
+    of_templates = declared(clients, subjects.stack)
     good = 0
     for name in subjects.alarms:
         if name not in described:
             yield problem(
-                "R14", f"alarm {name}", found="deleted", needed="there",
-                mend="put it as the templates say: aws cloudwatch put-metric-alarm",
-            )  # fmt: skip
+                "R14", f"alarm {name}", found="deleted", needed="there", mend=restoring(name)
+            )
             continue
-        faults = [
-            *_silent(described[name], subjects.topic),
-            *_otherwise(described[name], declared.get(name, {})),
-        ]
+        silent = _silent(described[name], subjects.topic)
+        faults = list(silent.values())
+        if name in of_templates:
+            faults = [(found, needed, restoring(name)) for found, needed, _ in faults] + [
+                (f"{each.setting} {each.found}", f"{each.setting} {each.needed}", restoring(name))
+                for each in differences(described[name], of_templates[name])
+                if each.setting not in silent
+            ]
         if not faults:
             good += 1
             continue
@@ -175,9 +167,9 @@ def alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def _silent(alarm: Item, topic: str) -> Iterator[tuple[str, str, str]]:
-    """What keeps it from telling the operators: found, needed, and how to mend it."""
-    name = alarm["AlarmName"]
+def _silent(alarm: Item, topic: str) -> dict[str, tuple[str, str, str]]:
+    """What keeps it from telling the operators, by setting: found, needed, and how to mend it."""
+    name, silent = alarm["AlarmName"], {}
     for kind, option, what in (
         ("AlarmActions", "--alarm-actions", "nothing"),
         ("OKActions", "--ok-actions", "nothing of its recovery"),
@@ -185,36 +177,16 @@ def _silent(alarm: Item, topic: str) -> Iterator[tuple[str, str, str]]:
         actions = alarm.get(kind, [])
         # Where no alerts topic was found, which is told by itself, any action will do.
         if not (topic in actions if topic else actions):
-            yield (
+            silent[kind] = (
                 f"tells the alerts topic {what}", f"{kind} to the alerts topic",
                 f"put the alarm anew with {option} {topic or 'TOPIC'}",
             )  # fmt: skip
     if not alarm.get("ActionsEnabled", True):
-        yield (
+        silent["ActionsEnabled"] = (
             "switched off", "actions that are switched on",
             f"aws cloudwatch enable-alarm-actions --alarm-names {name}",
         )  # fmt: skip
-
-
-def _otherwise(alarm: Item, declared: Item) -> Iterator[tuple[str, str, str]]:
-    """In what it differs from the template; nothing without one."""
-    for setting in _SETTINGS:
-        # A mapping stands for what CloudFormation works out.
-        if setting in declared and not isinstance(declared[setting], Mapping):
-            found, needed = (f"{_plain(each.get(setting))}" for each in (alarm, declared))
-            if found != needed:
-                yield (
-                    f"{setting} {found}", f"{setting} {needed}",
-                    f"put the alarm anew: aws cloudwatch put-metric-alarm with {setting} {needed}",
-                )  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    """Numbers, which AWS tells as 80.0, as 80."""
-    try:
-        return f"{float(value):g}"
-    except (TypeError, ValueError):
-        return value
+    return silent
 
 
 def logs(clients: Clients, subjects: Subjects) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from ops.console.checks import Check, Verdict
 from ops.console.durations import in_days
 from ops.console.failure import OpsError, explain
 from ops.payment.comparison import CHANGED, contradictions
-from ops.production import action_record
+from ops.production import action_record, letters
 from ops.production import queues as dlq_queues
 from ops.production.audit_records import AuditRecords
 from ops.production.history import (
@@ -444,7 +444,9 @@ def _state(story: Story) -> tuple[Verdict, str, str]:
         return (
             Verdict.PROBLEM,
             "given up: its message is in the dead-letter queue",
-            f"python -m ops dlq show retry, then redrive: message {story.dead_letter}",
+            letters.what_to_do(letters.case_of(story.items, story.now), story.dead_letter)
+            if story.has_read("history")
+            else f"python -m ops dlq show retry: message {story.dead_letter}",
         )
     if posted:  # the ledger could not be read, or has none: gaps() tells that
         return (

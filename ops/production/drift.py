@@ -95,6 +95,12 @@ def differences(
                     false="CloudFormation misreads the tags of stages; R16 asks API Gateway",
                     verdict=Verdict.UNSEEN,
                 )
+            case "AWS::ApiGateway::ApiKey", "Enabled" if str(each.get("ActualValue")) != "true":
+                yield Difference(
+                    found=found,
+                    false="`api-key` revoked it, for it leaked or is not used any more: never "
+                    "enable it again",
+                )
             case "AWS::RDS::DBInstance", "AllocatedStorage" if _has_grown(drift, each):
                 yield Difference(
                     found=found,

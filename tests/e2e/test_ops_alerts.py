@@ -85,6 +85,70 @@ def of_alarms(messages: list[str]) -> list[dict[str, Any]]:
     return [json.loads(each) for each in messages if each.startswith("{")]
 
 
+# -- alarms that are put back ------------------------------------------------------------
+
+
+def settings(production: Production, *names: str) -> list[dict[str, Any]]:
+    """Of alarms, without their states and when they were configured."""
+    described = production.environment.client("cloudwatch").describe_alarms(
+        AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+    )
+    alarms: list[Any] = [*described["MetricAlarms"], *described.get("CompositeAlarms", [])]
+    passing = ("State", "AlarmConfiguration")
+    return [
+        {key: value for key, value in alarm.items() if not key.startswith(passing)}
+        for alarm in alarms
+    ]
+
+
+def test_alarms_that_were_muted_altered_or_deleted_are_put_back_by_one_line(
+    production: Production,
+) -> None:
+    names = ("payments-database-cpu", "payments-outbox-age", "payments-decline-rate", HEALTH)
+    muted, altered, deleted, health = names
+    before = settings(production, *names)
+    assert len(before) == len(names)
+    cloudwatch = production.environment.client("cloudwatch")
+    cloudwatch.disable_alarm_actions(AlarmNames=[muted])
+    cloudwatch.put_metric_alarm(
+        AlarmName=altered,
+        Namespace="Nobody",
+        MetricName="Nothing",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=9,
+        ComparisonOperator="LessThanThreshold",
+    )
+    cloudwatch.delete_alarms(AlarmNames=[health])
+    cloudwatch.delete_alarms(AlarmNames=[deleted])
+    try:
+        told = ops(production, "alerts", "restore", *names, "--json")
+        assert (told.code, told.document["done"]) == (0, False)
+        assert all(each["differences"] for each in told.document["alarms"])
+        assert settings(production, *names) != before
+    finally:
+        done = ops(production, "alerts", "restore", *names, "--yes", "--json")
+    assert done.code == 0, done
+    assert settings(production, *names) == before
+    record = production.environment.client("s3").get_object(
+        Bucket=production.deployment.outputs["AuditBucketName"], Key=done.document["record"]
+    )
+    recorded = json.loads(record["Body"].read())
+    assert recorded["action"] == "alerts restore"
+    assert {each["alarm"] for each in recorded["alarms"]} == set(names)
+    again = ops(production, "alerts", "restore", *names, "--yes", "--json")
+    assert (again.code, again.document["record"]) == (0, None)
+
+
+def test_an_alarm_that_no_template_has_is_named_with_those_that_are_alike(
+    production: Production,
+) -> None:
+    answer = ops(production, "alerts", "restore", "outbox-age", "--yes")
+    assert (answer.code, answer.output) == (2, "")
+    assert "no alarm is called outbox-age: did you mean payments-outbox-age" in answer.errors
+
+
 # -- the drill ---------------------------------------------------------------------------
 
 

@@ -122,11 +122,12 @@ def test_showing_takes_nothing_off_and_masks_tokens(production: Production, send
     assert waiting(production, Name.INVOCATIONS) == (12, 0)
 
 
-@pytest.mark.parametrize("which", [["--id", NOBODY], ["--count", "1"], ["--all"]])
+@pytest.mark.parametrize("which", [["--id", ""], ["--count", "1"], ["--all"]])
 def test_without_yes_nothing_is_moved(production: Production, send: Send, which: list[str]) -> None:
-    send(Name.RETRY, {"transaction_id": NOBODY})
+    payment = approved(production)
+    send(Name.RETRY, {"transaction_id": payment})
     before = records(production)
-    answer = ops(production, "dlq", "redrive", "retry", *which)
+    answer = ops(production, "dlq", "redrive", "retry", *(payment if w == "" else w for w in which))
     assert answer.code == 0, answer
     assert "1 messages; nothing was done: give --yes" in answer.output
     assert waiting(production, Name.RETRY) == (1, 0)
@@ -149,6 +150,32 @@ def test_a_redriven_payment_is_posted_and_the_others_stay(
     assert begun["operator"] == f"arn:aws:iam::{aws.ACCOUNT}:root"
     assert [each["id"] for each in begun["messages"]] == ended["moved"] == [message]
     assert ended["end"] == "done"
+
+
+def test_what_can_never_be_posted_is_quarantined_and_not_redriven(
+    production: Production, send: Send
+) -> None:
+    declined = production.deployment.call(
+        "POST", "/validate", {**payment_request(), "amount": 99_999_999}
+    ).body["transaction_id"]
+    bodies = {"declined": declined, "unknown": NOBODY, "unreadable": "no payment of ours"}
+    sent = {send(Name.RETRY, {"transaction_id": each}): case for case, each in bodies.items()}
+    good = send(Name.RETRY, {"transaction_id": approved(production)})
+    shown = ops(production, "dlq", "show", "retry", "--json").document["messages"]
+    assert {each["id"]: each["case"] for each in shown} == {**sent, good: "payable"}
+    assert all(
+        (f"quarantine retry --id {each['id']}" in each["todo"]) == (each["id"] != good)
+        for each in shown
+    )
+    refused = ops(production, "dlq", "redrive", "retry", "--all", "--yes")
+    assert refused.code == 2
+    assert all(f"{id_} ({case})" in refused.errors for id_, case in sent.items())
+    assert waiting(production, Name.RETRY) == (4, 0)
+    answer = ops(production, "dlq", "redrive", "retry", "--count", "9", "--yes", "--json")
+    assert answer.code == 1
+    assert [each["id"] for each in answer.document["messages"]] == [good]
+    assert {each["id"]: each["case"] for each in answer.document["left"]} == sent
+    assert waiting(production, Name.RETRY) == (3, 0)
 
 
 def test_all_are_moved_by_sqs_itself(production: Production, send: Send) -> None:

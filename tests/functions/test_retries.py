@@ -193,6 +193,12 @@ def test_a_payment_that_can_never_be_posted_does_not_wait_either(queue: Queue) -
     assert queue.waits == {bad["receiptHandle"]: 0}
 
 
+def test_why_a_payment_can_never_be_posted_is_logged_by_its_code(queue: Queue, logs: Logs) -> None:
+    declined = Problem(HTTPStatus.CONFLICT, "payment_declined", "declined")
+    run([payment(ONE), message("no JSON")], Ledger(x1=declined), queue)
+    assert [line["code"] for line in logs()] == ["payment_declined", "unreadable_message"]
+
+
 def test_a_batch_survives_that_its_waits_cannot_be_set(queue: Queue, logs: Logs) -> None:
     queue.error = EndpointConnectionError(endpoint_url="https://sqs")
     batch = [payment(ONE), payment(TWO)]

@@ -188,7 +188,7 @@ def test_an_alarm_with_data_is_taken_before_one_without() -> None:
 def test_switched_off_actions_are_a_problem_with_the_command_that_mends_it() -> None:
     check = prepared(alarm("a", ActionsEnabled=False), name="a").actions()
     assert (check.verdict, check.found) == ("problem", "switched off")
-    assert check.mend == "aws cloudwatch enable-alarm-actions --alarm-names a"
+    assert check.mend.endswith("python -m ops alerts restore a --yes")
 
 
 def test_an_empty_name_is_no_alarm() -> None:

@@ -107,6 +107,25 @@ def test_where_a_payment_is(told: Story, state: str, verdict: str) -> None:
     assert bool(check.mend) == (verdict == "problem")
 
 
+@pytest.mark.parametrize(
+    ("told", "mend"),
+    [
+        (story(request(), queued(MINUTE), dead_letter="m"), "dlq redrive retry --id m --yes"),
+        (story(request(ago=16 * MINUTE), queued(DAY), dead_letter="m"), "dlq redrive retry --id m"),
+        (story(request("declined"), dead_letter="m"), "quarantine retry --id m --reason 'declined"),
+        (story(request(ago=16 * MINUTE), dead_letter="m"), "quarantine retry --id m --reason 'exp"),
+        (story(dead_letter="m"), "quarantine retry --id m --reason 'unknown"),
+        (story(dead_letter="m", unreadable={"history"}), "dlq show retry: message m"),
+    ],
+)
+def test_a_payment_that_was_given_up_is_redriven_or_quarantined_by_its_case(
+    told: Story, mend: str
+) -> None:
+    check = told.judged()
+    assert mend in check.mend
+    assert ("redrive retry" in check.mend) == ("redrive retry" in mend)
+
+
 def gaps(told: Story) -> dict[str, tuple[str, Verdict]]:
     return {gap.what: (gap.found, gap.verdict) for gap in told.gaps()}
 

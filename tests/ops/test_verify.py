@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -625,11 +626,23 @@ def test_an_alarm_is_as_its_stacks_template_has_it(aws: Aws) -> None:
     connections = alarm("connections", "AWS/RDS", "DatabaseConnections", TOPIC)
     live = {**connections, "Threshold": 199.0, "EvaluationPeriods": 5, "Statistic": "Average"}
     aws.answers("cloudwatch", "describe_alarms", {"MetricAlarms": [live]})
-    declared = {"Threshold": "160", "EvaluationPeriods": 5, "Statistic": {"Ref": "Statistic"}}
+    declared = {
+        **connections,
+        "Threshold": "160",
+        "EvaluationPeriods": 5,
+        "Statistic": {"Ref": "Statistic"},
+    }
     type_ = "AWS::CloudWatch::Alarm"
     template = {"Resources": {"A": {"Type": type_, "Properties": declared}}}
     asked = {"StackName": "arn:of:observability"}
     aws.answers("cloudformation", "get_template", {"TemplateBody": json.dumps(template)}, asked)
+    stack = {
+        "StackName": "O",
+        "CreationTime": datetime(2026, 1, 1, tzinfo=UTC),
+        "StackStatus": "CREATE_COMPLETE",
+        "Parameters": [{"ParameterKey": "Statistic", "ParameterValue": "Maximum"}],
+    }
+    aws.answers("cloudformation", "describe_stacks", {"Stacks": [stack]}, asked)
     subjects = Subjects(
         topic=TOPIC,
         alarms=["connections"],
@@ -642,7 +655,9 @@ def test_an_alarm_is_as_its_stacks_template_has_it(aws: Aws) -> None:
     )
     found = by_subject(observability.alarms(as_clients(aws), subjects))
     told = found["alarm connections"]
-    assert (told.found, told.needed) == ("Threshold 199", "Threshold 160")
+    assert told.found == "Threshold 199; Statistic Average"
+    assert told.needed == "Threshold 160; Statistic Maximum"
+    assert told.mend == "python -m ops alerts restore connections --yes"
     assert found[IN_ORDER].found == "0 of 1"
 
 
@@ -1009,6 +1024,16 @@ def test_rules_in_a_shape_that_is_not_known_are_told_as_they_came_and_with_care(
     assert told.verdict is summary_.verdict is Verdict.PROBLEM
     assert told.found.startswith("/SecurityGroupEgress/0 is ")
     assert "without them the functions do not reach the database" in told.mend
+
+
+def test_a_key_that_was_revoked_is_never_to_be_put_back(aws: Aws) -> None:
+    type_ = "AWS::ApiGateway::ApiKey"
+    told, summary_ = of_drift(aws, of_type(type_, difference("/Enabled", "true", "false")))
+    assert told.verdict is summary_.verdict is Verdict.HELD
+    assert "never enable it again" in told.found
+    other = difference("/Description", "the first", "mine")
+    *_, real, summary_ = of_drift(aws, of_type(type_, other))
+    assert real.verdict is summary_.verdict is Verdict.PROBLEM
 
 
 def test_the_tags_of_a_stage_are_asked_of_api_gateway(aws: Aws) -> None:

@@ -14,6 +14,8 @@ import botocore.session
 import pytest
 from botocore import xform_name
 from botocore.model import OperationModel, ServiceModel
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from assurance.alerting.critical_metrics import CRITICAL_METRICS
 from assurance.alerting.document import INDEX, PAGE, written
@@ -22,12 +24,20 @@ from building_blocks.alert import Alert
 from config import ProductionConfig
 from nested.observability.budget import OVER_BUDGET
 from nested.observability.queries import QUERIES
+from ops import cli
 from tests.synthesis import ROOT, Synthesized
 
 DOCS = ROOT / "docs"
 RUNBOOKS = DOCS / "runbooks"
 # Those that are not about alerts; a section that an alert links to may stand in them.
-GENERAL = {"README.md", "deploy.md", "restore.md", "rollback.md", "teardown.md"}
+GENERAL = {
+    "README.md",
+    "deploy.md",
+    "incidents.md",
+    "restore.md",
+    "rollback.md",
+    "teardown.md",
+}
 PARTS = ("What just fired.", "What users see.", "Check first.", "Mend.", "Escalate.")
 
 _FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
@@ -170,6 +180,31 @@ def test_the_aws_cli_knows_every_command() -> None:
         assert needed <= given, (page, command, needed - given)
         seen += 1
     assert seen > 100
+
+
+def test_the_operators_tool_knows_every_command() -> None:
+    told = [
+        (page.name, line.split())
+        for page in (ROOT / "README.md", *RUNBOOKS.glob("*.md"))
+        for line in re.findall(
+            r"python -m ops ([a-z][^`\n|;)]*)", page.read_text().replace("\\\n", " ")
+        )
+    ]
+    assert len(told) > 20
+    for page, words in told:
+        command: Any = get_command(cli.app)
+        while isinstance(command, TyperGroup):
+            assert words, (page, command.name)
+            assert words[0] in command.commands, (page, words[0])
+            command = command.commands[words.pop(0)]
+        known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+        assert {word for word in words if word.startswith("--")} <= {*known, "--help"}, page
+
+
+def test_no_page_leads_to_a_key_that_may_be_disabled() -> None:
+    """The stack's output names the first key, which stays when it has leaked."""
+    for page in (ROOT / "README.md", *DOCS.rglob("*.md")):
+        assert "ApiKeyId" not in page.read_text(encoding="utf-8"), page.name
 
 
 def names_in(synthesized: Synthesized) -> dict[str, set[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -208,3 +209,42 @@ def test_an_alarms_history_tells_whether_the_topic_took_the_message(
     assert told_of_alarm() == [f"Successfully executed action {topic}"]
     sns.delete_topic(TopicArn=topic)
     assert told_of_alarm()[1:] == [f"Failed to execute action {topic}"]
+
+
+def test_logs_are_searched_by_regular_expressions(environment: Environment, stack: Stack) -> None:
+    logs, group = environment.client("logs"), stack.name
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    now = int(time.time() * 1000)
+    lines = [f"card {'4' * 12}1111", "order 1111", "nothing"]
+    logs.put_log_events(
+        logGroupName=group,
+        logStreamName="s",
+        logEvents=[{"timestamp": now, "message": line} for line in lines],
+    )
+    found = logs.filter_log_events(logGroupName=group, filterPattern="%[0-9]{9,15}1111%")["events"]
+    assert [event["message"] for event in found] == lines[:1]
+
+
+def test_an_alarm_on_an_expression_is_put_as_the_templates_are(
+    environment: Environment, stack: Stack
+) -> None:
+    metric = {"Namespace": "Payments", "MetricName": "LedgerImbalance"}
+    parts = [
+        {"Id": "expr_1", "Expression": "m1 / 2"},
+        {
+            "Id": "m1",
+            "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"},
+            "ReturnData": False,
+        },
+    ]
+    cloudwatch = environment.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=stack.name,
+        Metrics=parts,
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[stack.name])["MetricAlarms"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("MetricMath", "expr_1")

@@ -187,6 +187,25 @@ def test_the_master_user_uses_the_managed_secret(instance: Instance) -> None:
         instance.connect("ledger_admin", "wrong")
 
 
+def test_rds_rotates_the_managed_secret_when_it_is_asked_to(instance: Instance) -> None:
+    before, rds = instance.secret(), instance.environment.client("rds")
+    (identifier,) = (
+        each["DBInstanceIdentifier"]
+        for each in rds.describe_db_instances()["DBInstances"]
+        if each["Endpoint"]["Port"] == instance.address[1]
+    )
+    rds.modify_db_instance(
+        DBInstanceIdentifier=identifier, RotateMasterUserPassword=True, ApplyImmediately=True
+    )
+    after = instance.secret()
+    assert after["password"] != before["password"]
+    instance.connect("ledger_admin", after["password"]).close()
+    with pytest.raises(DatabaseError, match="28P01"):
+        instance.connect("ledger_admin", before["password"])
+    rds.modify_db_instance(DBInstanceIdentifier=identifier, ApplyImmediately=True)
+    assert instance.secret() == after
+
+
 def test_a_rotated_secret_counts_at_once(instance: Instance) -> None:
     before = instance.secret()
     secrets = instance.environment.client("secretsmanager")

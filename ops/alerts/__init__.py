@@ -1,0 +1,1 @@
+"""`alerts`: alarms that are put back as the template has them."""
