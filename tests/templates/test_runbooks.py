@@ -27,7 +27,14 @@ from tests.synthesis import ROOT, Synthesized
 DOCS = ROOT / "docs"
 RUNBOOKS = DOCS / "runbooks"
 # Those that are not about alerts; a section that an alert links to may stand in them.
-GENERAL = {"README.md", "deploy.md", "restore.md", "rollback.md", "teardown.md"}
+GENERAL = {
+    "README.md",
+    "audit-trail.md",
+    "deploy.md",
+    "restore.md",
+    "rollback.md",
+    "teardown.md",
+}
 PARTS = ("What just fired.", "What users see.", "Check first.", "Mend.", "Escalate.")
 
 _FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
