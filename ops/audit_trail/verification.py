@@ -136,6 +136,10 @@ class _Version:
     def is_sound(self) -> bool:
         return self.link.is_sound(self.stored)
 
+    def names(self, key: str) -> bool:
+        """Whether that is its predecessor, as it says."""
+        return self.link.metadata.get("previous-key") == key
+
     @cached_property
     def content_sha256(self) -> str:
         """Of its content (hex), "" if that cannot be read now."""
@@ -306,7 +310,7 @@ class Verifier:
                 name = version.link.metadata["previous-key"]
                 if name in earlier:
                     continue
-                known = self._known_at(name) if name < first else []
+                known = self._known_at(name) if "" < name < first else []
                 matching = [one for one in known if one.is_sound and version.link.follows(one.link)]
                 if not matching and not version.link.follows(None):
                     orphans.append(version.link.position)
@@ -454,12 +458,17 @@ class Verifier:
         key = known[0].link.key
         is_due = place_of(key) == next_place(seen.end)
         names = {version.link.metadata.get("previous-key") for version in known}
-        for place in islice(places.ahead(), 0 if names & seen.foreign else _AHEAD):
-            for version in self._astray(place, seen):
-                if is_due or version.link.metadata["previous-key"] == key:
-                    what = f"{_RESEALED}: the trail went on, with {version.link.key}"
-                    seen.found("altered", key, what)
-                    return
+        for place, found in islice(places.ahead(), 0 if names & seen.foreign else _AHEAD):
+            naming = {
+                other: versions
+                for other, versions in found.items()
+                if is_link_key(other)
+                and (is_due or any(one.names(key) for one in self._heads(other, versions)))
+            }
+            for version in self._astray((place, naming), seen):
+                what = f"{_RESEALED}: the trail went on, with {version.link.key}"
+                seen.found("altered", key, what)
+                return
         seen.found_forged(key, why, after=after)
 
     # Where it does
@@ -513,10 +522,11 @@ class Verifier:
             return ""
         key, versions = next(iter(known.items()))
         for version in versions:
-            if version.is_sound and version.link.metadata["previous-key"] == seen.end.key:
+            before = _predecessor(version.link) if version.is_sound else None
+            if before and before.key == seen.end.key and version.link.follows(before):
                 what = f"it was stored after another object than {seen.end.key}"
                 seen.found("out_of_order", key, f"{what}, which is not as it was")
-                seen.end = _predecessor(version.link)
+                seen.end = before
                 return key
         return ""
 
@@ -629,7 +639,10 @@ def _following(versions: Iterable[_Version], end: Link | None) -> list[_Version]
 
 def _predecessor(link: Link) -> Link:
     """An object as the one after it tells of it."""
-    told = {"link-sha256": link.metadata["previous-sha256"], "continued-in": _hour(link.key)}
+    told = {
+        "link-sha256": link.metadata.get("previous-sha256", ""),
+        "continued-in": _hour(link.key),
+    }
     return Link(link.metadata["previous-key"], told)
 
 
@@ -640,7 +653,8 @@ def _earliest_of_longest(links: Sequence[Link]) -> tuple[Link, int]:
     lengths: list[int] = []
     for link in reversed(links):
         lengths.insert(0, 1 + followers.get((link.key, link.digest), 0))
-        told = link.metadata["previous-key"], link.metadata["previous-sha256"]
+        before = _predecessor(link)
+        told = before.key, before.digest
         followers[told] = max(lengths[0], followers.get(told, 0))
     index = lengths.index(max(lengths))
     earlier = (link for link in links[:index] if link.position < links[index].position)

@@ -849,6 +849,26 @@ ATTACKS: dict[str, Attack] = {
     "a link on a way round endlessly many": lambda b, _: names(
         forge_link(b, beside(b, 999_999_999), b"", **end_of(b), detour="999999999")
     ),
+    "a link on a way round that its key does not tell": lambda b, _: names(
+        forge_link(b, NEXT, b"", **end_of(b), detour="1")
+    ),
+    "links without a predecessor's hash": lambda b, _: names(
+        forge_link(b, NEXT, b"", previous_key=b.keys[-1], previous_sha256=""),
+        *(
+            forge(b, link.key, b"x", **link.metadata)
+            for place, before in ((4, 3), (8, 7), (9, 8))
+            for link in [
+                Link.sealed(
+                    f"{HOUR}/{place:012}.ndjson.gz",
+                    {
+                        "previous-key": f"{HOUR}/{before:012}.ndjson.gz",
+                        "stored-at": "2026-01-31T08:30:00.000000Z",
+                        "record-count": "1",
+                    },
+                )
+            ]
+        ),
+    ),
     "another trail": lambda b, clock: forge_trail(b, 10, clock),
     "another trail, longer than is followed at least": lambda b, clock: forge_trail(b, 40, clock),
     "another trail, of a thousand objects": lambda b, clock: forge_trail(b, 1000, clock),
@@ -908,6 +928,26 @@ def test_a_forged_object_neither_stops_nor_diverts_the_trail(
         assert writer.append([record(number)], always)
         assert writer.append([record(number)], always) is None
     assert honest(bucket, forged) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+@pytest.mark.parametrize("same_second", [True, False])
+def test_what_is_forged_is_told_before_the_trail_goes_on(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, attack: Attack, same_second: bool
+) -> None:
+    """Then it may be all that is left of the trail: nothing says that there was nothing between."""
+    if same_second:
+        bucket.clock = lambda: START
+    for number in (1, 2):
+        trail.append([record(number)], always)
+    forged = attack(bucket, clock)
+    report = Verifier(bucket, "audit").verify()
+    assert report.finding
+    assert report.objects >= 3
+    told = {one.key for one in [*report.faults, *report.forged]}
+    details = " ".join(one.detail for one in report.faults)
+    walked = report.last_key if report.objects > 3 else ""
+    assert all(key in told or key in details or key <= walked for key in forged)
 
 
 def test_before_the_first_record_too(bucket: BucketInMemory, clock: Clock) -> None:
