@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -18,6 +20,7 @@ from ops.console.terminal import escape, out
 
 INTACT, BROKEN, CANNOT_TELL = 0, 1, 2
 _SHOWN: Final = 20
+_RUNBOOK: Final = "docs/runbooks/audit-trail.md"
 _TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H", "%Y-%m-%dT%H:%M:%SZ"]
 
 app = typer.Typer(
@@ -48,8 +51,8 @@ def verify(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Walk the hash chain, and name the first object that is missing or altered, and those that are
-    forged: the chain goes on beside them.
+    """Walk the hash chain, and name every object that is missing, deleted, overwritten or altered,
+    and those that are forged; each with the version to read, if one is intact, and whom to tell.
 
     Credentials, region and endpoint are those of any AWS tool. Exit code 0: intact, 1: broken, or
     intact except for forged objects, 2: cannot be told.
@@ -65,7 +68,7 @@ def verify(
     except (BotoCoreError, ClientError) as error:
         code, outcome = CANNOT_TELL, {"error": str(error)}
     else:
-        code, outcome = _exit_code(report), asdict(report)
+        code, outcome = _exit_code(report), {"bucket": bucket, **asdict(report)}
     result = {INTACT: "intact", BROKEN: "broken", CANNOT_TELL: "unknown"}[code]
     if as_json:
         typer.echo(json.dumps({"result": result, **outcome}))
@@ -85,39 +88,61 @@ def _exit_code(report: Report) -> int:
 
 def _show(result: str, outcome: dict[str, Any]) -> None:
     console = out(soft_wrap=True)
-    finding, forged = outcome.get("finding"), outcome.get("forged", [])
     if "error" in outcome:
         console.print(f"[yellow]Cannot tell:[/] {escape(outcome['error'])}")
-    elif finding and finding not in forged:
-        console.print(f"[red]Broken:[/] {finding['fault']}: {escape(finding['key'])}")
-        console.print(f"  {escape(finding['detail'])}")
-        console.print(f"  {outcome['objects']} objects before it are good.")
-    elif to_restore := outcome.get("to_restore"):
-        console.print(
-            f"[yellow]Cannot tell:[/] {len(to_restore)} objects are in Glacier, and S3 keeps no "
-            "SHA-256 of them. Restore them first (aws s3api restore-object), and verify again:"
-        )
-        for key in to_restore[:_SHOWN]:
-            console.print(f"  {escape(key)}")
-        if len(to_restore) > _SHOWN:
-            console.print(f"  and {len(to_restore) - _SHOWN} more: --json names all.")
-    elif result == "unknown":
+        return
+    faults, forged = outcome["faults"], outcome["forged"]
+    good = f"{outcome['objects']} objects, {outcome['records']} records" + (
+        f", {outcome['archived']} of them in Glacier, judged by the SHA-256 that S3 keeps"
+        if outcome["archived"]
+        else ""
+    )
+    if faults:
+        console.print(f"[red]Broken:[/] {_counted(faults)}. Good: {good}")
+    elif result == "broken":
+        console.print(f"[red]Intact except {len(forged)} forged:[/] {good}")
+    elif result == "intact":
+        console.print(f"[green]Intact:[/] {good}")
+    elif not outcome["to_restore"]:
         console.print("[yellow]Cannot tell:[/] there is no object.")
-    else:
-        how = f"[red]Intact except {len(forged)} forged:[/]" if forged else "[green]Intact:[/]"
-        console.print(
-            f"{how} {outcome['objects']} objects, {outcome['records']} records"
-            + (
-                f", {outcome['archived']} of them in Glacier, judged by the SHA-256 that S3 keeps"
-                if outcome["archived"]
-                else ""
-            )
-        )
+    _show_to_restore(console, outcome["to_restore"])
+    if result != "unknown" and not faults:
         _show_end(console, outcome)
-    for one in forged[:_SHOWN]:
-        console.print(f"  [red]forged:[/] {escape(one['key'])}: {escape(one['detail'])}")
-    if len(forged) > _SHOWN:
-        console.print(f"  and {len(forged) - _SHOWN} more: --json names all.")
+    _show_findings(console, [*faults, *forged], outcome["bucket"])
+    if faults or forged:
+        console.print(f"What to do: {_RUNBOOK}")
+
+
+def _counted(faults: list[dict[str, str]]) -> str:
+    counts = Counter(each["fault"] for each in faults)
+    return ", ".join(f"{count} {fault}" for fault, count in counts.items())
+
+
+def _show_to_restore(console: Console, keys: list[str]) -> None:
+    if not keys:
+        return
+    console.print(
+        f"[yellow]Cannot tell:[/] {len(keys)} objects are in Glacier, and S3 keeps no "
+        "SHA-256 of them. Restore them first (aws s3api restore-object), and verify again:"
+    )
+    for key in keys[:_SHOWN]:
+        console.print(f"  {escape(key)}")
+    if len(keys) > _SHOWN:
+        console.print(f"  and {len(keys) - _SHOWN} more: --json names all.")
+
+
+def _show_findings(console: Console, findings: list[dict[str, str]], bucket: str) -> None:
+    for one in findings[:_SHOWN]:
+        console.print(f"  [red]{one['fault']}:[/] {escape(one['key'])}: {escape(one['detail'])}")
+        if one["intact"]:
+            which = {"bucket": bucket, "key": one["key"], "version-id": one["intact"]}
+            options = " ".join(f"--{name} {shlex.quote(text)}" for name, text in which.items())
+            console.print(f"    intact: aws s3api get-object {escape(options)} intact.ndjson.gz")
+        elif one["fault"] != "forged":
+            console.print("    intact: none in the bucket")
+        console.print(f"    tell: {one['tell']}")
+    if len(findings) > _SHOWN:
+        console.print(f"  and {len(findings) - _SHOWN} more: --json names all.")
 
 
 def _show_end(console: Console, outcome: dict[str, Any]) -> None:

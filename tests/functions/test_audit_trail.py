@@ -533,6 +533,200 @@ def test_an_archived_object_without_a_checksum_is_to_be_restored_first(
     assert CliRunner().invoke(app, ["verify", "--bucket", "audit"]).exit_code == 0
 
 
+def faults(report: Report) -> set[tuple[str, str]]:
+    return {(one.fault, one.key) for one in report.faults}
+
+
+MEDDLING = ("erase", "delete", "content", "metadata", "strip", "overwrite")
+OUTCOMES = {
+    "erase": "missing",
+    "delete": "deleted",
+    "content": "altered",
+    "metadata": "altered",
+    "strip": "altered",
+    "overwrite": "overwritten",
+}
+
+
+def meddle(bucket: BucketInMemory, key: str, how: str) -> tuple[str, str]:
+    """What must be told of it, and of which object."""
+    now = bucket.versions[key][-1]
+    assert now is not None
+    if how == "erase":
+        bucket.erase(key)
+    elif how == "delete":
+        bucket.delete(key)
+    elif how == "content":
+        bucket.alter(key, Content=b"other")
+    elif how == "metadata":
+        bucket.alter(key, Metadata={**now["Metadata"], "stored-at": "2026-01-31T08:59:59Z"})
+    elif how == "strip":
+        bucket.alter(key, Metadata={})
+    else:
+        bucket.put_object(Key=key, Metadata={}, Body=b"other")
+    return OUTCOMES[how], key
+
+
+@given(st.dictionaries(st.integers(0, 17), st.sampled_from(MEDDLING), max_size=8), st.booleans())
+def test_all_faults_are_told(meddled: dict[int, str], same_second: bool) -> None:
+    """Only the hour is not known that an object was stored in if those before it are gone too."""
+    bucket, clock = BucketInMemory(), Clock()
+    if same_second:
+        bucket.clock = lambda: clock.now
+    writer = AuditTrail(bucket, "audit", KEY, clock)
+    for number in range(1, 17):
+        if number % 5 == 0:
+            clock.now += timedelta(minutes=61)
+        writer.append([record(number)], always)
+    keys = bucket.keys
+    assert len(keys) == 20
+    for position in [one for one, how in meddled.items() if how in ("metadata", "strip")]:
+        meddled.pop(position + 1, None)  # what names it
+    expected = {meddle(bucket, keys[position], how) for position, how in meddled.items()}
+    report = Verifier(bucket, "audit").verify()
+    numbered = {(fault, Link(key, {}).position) for fault, key in expected}
+    assert {(one.fault, Link(one.key, {}).position) for one in report.faults} == numbered
+    assert {key for _, key in expected ^ faults(report)} <= {
+        key
+        for one in report.faults
+        for key in (one.key, keys[Link(one.key, {}).position])
+        if "later hour" in one.detail
+    }
+    assert len(report.faults) == len(meddled)
+    assert report.forged == []
+    assert report.objects == 20 - len(meddled)
+
+
+@pytest.mark.parametrize("how", ["delete", "overwrite"])
+@pytest.mark.parametrize("position", range(6))
+def test_the_intact_version_is_told(
+    bucket: BucketInMemory, keys: list[str], how: str, position: int
+) -> None:
+    meddle(bucket, keys[position], how)
+    (one,) = Verifier(bucket, "audit").verify().faults
+    assert (one.intact, one.tell) == ("0", "security officer")
+
+
+def test_an_intact_version_is_told_wherever_it_stands(
+    bucket: BucketInMemory, keys: list[str]
+) -> None:
+    """S3 lists the newest version first; what was there first may be the forgery."""
+    (original,) = bucket.versions.pop(keys[2])
+    assert original is not None
+    bucket.put_object(Key=keys[2], Metadata={}, Body=b"forged")
+    bucket.versions[keys[2]].append(original)
+    (one,) = Verifier(bucket, "audit").verify().faults
+    assert (one.fault, one.intact) == ("overwritten", "1")
+
+
+@pytest.mark.parametrize("how", ["erase", "content", "metadata"])
+def test_where_no_version_is_intact_the_payments_lead_is_told_too(
+    bucket: BucketInMemory, keys: list[str], how: str
+) -> None:
+    meddle(bucket, keys[2], how)
+    (one,) = Verifier(bucket, "audit").verify().faults
+    assert (one.intact, one.tell) == ("", "security officer, payments lead")
+
+
+def test_of_two_sealed_versions_the_one_is_intact_that_the_next_object_names(
+    bucket: BucketInMemory, keys: list[str]
+) -> None:
+    """Whoever knows how the trail is written may have put theirs there first."""
+    forgery = BucketInMemory()
+    for key in keys[:2]:
+        forgery.versions[key] = bucket.versions[key]
+    forgery.clock = lambda: START
+    AuditTrail(forgery, "audit", KEY, lambda: START).append([record(77)], always)
+    bucket.versions[keys[2]] = forgery.versions[keys[2]] + bucket.versions[keys[2]]
+    report = Verifier(bucket, "audit").verify()
+    assert faults(report) == {("overwritten", keys[2])}
+    assert report.faults[0].intact == "1"
+
+
+def test_forged_objects_are_told_behind_a_fault_too(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, keys: list[str]
+) -> None:
+    forged = [forge(bucket, f"{HOUR[:-2]}09/{6:012}.ndjson.gz"), forge(bucket, "x")]
+    trail.append([record(5)], always)
+    bucket.erase(keys[2])
+    report = Verifier(bucket, "audit").verify()
+    assert faults(report) == {("missing", keys[2])}
+    assert sorted(one.key for one in report.forged) == sorted(forged)
+
+
+@pytest.mark.parametrize("position", range(5))
+def test_an_object_without_its_metadata_is_not_taken_for_a_forged_one(
+    bucket: BucketInMemory, keys: list[str], position: int
+) -> None:
+    """And so the rest of the trail neither: the next object names it."""
+    meddle(bucket, keys[position], "strip")
+    report = Verifier(bucket, "audit").verify()
+    assert (faults(report), report.forged) == ({("altered", keys[position])}, [])
+    assert report.objects == 5
+
+
+def test_a_forged_link_in_a_gap_does_not_divert_the_verifier(
+    bucket: BucketInMemory, trail: AuditTrail, keys: list[str]
+) -> None:
+    """The trail goes on where most of it follows."""
+    gone = keys[3]  # it closes hour 8; what comes next stands in hour 9
+    bucket.erase(gone)
+    forged = forge_link(
+        bucket,
+        f"{HOUR}/{9:012}.ndjson.gz",
+        previous_key=f"{HOUR}/{8:012}.ndjson.gz",
+        previous_sha256="f" * 64,
+    )
+    report = Verifier(bucket, "audit").verify()
+    assert faults(report) == {("missing", gone)}
+    assert [one.key for one in report.forged] == [forged]
+    assert report.last_key == keys[5]
+
+
+def test_a_forged_link_of_the_same_second_is_not_taken_for_the_trail(
+    bucket: BucketInMemory, trail: AuditTrail
+) -> None:
+    """S3 tells the second: nothing says that it was stored before the trail's last object."""
+    bucket.clock = lambda: START
+    trail.append([record(1)], always)
+    forged = forge_link(
+        bucket, f"{HOUR}/{9:012}.ndjson.gz", previous_key=f"{HOUR}/{8:012}.ndjson.gz"
+    )
+    for number in (2, 3):
+        trail.append([record(number)], always)
+    assert honest(bucket, [forged]) == [1, 2, 3]
+
+
+def test_a_gap_as_wide_as_can_be_is_told_in_no_time(
+    bucket: BucketInMemory, keys: list[str]
+) -> None:
+    highest = f"{HOUR[:-2]}09/{10**12 - 1:012}.ndjson.gz"
+    before = f"{HOUR[:-2]}09/{10**12 - 2:012}.ndjson.gz"
+    forge_link(bucket, highest, previous_key=before)
+    report = Verifier(bucket, "audit").verify()
+    assert report.faults[0].key == f"{HOUR[:-2]}09/{6:012}.ndjson.gz"
+    assert f"all up to number {10**12 - 2} are missing too" in report.faults[-1].detail
+    assert len(report.faults) < 2000
+
+
+def test_people_are_told_what_to_read_and_whom_to_tell(
+    bucket: BucketInMemory, keys: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boto3, "client", lambda _: bucket)
+    meddle(bucket, keys[1], "delete")
+    meddle(bucket, keys[2], "content")
+    asked = CliRunner().invoke(app, ["verify", "--bucket", "audit"])
+    assert asked.exit_code == 1
+    assert "Broken: 1 deleted, 1 altered. Good: 4 objects" in asked.output
+    assert f"get-object --bucket audit --key {keys[1]} --version-id 0" in asked.output
+    assert "intact: none in the bucket" in asked.output
+    assert "tell: security officer, payments lead" in asked.output
+    assert "docs/runbooks/audit-trail.md" in asked.output
+    asked = CliRunner().invoke(app, ["verify", "--bucket", "audit", "--json"])
+    told = json.loads(asked.output)["faults"]
+    assert [(one["fault"], one["intact"]) for one in told] == [("deleted", "0"), ("altered", "")]
+
+
 # Forged objects: somebody may put new objects into the bucket, but neither delete nor overwrite.
 
 HOUR = "year=2026/month=01/day=31/hour=08"
@@ -655,6 +849,26 @@ ATTACKS: dict[str, Attack] = {
     "a link on a way round endlessly many": lambda b, _: names(
         forge_link(b, beside(b, 999_999_999), b"", **end_of(b), detour="999999999")
     ),
+    "a link on a way round that its key does not tell": lambda b, _: names(
+        forge_link(b, NEXT, b"", **end_of(b), detour="1")
+    ),
+    "links without a predecessor's hash": lambda b, _: names(
+        forge_link(b, NEXT, b"", previous_key=b.keys[-1], previous_sha256=""),
+        *(
+            forge(b, link.key, b"x", **link.metadata)
+            for place, before in ((4, 3), (8, 7), (9, 8))
+            for link in [
+                Link.sealed(
+                    f"{HOUR}/{place:012}.ndjson.gz",
+                    {
+                        "previous-key": f"{HOUR}/{before:012}.ndjson.gz",
+                        "stored-at": "2026-01-31T08:30:00.000000Z",
+                        "record-count": "1",
+                    },
+                )
+            ]
+        ),
+    ),
     "another trail": lambda b, clock: forge_trail(b, 10, clock),
     "another trail, longer than is followed at least": lambda b, clock: forge_trail(b, 40, clock),
     "another trail, of a thousand objects": lambda b, clock: forge_trail(b, 1000, clock),
@@ -714,6 +928,26 @@ def test_a_forged_object_neither_stops_nor_diverts_the_trail(
         assert writer.append([record(number)], always)
         assert writer.append([record(number)], always) is None
     assert honest(bucket, forged) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+@pytest.mark.parametrize("same_second", [True, False])
+def test_what_is_forged_is_told_before_the_trail_goes_on(
+    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, attack: Attack, same_second: bool
+) -> None:
+    """Then it may be all that is left of the trail: nothing says that there was nothing between."""
+    if same_second:
+        bucket.clock = lambda: START
+    for number in (1, 2):
+        trail.append([record(number)], always)
+    forged = attack(bucket, clock)
+    report = Verifier(bucket, "audit").verify()
+    assert report.finding
+    assert report.objects >= 3
+    told = {one.key for one in [*report.faults, *report.forged]}
+    details = " ".join(one.detail for one in report.faults)
+    walked = report.last_key if report.objects > 3 else ""
+    assert all(key in told or key in details or key <= walked for key in forged)
 
 
 def test_before_the_first_record_too(bucket: BucketInMemory, clock: Clock) -> None:
@@ -1137,6 +1371,33 @@ def test_a_part_at_the_trails_end_is_followed_by_nothing(
     witness = sha256(bucket, hours[12][0])
     assert part(bucket, 12).finding is None
     assert found(bucket, first=f"{HOUR[:-2]}12", witness=witness[::-1])[0] == "truncated"
+
+
+def test_all_that_is_gone_from_a_parts_edges_is_told(
+    bucket: BucketInMemory, hours: dict[int, list[str]]
+) -> None:
+    gone = [*hours[9][:2], hours[9][-1]]
+    for key in gone:
+        bucket.erase(key)
+    assert {one.key for one in part(bucket, 9).faults} == set(gone)
+    meddle(bucket, hours[8][-1], "metadata")
+    told = part(bucket, 9).faults
+    numbers = {Link(key, {}).position for key in (hours[8][-1], *gone)}
+    assert {Link(one.key, {}).position for one in told} == numbers
+    assert (told[0].fault, told[0].key) == ("altered", hours[8][-1])
+    assert {one.fault for one in told[1:]} == {"missing"}
+
+
+@pytest.mark.parametrize("how", MEDDLING)
+def test_a_part_is_walked_whole_behind_a_neighbour_that_is_wrong(
+    bucket: BucketInMemory, hours: dict[int, list[str]], how: str
+) -> None:
+    """Of which no more is asked than that it is there, and is the one."""
+    wrong = meddle(bucket, hours[8][-1], how)
+    other = meddle(bucket, hours[9][1], "content")
+    report = part(bucket, 9)
+    assert faults(report) == ({other} if how in ("content", "overwrite") else {wrong, other})
+    assert report.followed_by == hours[11][0]
 
 
 @pytest.mark.parametrize("what", ["before", "after"])

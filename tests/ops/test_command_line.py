@@ -184,14 +184,15 @@ def test_foreign_text_shows_as_it_is(text: str, monkeypatch: pytest.MonkeyPatch)
     drill = Drill(name="it", title="It", run=lambda _: iter(()), releases=())
     show_drill(console, drill, [step], 1)
     assert printed().count(text) == 5
-    finding = {"fault": "missing", "key": text, "detail": text}
-    audit_trail._show("broken", {"finding": finding, "objects": 1})
-    assert printed().count(text) == 2
     last = {"objects": 1, "records": 1, "archived": 0, "last_key": text, "last_sha256": "0"}
-    forged = {"fault": "forged", "key": text, "detail": text}
-    audit_trail._show("broken", {**last, "followed_by": text, "forged": [forged]})
+    trail = {"bucket": "b", **last, "followed_by": text, "to_restore": [text]}
+    missing = {"fault": "missing", "key": text, "detail": text, "intact": "", "tell": "us"}
+    audit_trail._show("broken", {**trail, "faults": [missing], "forged": []})
+    assert printed().count(text) == 3
+    forged = {**missing, "fault": "forged"}
+    audit_trail._show("broken", {**trail, "faults": [], "forged": [forged]})
     audit_trail._show("unknown", {"error": text})
-    assert printed().count(text) == 5
+    assert printed().count(text) == 6
     smoked = smoke.Smoke(api=None, approved=[text])  # type: ignore[arg-type]
     smoke._show(smoked, [], as_json=False)
     assert printed().count(text) == 1

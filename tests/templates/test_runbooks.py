@@ -32,6 +32,7 @@ RUNBOOKS = DOCS / "runbooks"
 # Those that are not about alerts; a section that an alert links to may stand in them.
 GENERAL = {
     "README.md",
+    "audit-trail.md",
     "deploy.md",
     "incidents.md",
     "restore.md",

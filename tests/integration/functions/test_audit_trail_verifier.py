@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 import uuid
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -100,6 +103,31 @@ def test_an_inserted_object_is_named(environment: Environment, client: Any, buck
     forged = "year=2026/month=01/day=31/hour=08/forged"
     client.put_object(Bucket=bucket, Key=forged, Body=b"x")
     assert finding(environment, bucket) == ("forged", forged)
+
+
+def test_all_faults_are_told_each_with_its_intact_version(
+    environment: Environment, client: Any, bucket: str
+) -> None:
+    stored = keys(client, bucket)
+    first = {key: client.head_object(Bucket=bucket, Key=key)["VersionId"] for key in stored}
+    written = client.get_object(Bucket=bucket, Key=stored[1])["Body"].read()
+    client.delete_object(Bucket=bucket, Key=stored[1])
+    client.delete_object(Bucket=bucket, Key=stored[2], VersionId=first[stored[2]])
+    client.put_object(Bucket=bucket, Key=stored[4], Body=b"other")
+    code, report = verify(environment, bucket)
+    assert (code, report["objects"], report["last_key"]) == (1, 3, stored[5])
+    assert [(one["fault"], one["key"], one["intact"]) for one in report["faults"]] == [
+        ("deleted", stored[1], first[stored[1]]),
+        ("missing", stored[2], ""),
+        ("overwritten", stored[4], first[stored[4]]),
+    ]
+    told = shown(environment, bucket)
+    (command,) = re.findall(rf"aws (s3api get-object .*{stored[1]}.*) intact", told)
+    options = dict(pairwise(shlex.split(command)))
+    got = client.get_object(
+        Bucket=options["--bucket"], Key=options["--key"], VersionId=options["--version-id"]
+    )
+    assert got["Body"].read() == written
 
 
 def test_what_operators_did_stands_beside_the_trail(
