@@ -156,8 +156,11 @@ class Site:
 
 
 @contextlib.contextmanager
-def open_site(directory: Path) -> Iterator[Site]:
+def open_site(directory: Path, *, keeps: bool = False) -> Iterator[Site]:
     """An emulator, bootstrapped for the CDK, until the end of the block.
+
+    Args:
+        keeps: of local.nested_stacks.NestedStack.
 
     Raises:
         SiteError: it did not start.
@@ -169,6 +172,7 @@ def open_site(directory: Path) -> Iterator[Site]:
             [
                 *(sys.executable, "-m", "local", "serve"),
                 *("--port", str(port), "--state-dir", str(directory)),
+                *(["--rollback-keeps"] if keeps else []),
             ],
             cwd=PROJECT,
             stdout=log,
