@@ -212,7 +212,11 @@ def keep_what_undeleted_resources_need() -> None:
             end(stack_name)
 
     async def rolled_back(
-        stack_name: str, stack_id: str, stack: dict[str, Any], operation: dict[str, Any], *others: Any
+        stack_name: str,
+        stack_id: str,
+        stack: dict[str, Any],
+        operation: dict[str, Any],
+        *others: Any,
     ) -> None:
         if operation.get("is_update"):
             await roll_back(stack_name, stack_id, stack, operation, *others)
@@ -223,7 +227,9 @@ def keep_what_undeleted_resources_need() -> None:
             await roll_back(stack_name, stack_id, stack, operation, *others)
         finally:
             end(stack_name)
-        for logical_id in stack.get("_rollback_failed", {}):
+        if failures := stack.get("_rollback_failed", {}):
+            stack["_template"] = operation.get("template")  # which the next deletion goes by
+        for logical_id in failures:
             if logical_id in before:
                 stack["_resources"][logical_id] = {
                     **before[logical_id],

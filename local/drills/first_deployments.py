@@ -15,7 +15,7 @@ from local.drills.states import NOTHING, failures, stack_id, states, status
 GONE = "DELETE_COMPLETE"
 
 
-def _again(site: Site) -> Iterator[Step]:
+def again(site: Site) -> Iterator[Step]:
     cloudformation = site.client("cloudformation")
     if status(cloudformation) == NOTHING:
         site.deploy(failing("Network"))
@@ -128,7 +128,7 @@ DRILLS = [
     Drill(
         name="first-again",
         title="The next deployment, without any cleaning",
-        run=_again,
+        run=again,
         releases=[GOOD],
     ),
 ]

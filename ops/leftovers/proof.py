@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from pg8000.exceptions import DatabaseError, InterfaceError  # type: ignore[import-untyped]
 from pg8000.native import Connection  # type: ignore[import-untyped]
 
+from assurance.assembly import NESTED_STACK
 from ops.leftovers.model import Leftover
 from ops.production.assembly import STACK
 from ops.production.questions import Clients
@@ -55,47 +56,38 @@ class Creations:
         Args:
             owner: the id of a stack; empty, if nobody knows which.
         """
-        roots = self._all
-        if owner:
-            root = self._root(owner)
-            if root not in roots:
-                return False, "its stack is no longer known: nobody can tell whether it was complete"
-            return (True, "") if not roots[root] else (False, _WAS_COMPLETE)
-        if not roots:
+        if owner and owner not in self._complete:
+            return False, "its stack is no longer known: nobody can tell whether it was complete"
+        if not self._complete:
             return False, "no stack that made it is known"
-        return (False, _WAS_COMPLETE) if any(roots.values()) else (True, "")
+        complete = self._complete[owner] if owner else any(self._complete.values())
+        return (False, _WAS_COMPLETE) if complete else (True, "")
 
     @cached_property
-    def _all(self) -> dict[str, bool]:
-        """Whether a root stack ever was complete, by its id."""
-        pages = self.clients("cloudformation").get_paginator("list_stacks").paginate()
-        return {
-            each["StackId"]: self._was_complete(each["StackId"])
-            for page in pages
-            for each in page["StackSummaries"]
-            if each["StackName"] == STACK
-        }
-
-    def _was_complete(self, stack_id: str) -> bool:
-        pages = (
-            self.clients("cloudformation")
-            .get_paginator("describe_stack_events")
-            .paginate(StackName=stack_id)
-        )
-        return any(
-            event.get("PhysicalResourceId") == stack_id and event["ResourceStatus"] in COMPLETE
-            for page in pages
-            for event in page["StackEvents"]
-        )
-
-    def _root(self, stack_id: str) -> str:
-        try:
-            (stack,) = self.clients("cloudformation").describe_stacks(StackName=stack_id)["Stacks"]
-        except ClientError as error:
-            if "does not exist" not in str(error):
-                raise
-            return ""
-        return str(stack.get("RootId") or stack["StackId"])
+    def _complete(self) -> dict[str, bool]:
+        """Whether a root stack ever was complete, by its id and those of its nested stacks."""
+        cloudformation = self.clients("cloudformation")
+        pages = cloudformation.get_paginator("list_stacks").paginate()
+        summaries = [each for page in pages for each in page["StackSummaries"]]
+        found: dict[str, bool] = {}
+        for root in (each["StackId"] for each in summaries if each["StackName"] == STACK):
+            pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=root)
+            events = [event for page in pages for event in page["StackEvents"]]
+            complete = any(
+                event.get("PhysicalResourceId") == root and event["ResourceStatus"] in COMPLETE
+                for event in events
+            )
+            nested = {
+                event.get("PhysicalResourceId", "")
+                for event in events
+                if event["ResourceType"] == NESTED_STACK
+            }
+            found |= dict.fromkeys({root} | nested - {""}, complete)
+        # Those of a change set that was never carried out: nothing was made.
+        for each in summaries:
+            if each["StackStatus"] == "REVIEW_IN_PROGRESS":
+                found.setdefault(each["StackId"], False)
+        return found
 
 
 _WAS_COMPLETE: Final = (

@@ -31,6 +31,7 @@ def everything(clients: Clients, names: Mapping[str, Sequence[str]]) -> list[Lef
         *_groups_of_databases(clients),
         *_tables(clients, names.get("AWS::DynamoDB::Table", ())),
         *_tagged(clients),
+        *_buckets(clients),
         *_log_groups(clients, names.get("AWS::Logs::LogGroup", ())),
         *_roles(clients),
         *_policies(clients),
@@ -128,19 +129,32 @@ def _tables(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:
 
 
 def _tagged(clients: Clients) -> Iterator[Leftover]:
-    """Tables, queues, buckets and keys: their tags tell of all of them."""
+    """Tables, queues and keys: their tags tell of all of them."""
     pages = (
         clients("resourcegroupstaggingapi")
         .get_paginator("get_resources")
-        .paginate(ResourceTypeFilters=["dynamodb:table", "sqs", "s3", "kms:key"])
+        .paginate(ResourceTypeFilters=["dynamodb:table", "sqs", "kms:key"])
     )
-    kinds = {"dynamodb": "table", "sqs": "queue", "s3": "bucket", "kms": "key"}
+    kinds = {"dynamodb": "table", "sqs": "queue", "kms": "key"}
     for each in (mapping for page in pages for mapping in page["ResourceTagMappingList"]):
         _, _, service, _, _, rest = each["ResourceARN"].split(":", 5)
         name = rest.rpartition("/")[2]
         for found in _from_tags(kinds[service], name, _as_mapping(each["Tags"])):
             if found.kind != "key" or _is_kept(clients, name):
                 yield found
+
+
+def _buckets(clients: Clients) -> Iterator[Leftover]:
+    s3 = clients("s3")
+    for name in (each["Name"] for each in s3.list_buckets()["Buckets"]):
+        if is_ours(name):
+            try:
+                tags = s3.get_bucket_tagging(Bucket=name)["TagSet"]
+            except ClientError as error:
+                if code(error) != "NoSuchTagSet":
+                    raise
+                tags = []
+            yield from _from_tags("bucket", name, _as_mapping(tags), by_name=True)
 
 
 def _is_kept(clients: Clients, key: str) -> bool:
