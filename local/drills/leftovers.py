@@ -40,14 +40,15 @@ def _failing_first(fault: str) -> Callable[[Site], Iterator[Step]]:
         names = {each["name"] for each in there["left"]}
         if fault in _KEEPS_DATA:
             yield from _refuses_what_is_not_empty(site)
-        seen = f"{len(names)} are left"
+        evidence = {each["evidence"] for each in there["left"] if each["kind"] == "database"}
         yield Step(
             name="python -m ops leftovers",
             expected="lists what is left, all of it empty; changes nothing",
             held=all(each["proven"] for each in there["left"])
             and (fault not in _KEEPS_DATA or {"payments-ledger", "payment-transactions"} <= names)
+            and evidence <= {"no entry"}
             and bool(names) == bool(inventory.added(before, inventory.take(site))),
-            seen=seen,
+            seen=f"{len(names)} are left; database: {evidence or 'none'}",
         )
         yield _remove(site, bool(names))
         left = inventory.added(before, inventory.take(site))

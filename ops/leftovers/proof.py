@@ -123,7 +123,9 @@ def _emptiness(clients: Clients, each: Leftover) -> tuple[bool, str]:
             return True, "logs of a creation that failed"
         case "key":
             return True, "nothing but what is listed here is under it"
-    return True, "holds nothing"
+        case "subnet group" | "parameter group" | "policy" | "network interface":
+            return True, "holds nothing"
+    return False, "not looked into"
 
 
 def _queue(sqs: Any, name: str) -> tuple[bool, str]:
@@ -167,7 +169,9 @@ def _database(
         return replace(each, evidence=why)
     try:
         entries = _entries(clients, each.name)
-    except (InterfaceError, DatabaseError, OSError, KeyError, ClientError):
+    except DatabaseError as error:
+        return replace(each, evidence=f"its entries could not be counted: {error}")
+    except (InterfaceError, OSError, KeyError, ClientError):
         # A payment is written into the history before it is posted (docs/payments.md).
         evidence = "it lets nobody in from here; its stack was never complete, and the history, "
         return replace(
