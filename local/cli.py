@@ -68,6 +68,14 @@ StateDirectory = Annotated[
         help="Where everything is kept: databases, logs, `env`. Emptied at the next start.",
     ),
 ]
+Keeps = Annotated[
+    bool,
+    typer.Option(
+        "--rollback-keeps",
+        help="Let the rollback of a first deployment keep what nested stacks retain that were "
+        "complete. AWS does not tell whether it does. Without: it is deleted.",
+    ),
+]
 DEFAULT_STATE = PROJECT / ".local"
 
 
@@ -85,13 +93,14 @@ def up(
     ] = False,
     port: Port = None,
     state_dir: StateDirectory = DEFAULT_STATE,
+    keeps: Keeps = False,
 ) -> None:
     """Start the emulator, deploy PaymentsProd with the CDK, send a payment through it, stay up.
 
     Stays until Ctrl-C, and leaves no process behind.
     """
     user_environment = dict(os.environ)
-    with _running(state_dir, port) as emulator:
+    with _running(state_dir, port, keeps=keeps) as emulator:
         seen = None
         try:
             _deploy(emulator, user_environment)
@@ -112,12 +121,14 @@ def up(
 
 
 @app.command()
-def serve(port: Port = None, state_dir: StateDirectory = DEFAULT_STATE) -> None:
+def serve(
+    port: Port = None, state_dir: StateDirectory = DEFAULT_STATE, keeps: Keeps = False
+) -> None:
     """Start the emulator only. Deploy from another terminal with `npx cdk`.
 
     Stays until Ctrl-C, and leaves no process behind.
     """
-    with _running(state_dir, port) as emulator:
+    with _running(state_dir, port, keeps=keeps) as emulator:
         _show_hints(emulator, None)
         _wait(emulator)
 
@@ -156,11 +167,11 @@ def _explained(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _running(state_dir: Path, port: int | None) -> Iterator[Emulator]:
+def _running(state_dir: Path, port: int | None, *, keeps: bool) -> Iterator[Emulator]:
     """An emulator that is stopped at the end, however the end comes."""
     state_dir.mkdir(parents=True, exist_ok=True)
     with _exclusive(state_dir):
-        emulator = Emulator(state_dir, _choose_port(port))
+        emulator = Emulator(state_dir, _choose_port(port), keeps=keeps)
         env_file = emulator.directory / "env"
         try:
             with console.status("starting the emulator"):

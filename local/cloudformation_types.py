@@ -33,6 +33,7 @@ def types(client: ClientFor) -> dict[str, ResourceType]:
         "AWS::EC2::EIP": ElasticIp(client),
         "AWS::EC2::NatGateway": NatGateway(client),
         "AWS::EC2::FlowLog": FlowLog(client),
+        "AWS::EC2::Subnet": Subnet(client, "AWS::EC2::Subnet"),
         "AWS::EC2::SecurityGroupIngress": SecurityGroupRule(client, "ingress"),
         "AWS::EC2::SecurityGroupEgress": SecurityGroupRule(client, "egress"),
         "AWS::IAM::Role": Role(client, "AWS::IAM::Role"),
@@ -263,6 +264,23 @@ class Role(CompletedType):
             iam.put_role_permissions_boundary(RoleName=physical_id, PermissionsBoundary=boundary)
         elif "PermissionsBoundary" in iam.get_role(RoleName=physical_id)["Role"]:
             iam.delete_role_permissions_boundary(RoleName=physical_id)
+
+
+class Subnet(CompletedType):
+    """Not deleted while a database stands in it, whose network interfaces the emulator lacks."""
+
+    def complete(self, physical_id: str, properties: Properties) -> None:
+        pass
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        for database in self._client("rds").describe_db_instances()["DBInstances"]:
+            subnets = database.get("DBSubnetGroup", {}).get("Subnets", [])
+            if physical_id in [subnet["SubnetIdentifier"] for subnet in subnets]:
+                raise ValueError(
+                    f"The subnet '{physical_id}' has dependencies and cannot be deleted "
+                    "(DependencyViolation)"
+                )
+        super().delete(physical_id, properties)
 
 
 class LogGroup(CompletedType):

@@ -39,7 +39,12 @@ class EmulatorError(Exception):
 class Emulator:
     """One emulator on `port`, with everything it keeps under `directory`."""
 
-    def __init__(self, directory: Path, port: int) -> None:
+    def __init__(self, directory: Path, port: int, *, keeps: bool = False) -> None:
+        """
+        Args:
+            keeps: of local.nested_stacks.NestedStack.
+        """
+        self._keeps = keeps
         self.directory = directory.absolute()
         self.port = port
         self.endpoint = f"http://{HOST}:{port}"
@@ -75,12 +80,13 @@ class Emulator:
         emulator_internals.register(
             {
                 **cloudformation_types.types(client),
-                "AWS::CloudFormation::Stack": nested_stacks.NestedStack(client),
+                "AWS::CloudFormation::Stack": nested_stacks.NestedStack(client, keeps=self._keeps),
                 rds.TYPE: self._databases,
             }
         )
         emulator_internals.keep_aliases_of_updated_mappings()
         emulator_internals.delete_custom_resources_that_failed()
+        emulator_internals.keep_what_undeleted_resources_need()
         emulator_internals.refuse_change_sets_during_operations()
         emulator_internals.flatten_alarms(cloudformation_types.flat_alarm)
         emulator_internals.record_alarm_actions()

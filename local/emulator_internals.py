@@ -169,6 +169,79 @@ def delete_custom_resources_that_failed() -> None:
     custom_resource.invoke_custom_resource = invoke
 
 
+def keep_what_undeleted_resources_need() -> None:
+    """Where a resource cannot be deleted, leave what it depends on, as AWS does: in a deletion and
+    in the rollback of a creation, whose record keeps all of it for the next deletion."""
+    from ministack.services.cloudformation import engine, handlers, stacks
+
+    delete, delete_stack = stacks._delete_resource, stacks._delete_stack_async
+    roll_back = stacks._roll_back_operation
+    needs: dict[str, dict[str, set[str]]] = {}  # what resources depend on, while a stack is deleted
+    undeleted: dict[str, set[str]] = {}
+
+    def begin(stack: str, template: Mapping[str, Any] | None) -> None:
+        resources = (template or {}).get("Resources", {})
+        undeleted[stack] = set()
+        needs[stack] = {
+            name: engine._extract_deps(resource, set(resources))
+            for name, resource in resources.items()
+        }
+
+    def end(stack: str) -> None:
+        needs.pop(stack, None)
+        undeleted.pop(stack, None)
+
+    def guarded(
+        type_: str, physical_id: str, properties: Properties, stack: str, logical_id: str
+    ) -> None:
+        left = undeleted.get(stack, set())
+        if users := sorted(each for each in left if logical_id in needs[stack].get(each, ())):
+            left.add(logical_id)
+            raise RuntimeError(f"not deleted, since {users[0]} needs it and could not be")
+        try:
+            delete(type_, physical_id, properties, stack, logical_id)
+        except Exception:
+            left.add(logical_id)
+            raise
+
+    async def stack_deleted(stack_name: str, *others: Any, **named: Any) -> None:
+        begin(stack_name, (stack_record(stack_name) or {}).get("_template"))
+        try:
+            await delete_stack(stack_name, *others, **named)
+        finally:
+            end(stack_name)
+
+    async def rolled_back(
+        stack_name: str,
+        stack_id: str,
+        stack: dict[str, Any],
+        operation: dict[str, Any],
+        *others: Any,
+    ) -> None:
+        if operation.get("is_update"):
+            await roll_back(stack_name, stack_id, stack, operation, *others)
+            return
+        before = dict(stack.get("_resources", {}))
+        begin(stack_name, operation.get("template"))
+        try:
+            await roll_back(stack_name, stack_id, stack, operation, *others)
+        finally:
+            end(stack_name)
+        if failures := stack.get("_rollback_failed", {}):
+            stack["_template"] = operation.get("template")  # which the next deletion goes by
+        for logical_id in failures:
+            if logical_id in before:
+                stack["_resources"][logical_id] = {
+                    **before[logical_id],
+                    "ResourceStatus": "DELETE_FAILED",
+                }
+
+    stacks._delete_resource = guarded
+    for module in (stacks, handlers):
+        module._delete_stack_async = stack_deleted
+        module._roll_back_operation = rolled_back
+
+
 def account_and_region() -> tuple[str, str]:
     """The account and region that the running request (or stack operation) belongs to."""
     from ministack.core.responses import get_account_id, get_region

@@ -31,8 +31,14 @@ class NestedStackError(Exception):
 class NestedStack:
     """Ref is the stack's id; attributes are `Outputs.<name>`."""
 
-    def __init__(self, client: Callable[[str], Any]) -> None:
+    def __init__(self, client: Callable[[str], Any], *, keeps: bool = False) -> None:
+        """
+        Args:
+            keeps: whether `RetainExceptOnCreate` retains the resources of a nested stack that was
+                complete when its root's creation is rolled back. AWS does not tell which it is.
+        """
         self._client = client
+        self._keeps = keeps
 
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
         cloudformation = self._client("cloudformation")
@@ -84,7 +90,8 @@ class NestedStack:
         record = emulator_internals.stack_record(physical_id)
         if record is None or record["StackStatus"] == "DELETE_COMPLETE":
             return
-        _delete_what_is_rolled_back(record)
+        if not (self._keeps and record["StackStatus"] == "CREATE_COMPLETE"):
+            _delete_what_is_rolled_back(record)
         self._delete(physical_id)
 
     def _delete(self, stack_id: str) -> None:

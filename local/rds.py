@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class DbInstances:
         self._running: dict[str, Running] = {}
         emulator_internals.after_db_instance_action("StopDBInstance", self._stop_server)
         emulator_internals.after_db_instance_action("StartDBInstance", self._start_server)
-        emulator_internals.after_db_instance_action("DeleteDBInstance", self._end)
+        emulator_internals.after_db_instance_action("DeleteDBInstance", self._deleted)
         emulator_internals.after_db_instance_action(
             "ModifyDBInstance", self._rotate, asked="RotateMasterUserPassword"
         )
@@ -100,9 +101,7 @@ class DbInstances:
             )
         self._end(physical_id)
         if running.secret_arn is not None:
-            self._client("secretsmanager").delete_secret(
-                SecretId=running.secret_arn, ForceDeleteWithoutRecovery=True
-            )
+            self._delete_secret(running.secret_arn)
         self._record.delete(physical_id, properties)
 
     def stop(self) -> None:
@@ -137,6 +136,19 @@ class DbInstances:
                 SecretId=running.secret_arn,
                 SecretString=json.dumps({**value, "password": new_password()}),
             )
+
+    def _deleted(self, identifier: str) -> None:
+        """After DeleteDBInstance: its secret goes too, by a request of its own, which the
+        emulator answers after this one."""
+        running = self._running.get(identifier)
+        self._end(identifier)
+        if running is not None and running.secret_arn is not None:
+            threading.Thread(
+                target=self._delete_secret, args=[running.secret_arn], daemon=True
+            ).start()
+
+    def _delete_secret(self, arn: str) -> None:
+        self._client("secretsmanager").delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
 
     def _restore(self, source: str, target: str) -> None:
         """The newest state of `source` as a server of its own, with the master user's password of

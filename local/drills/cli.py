@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.drills import first_deployments, interruptions, teardown, updates
+from local.drills import first_deployments, interruptions, leftovers, teardown, updates
 from local.drills.report import Drill, Step, as_document, show
 from local.drills.site import Site, SiteError, open_site
 from ops.console import ending
@@ -25,8 +25,9 @@ DRILLS: list[Drill] = [
     *updates.DRILLS,
     *interruptions.DRILLS,
     *teardown.DRILLS,
+    *leftovers.DRILLS,
 ]
-"""In this order: the first ones find nothing deployed."""
+"""In this order: the first ones of each site find nothing deployed."""
 
 app = typer.Typer(
     add_completion=False,
@@ -69,20 +70,27 @@ def drill(
     held = True
     with contextlib.ExitStack() as stack:
         place = directory or Path(stack.enter_context(_temporary()))
-        with errors.status("starting the emulator"):
-            site = stack.enter_context(open_site(place.absolute()))
-        for release in (release for each in chosen for release in each.releases):
-            site.prepare(release)
-        for each in chosen:
-            begin = time.monotonic()
-            with errors.status(each.title):
-                steps = perform(each, site)
-            seconds = time.monotonic() - begin
-            held = held and not any(step.failed for step in steps)
-            if as_json:
-                documents.append(as_document(each, steps, seconds))
-            else:
-                show(output, each, steps, seconds)
+        for keeps in sorted({each.keeps for each in chosen}):
+            here = [each for each in chosen if each.keeps == keeps]
+            with contextlib.ExitStack() as opened:
+                with errors.status("starting the emulator"):
+                    site = opened.enter_context(
+                        open_site(
+                            (place / ("keeps" if keeps else "deletes")).absolute(), keeps=keeps
+                        )
+                    )
+                for release in (release for each in here for release in each.releases):
+                    site.prepare(release)
+                for each in here:
+                    begin = time.monotonic()
+                    with errors.status(each.title):
+                        steps = perform(each, site)
+                    seconds = time.monotonic() - begin
+                    held = held and not any(step.failed for step in steps)
+                    if as_json:
+                        documents.append(as_document(each, steps, seconds))
+                    else:
+                        show(output, each, steps, seconds)
     if as_json:
         typer.echo(json.dumps(documents, indent=2))
     raise typer.Exit(0 if held else 1)

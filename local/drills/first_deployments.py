@@ -15,7 +15,7 @@ from local.drills.states import NOTHING, failures, stack_id, states, status
 GONE = "DELETE_COMPLETE"
 
 
-def _again(site: Site) -> Iterator[Step]:
+def again(site: Site) -> Iterator[Step]:
     cloudformation = site.client("cloudformation")
     if status(cloudformation) == NOTHING:
         site.deploy(failing("Network"))
@@ -90,6 +90,13 @@ def _failing_first(fault: str) -> Callable[[Site], Iterator[Step]]:
             held=not left,
             seen=", ".join(left) or f"{len(before)} kinds of resources: nothing is left",
         )
+        told = site.operate(GOOD, "leftovers")
+        yield Step(
+            name="python -m ops leftovers",
+            expected="nothing is left",
+            held=told.code == 0,
+            seen=told.output[-300:],
+        )
         groups = site.client("logs").describe_log_groups()["logGroups"]
         shared = {
             group["logGroupName"]: group.get("kmsKeyId", "no key")
@@ -121,14 +128,14 @@ DRILLS = [
             name=f"first-{fault.lower()}",
             title=f"A first deployment fails {_WHERE.get(fault, f'in {fault}')}",
             run=_failing_first(fault),
-            releases=[failing(fault)],
+            releases=[failing(fault), GOOD],
         )
         for fault in IN_FIRST_DEPLOYMENTS
     ),
     Drill(
         name="first-again",
         title="The next deployment, without any cleaning",
-        run=_again,
+        run=again,
         releases=[GOOD],
     ),
 ]

@@ -47,12 +47,15 @@ class Drill:
     Attributes:
         run: yields the steps as they are done (raises SiteError).
         releases: what it deploys, so that it can be synthesized beforehand.
+        keeps: whether it takes place where a rollback keeps what a complete nested stack retains
+            (local.nested_stacks.NestedStack): a site of its own.
     """
 
     name: str
     title: str
     run: Callable[[Site], Iterator[Step]]
     releases: Sequence[Release]
+    keeps: bool = False
 
 
 def show(console: Console, drill: Drill, steps: Sequence[Step], seconds: float) -> None:

@@ -121,6 +121,21 @@ class Site:
         app = ["--app", str(self.prepare(GOOD).result())]
         return self.start("destroy", STACK, *app, "--force").wait()
 
+    def operate(self, release: Release, *arguments: str) -> Done:
+        """A command of the operator's tool, with a release's templates."""
+        assembly = ["--assembly", str(self.prepare(release).result())]
+        ended = subprocess.run(
+            [sys.executable, "-m", "ops", *arguments, *assembly],
+            cwd=PROJECT,
+            env=cdk_environment(os.environ, self.endpoint, self.directory),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=DEPLOY_SECONDS,
+            check=False,
+        )
+        return Done(ended.returncode, ended.stdout + ended.stderr)
+
     def start(self, *arguments: str, directory: Path = PROJECT) -> Running:
         """Start a command of the CDK as a user would."""
         self._commands += 1
@@ -156,8 +171,11 @@ class Site:
 
 
 @contextlib.contextmanager
-def open_site(directory: Path) -> Iterator[Site]:
+def open_site(directory: Path, *, keeps: bool = False) -> Iterator[Site]:
     """An emulator, bootstrapped for the CDK, until the end of the block.
+
+    Args:
+        keeps: of local.nested_stacks.NestedStack.
 
     Raises:
         SiteError: it did not start.
@@ -169,6 +187,7 @@ def open_site(directory: Path) -> Iterator[Site]:
             [
                 *(sys.executable, "-m", "local", "serve"),
                 *("--port", str(port), "--state-dir", str(directory)),
+                *(["--rollback-keeps"] if keeps else []),
             ],
             cwd=PROJECT,
             stdout=log,

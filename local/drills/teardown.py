@@ -9,7 +9,7 @@ from local.drills import inventory
 from local.drills.first_deployments import protections
 from local.drills.releases import GOOD
 from local.drills.report import Drill, Step
-from local.drills.site import Site
+from local.drills.site import Site, wait_until
 from local.drills.states import stack_id, states, status
 
 STAYS = ("bucket", "database", "key", "log group", "queue", "table")
@@ -41,13 +41,20 @@ def _destroy(site: Site) -> Iterator[Step]:
     reported = states(cloudformation, root)
     yield Step(
         name="lift the termination protection, cdk destroy",
-        expected="deleted; on AWS, DELETE_FAILED: the database stands in the network",
-        held=done.succeeded and set(reported.values()) == {"DELETE_COMPLETE"},
+        expected="DELETE_FAILED: the database stands in the network",
+        held=not done.succeeded and reported[STACK] == reported["Network"] == "DELETE_FAILED",
         states=reported,
-        seen="" if done.succeeded else done.output[-500:],
-        limit="subnets that a database stands in are deleted all the same"
-        if done.succeeded
-        else "",
+        seen=done.output[-500:],
+    )
+    cloudformation.delete_stack(StackName=STACK, RetainResources=["NetworkNestedStack"])
+    wait_until(lambda: "IN_PROGRESS" not in status(cloudformation, root))
+    reported = states(cloudformation, root)
+    yield Step(
+        name="delete-stack --retain-resources NetworkNestedStack",
+        expected="deleted; the network stays by itself",
+        held=reported.pop("Network") == "DELETE_FAILED"
+        and set(reported.values()) == {"DELETE_COMPLETE"},
+        states=reported,
     )
     after = inventory.take(site)
     kept = {kind: sorted(after[kind]) for kind in STAYS}

@@ -14,6 +14,7 @@ from ops.production.judgement import judged
 from ops.production.needs import Needs
 from ops.production.questions import Clients
 from ops.production.stack import all_alarms
+from ops.production.states import NOTHING_THERE
 
 Taken = Callable[[Clients, Sequence[str]], Iterable[str]]
 """Which of some names exist."""
@@ -123,6 +124,10 @@ TAKEN: Final[Mapping[str, tuple[str, Taken, str]]] = {
 """By type: what it is to people, which names exist, and how one is freed."""
 
 
+_NEVER_DEPLOYED: Final = frozenset({"", "ROLLBACK_FAILED", *NOTHING_THERE})
+_LEFTOVERS: Final = "; what a first deployment that failed has left: python -m ops leftovers"
+
+
 def taken(clients: Clients, type_: str, needs: Needs, now: Existing) -> Iterator[Check]:
     """A check for each name that is taken by what is not the stack's; one if none is."""
     what, ask, mend = TAKEN[type_]
@@ -134,7 +139,7 @@ def taken(clients: Clients, type_: str, needs: Needs, now: Existing) -> Iterator
             found="taken by something that is not the stack's",
             needed="free",
             held=False,
-            mend=f"{mend} {name}",
+            mend=f"{mend} {name}" + (_LEFTOVERS if now.status in _NEVER_DEPLOYED else ""),
         )
     if not others:
         own = len(needs.names.get(type_, [])) - len(names)

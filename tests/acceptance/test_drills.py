@@ -12,14 +12,23 @@ from local.drills.site import Site, open_site
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with open_site(tmp_path_factory.mktemp("drills")) as opened:
-        for release in (release for drill in DRILLS for release in drill.releases):
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    keeps: bool = request.param
+    with open_site(tmp_path_factory.mktemp("drills"), keeps=keeps) as opened:
+        here = [drill for drill in DRILLS if drill.keeps == keeps]
+        for release in (release for drill in here for release in drill.releases):
             opened.prepare(release)
         yield opened
 
 
-@pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
+@pytest.mark.parametrize(
+    ("site", "drill"),
+    [(drill.keeps, drill) for drill in DRILLS],
+    ids=[drill.name for drill in DRILLS],
+    indirect=["site"],
+)
 def test_the_drill_goes_as_expected(site: Site, drill: Drill) -> None:
     steps = perform(drill, site)
     assert steps

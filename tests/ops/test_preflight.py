@@ -308,7 +308,7 @@ def test_a_major_version_that_is_gone_is_told_with_those_that_are_there(aws: Aws
         ("UPDATE_ROLLBACK_FAILED", Verdict.PROBLEM, "continue-update-rollback"),
         ("UPDATE_FAILED", Verdict.PROBLEM, "rollback-stack --stack-name PaymentsProd"),
         ("CREATE_FAILED", Verdict.PROBLEM, "rollback-stack --stack-name PaymentsProd"),
-        ("ROLLBACK_FAILED", Verdict.PROBLEM, "delete-stack"),
+        ("ROLLBACK_FAILED", Verdict.PROBLEM, "python -m ops leftovers"),
         ("IMPORT_ROLLBACK_FAILED", Verdict.PROBLEM, "into order"),
         ("DELETE_FAILED", Verdict.PROBLEM, "--retain-resources"),
         ("UPDATE_IN_PROGRESS", Verdict.PROBLEM, "wait"),

@@ -1,0 +1,1 @@
+"""`leftovers`: what a failed first deployment has left, and its removal."""

@@ -1,0 +1,181 @@
+"""The command line of `leftovers`."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import boto3
+import typer
+from botocore.exceptions import ClientError
+from rich import box
+from rich.table import Table
+
+from assurance.compliance.templates import read
+from ops.console import terminal
+from ops.console.assembly_option import AssemblyOption
+from ops.console.confirmation import confirm
+from ops.console.terminal import escape
+from ops.leftovers.model import Leftover
+from ops.leftovers.proof import proven
+from ops.leftovers.removal import (
+    AFTER_STACKS,
+    BEFORE_STACKS,
+    KEY_DAYS,
+    ORDER,
+    Journal,
+    Removal,
+    refuse_where_deployed,
+)
+from ops.leftovers.search import everything
+from ops.production.assembly import STACK, Assembly, synthesize
+from ops.production.questions import Clients
+from ops.production.stack import REGION
+
+_NAMES = {
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::RDS::DBInstance": "DBInstanceIdentifier",
+}
+"""The property with the name, of types that a failed creation leaves under a fixed one."""
+
+
+def command(
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Take it away. Without: only tell what there is.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --remove: do not ask.")] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            show_default=False,
+            help="With --remove: where each action is recorded, a JSON line before and one after "
+            "it. Without: leftovers-MOMENT.jsonl in this folder.",
+        ),
+    ] = None,
+    assembly: AssemblyOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """List what a failed first deployment has left, and take it away.
+
+    Finds it by CloudFormation's tags and by name, stacks that wait for a review and network
+    interfaces that functions gave up too. Of each it proves that it holds no business: no item,
+    no message, no object, no entry, and that its stack was never complete.
+
+    --remove takes it away: protection is lifted, a database leaves a final snapshot, keys are
+    scheduled for deletion only. If anything is not proven empty, nothing is touched. It can be run
+    again whenever it was cut off.
+
+    Exit code 0: nothing is left; 1: something is; 2: it could not be looked at, or removed.
+    """
+    told, output = terminal.told(), terminal.out()
+    clients = Clients(boto3.Session(region_name=REGION))
+    operator = clients("sts").get_caller_identity()["Arn"]
+    refuse_where_deployed(_status(clients))
+    with told.status("reading the names from the templates"):
+        names = _names(assembly)
+    search = partial(_search, clients, names)
+    with told.status("looking for what is left"):
+        found = search()
+    unproven = [each for each in found if not each.proven]
+    if not remove or unproven or not found:
+        if as_json:
+            typer.echo(json.dumps(_document(found, [])))
+        else:
+            _show(found, remove=remove)
+        raise typer.Exit(1 if found else 0)
+    if not as_json:
+        _show(found, remove=True)
+    confirm(f"Take away these {len(found)}?", yes)
+    moment = datetime.now(UTC)
+    done: list[str] = []
+
+    def tell(what: str) -> None:
+        done.append(what)
+        told.print(f"[green]✔[/] {escape(what)}", soft_wrap=True)
+
+    journal = Journal(record or Path(f"leftovers-{moment:%Y%m%dT%H%M%SZ}.jsonl"), operator, tell)
+    removal = Removal(clients=clients, journal=journal)
+    with told.status("removing"):
+        removal.remove(found, (*BEFORE_STACKS, "stack"))
+        # The deletion of a stack retains more.
+        removal.remove(search(), (*BEFORE_STACKS, *AFTER_STACKS))
+        left = search()
+    if as_json:
+        typer.echo(json.dumps({**_document(left, done), "record": str(journal.path)}))
+    else:
+        output.print(
+            f"{len(done)} actions, recorded in {escape(str(journal.path))}; {len(left)} are left. "
+            f"The final snapshot can be read while its key exists: {KEY_DAYS} days.",
+            soft_wrap=True,
+        )
+    raise typer.Exit(1 if left else 0)
+
+
+def _search(clients: Clients, names: dict[str, list[str]]) -> list[Leftover]:
+    found = proven(clients, everything(clients, names))
+    return sorted(found, key=lambda each: (ORDER.index(each.kind), each.name))
+
+
+def _status(clients: Clients) -> str:
+    try:
+        (stack,) = clients("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return ""
+    return str(stack["StackStatus"])
+
+
+def _names(folder: Path | None) -> dict[str, list[str]]:
+    """The names that the templates fix, by type."""
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="leftovers-") as scratch:
+            return _named(synthesize(Path(scratch)))
+    return _named(Assembly.read(folder))
+
+
+def _named(assembly: Assembly) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for each in read(assembly.folder / f"{assembly.stack}.template.json"):
+        name = each.properties.get(_NAMES.get(each.type, ""))
+        if isinstance(name, str):
+            names.setdefault(each.type, []).append(name)
+    return names
+
+
+def _document(found: Sequence[Leftover], done: Sequence[str]) -> dict[str, object]:
+    return {"stack": STACK, "left": [asdict(each) for each in found], "done": list(done)}
+
+
+def _show(found: Sequence[Leftover], *, remove: bool) -> None:
+    output = terminal.out()
+    if not found:
+        output.print("Nothing is left.")
+        return
+    grid = Table(box=box.SIMPLE_HEAD)
+    for column in ("", "what", "name", "found by", "empty of business?"):
+        grid.add_column(column, overflow="fold")
+    for each in found:
+        mark = "[green]✔[/]" if each.proven else "[red]✘[/]"
+        cells = (each.kind, each.name, each.found, each.evidence)
+        grid.add_row(mark, *map(escape, cells))
+    output.print(grid)
+    if unproven := sum(not each.proven for each in found):
+        output.print(
+            f"{unproven} of {len(found)} are not proven empty: nothing is removed while they are "
+            "there (docs/runbooks/deploy.md, When a deployment fails)."
+        )
+    elif not remove:
+        output.print(
+            f"All {len(found)} are proven empty. To take them away: python -m ops leftovers "
+            "--remove",
+            soft_wrap=True,
+        )

@@ -1,0 +1,216 @@
+"""Where to look for what a failed creation has left: by the tags that CloudFormation sets, and, for
+what has none or is not told by its tags, by names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from botocore.exceptions import ClientError
+
+from ops.console.failure import code
+from ops.leftovers.model import Leftover
+from ops.production.assembly import STACK
+from ops.production.questions import Clients
+
+GONE: Final = "DELETE_COMPLETE"
+_STACK_NAME, _STACK_ID, _LOGICAL_ID = (
+    f"aws:cloudformation:{each}" for each in ("stack-name", "stack-id", "logical-id")
+)
+
+
+def everything(clients: Clients, names: Mapping[str, Sequence[str]]) -> list[Leftover]:
+    """All that is PaymentsProd's, unproven, in no order.
+
+    Args:
+        names: that the templates fix, by resource type.
+    """
+    found = [
+        *_stacks(clients),
+        *_databases(clients, names.get("AWS::RDS::DBInstance", ())),
+        *_groups_of_databases(clients),
+        *_tables(clients, names.get("AWS::DynamoDB::Table", ())),
+        *_tagged(clients),
+        *_buckets(clients),
+        *_log_groups(clients, names.get("AWS::Logs::LogGroup", ())),
+        *_roles(clients),
+        *_policies(clients),
+        *_interfaces(clients),
+    ]
+    unique: dict[tuple[str, str], Leftover] = {}
+    for each in found:
+        unique.setdefault((each.kind, each.name), each)
+    return list(unique.values())
+
+
+def is_ours(name: str) -> bool:
+    """Whether CloudFormation made up this name for PaymentsProd or a nested stack. RDS writes
+    names in small letters."""
+    return name.lower().startswith(f"{STACK.lower()}-")
+
+
+def _stacks(clients: Clients) -> Iterator[Leftover]:
+    pages = clients("cloudformation").get_paginator("list_stacks").paginate()
+    for each in (summary for page in pages for summary in page["StackSummaries"]):
+        name, status = each["StackName"], each["StackStatus"]
+        # The empty record of a failure: the CDK replaces it by itself.
+        if status == GONE or (name == STACK and status == "ROLLBACK_COMPLETE"):
+            continue
+        if name == STACK or name.startswith(f"{STACK}-"):
+            yield Leftover(
+                kind="stack",
+                name=each["StackId"],
+                found="stack",
+                owner=each["StackId"],
+                evidence=status,
+            )
+
+
+def _from_tags(
+    kind: str, name: str, tags: Mapping[str, str], *, by_name: bool = False
+) -> Iterator[Leftover]:
+    tagged = tags.get(_STACK_NAME, "")
+    ours = tagged == STACK or tagged.startswith(f"{STACK}-")
+    # What says that another stack made it is that one's, whatever its name.
+    if ours or (by_name and not tagged):
+        yield Leftover(
+            kind=kind,
+            name=name,
+            found="tag" if ours else "name",
+            owner=tags.get(_STACK_ID, ""),
+            logical_id=tags.get(_LOGICAL_ID, ""),
+        )
+
+
+def _as_mapping(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    return {each["Key"]: each["Value"] for each in tags}
+
+
+def _databases(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:
+    pages = clients("rds").get_paginator("describe_db_instances").paginate()
+    for each in (instance for page in pages for instance in page["DBInstances"]):
+        name = each["DBInstanceIdentifier"]
+        yield from _from_tags(
+            "database", name, _as_mapping(each.get("TagList", [])), by_name=name in names
+        )
+
+
+def _groups_of_databases(clients: Clients) -> Iterator[Leftover]:
+    rds = clients("rds")
+    for kind, operation, field, name in (
+        ("subnet group", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroup"),
+        (
+            "parameter group",
+            "describe_db_parameter_groups",
+            "DBParameterGroups",
+            "DBParameterGroup",
+        ),
+    ):
+        for page in rds.get_paginator(operation).paginate():
+            for each in page[field]:
+                arn = each[f"{name}Arn"]
+                tags = rds.list_tags_for_resource(ResourceName=arn).get("TagList", [])
+                known = each[f"{name}Name"]
+                yield from _from_tags(kind, known, _as_mapping(tags), by_name=is_ours(known))
+
+
+def _tables(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:
+    """By name only: those with tags are found by these."""
+    dynamodb = clients("dynamodb")
+    for name in names:
+        try:
+            arn = dynamodb.describe_table(TableName=name)["Table"]["TableArn"]
+        except ClientError as error:
+            if code(error) != "ResourceNotFoundException":
+                raise
+            continue
+        tags = dynamodb.list_tags_of_resource(ResourceArn=arn).get("Tags", [])
+        yield from _from_tags("table", name, _as_mapping(tags), by_name=True)
+
+
+def _tagged(clients: Clients) -> Iterator[Leftover]:
+    """Tables, queues and keys: their tags tell of all of them."""
+    pages = (
+        clients("resourcegroupstaggingapi")
+        .get_paginator("get_resources")
+        .paginate(ResourceTypeFilters=["dynamodb:table", "sqs", "kms:key"])
+    )
+    kinds = {"dynamodb": "table", "sqs": "queue", "kms": "key"}
+    for each in (mapping for page in pages for mapping in page["ResourceTagMappingList"]):
+        _, _, service, _, _, rest = each["ResourceARN"].split(":", 5)
+        name = rest.rpartition("/")[2]
+        for found in _from_tags(kinds[service], name, _as_mapping(each["Tags"])):
+            if found.kind != "key" or _is_kept(clients, name):
+                yield found
+
+
+def _buckets(clients: Clients) -> Iterator[Leftover]:
+    s3 = clients("s3")
+    for name in (each["Name"] for each in s3.list_buckets()["Buckets"]):
+        if is_ours(name):
+            try:
+                tags = s3.get_bucket_tagging(Bucket=name)["TagSet"]
+            except ClientError as error:
+                if code(error) != "NoSuchTagSet":
+                    raise
+                tags = []
+            yield from _from_tags("bucket", name, _as_mapping(tags), by_name=True)
+
+
+def _is_kept(clients: Clients, key: str) -> bool:
+    try:
+        described = clients("kms").describe_key(KeyId=key)["KeyMetadata"]
+    except ClientError as error:
+        if code(error) != "NotFoundException":
+            raise
+        return False
+    return bool(described["KeyState"] != "PendingDeletion")
+
+
+def _log_groups(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:
+    logs = clients("logs")
+    for page in logs.get_paginator("describe_log_groups").paginate():
+        for each in page["logGroups"]:
+            name = each["logGroupName"]
+            # API Gateway's, which has the API's id in its name, is told by its tags.
+            if name in names or is_ours(name) or name.startswith("API-Gateway-Execution-Logs_"):
+                arn = each["arn"].removesuffix(":*")
+                tags = logs.list_tags_for_resource(resourceArn=arn).get("tags", {})
+                yield from _from_tags(
+                    "log group", name, tags, by_name=name in names or is_ours(name)
+                )
+
+
+def _roles(clients: Clients) -> Iterator[Leftover]:
+    iam = clients("iam")
+    for page in iam.get_paginator("list_roles").paginate():
+        for name in (role["RoleName"] for role in page["Roles"]):
+            if is_ours(name):
+                tags = iam.list_role_tags(RoleName=name).get("Tags", [])
+                yield from _from_tags("role", name, _as_mapping(tags), by_name=True)
+
+
+def _policies(clients: Clients) -> Iterator[Leftover]:
+    """They have no tags of CloudFormation."""
+    for page in clients("iam").get_paginator("list_policies").paginate(Scope="Local"):
+        for each in page["Policies"]:
+            if is_ours(each["PolicyName"]):
+                yield from _from_tags("policy", each["Arn"], {}, by_name=True)
+
+
+def _interfaces(clients: Clients) -> Iterator[Leftover]:
+    """Those that Lambda has given up in PaymentsProd's network, and has not deleted."""
+    ec2 = clients("ec2")
+    vpcs = {
+        vpc["VpcId"]: _as_mapping(vpc.get("Tags", []))
+        for page in ec2.get_paginator("describe_vpcs").paginate()
+        for vpc in page["Vpcs"]
+    }
+    pages = ec2.get_paginator("describe_network_interfaces").paginate(
+        Filters=[{"Name": "status", "Values": ["available"]}]
+    )
+    for each in (interface for page in pages for interface in page["NetworkInterfaces"]):
+        if each["Status"] == "available":
+            yield from _from_tags(
+                "network interface", each["NetworkInterfaceId"], vpcs.get(each["VpcId"], {})
+            )
