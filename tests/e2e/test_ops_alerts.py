@@ -263,10 +263,7 @@ def test_an_alarm_that_tells_nobody_is_found_and_not_touched(production: Product
     assert answer.code == 1
     assert answer.check(f"actions of {name}")["verdict"] == "problem"
     assert "no action to the alerts topic" in answer.check(f"actions of {name}")["found"]
-    assert (
-        "a deployment of an unchanged template does not"
-        in (answer.check(f"actions of {name}")["mend"])
-    )
+    assert f"alerts restore {name} --yes" in answer.check(f"actions of {name}")["mend"]
     history = production.environment.client("cloudwatch").describe_alarm_history(AlarmName=name)
     assert not [each for each in history["AlarmHistoryItems"] if "drill" in each["HistoryData"]]
 
