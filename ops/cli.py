@@ -19,8 +19,8 @@ from ops.console import ending
 from ops.console.failure import OpsError, explain
 from ops.dashboard import command as dashboard
 from ops.dlq import command as dlq
-from ops.migration import command as migration
 from ops.leftovers import command as leftovers
+from ops.migration import command as migration
 from ops.payment import command as payment
 from ops.plan import command as plan
 from ops.preflight import command as preflight
@@ -47,8 +47,8 @@ app = typer.Typer(
 app.command("alert-drill")(alert_drill.command)
 app.command("dashboard")(dashboard.command)
 app.command("deploy")(plan.deploy)
-app.command("migration")(migration.command)
 app.command("leftovers")(leftovers.command)
+app.command("migration")(migration.command)
 app.command("payment")(payment.command)
 app.command("plan")(plan.plan)
 app.command("preflight")(preflight.command)

@@ -24,8 +24,8 @@ from ops.leftovers import proof, search
 from ops.leftovers.model import Leftover
 from ops.leftovers.proof import proven
 from ops.leftovers.removal import Journal, Removal, refuse_where_deployed
-from ops.preflight import names
-from ops.preflight.account import Existing
+from ops.production import names
+from ops.production.existing import Existing
 from ops.production.questions import Clients
 
 ROOT = "arn:aws:cloudformation:us-east-1:1:stack/PaymentsProd/1"
