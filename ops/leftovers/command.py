@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +16,6 @@ from botocore.exceptions import ClientError
 from rich import box
 from rich.table import Table
 
-from assurance.compliance.templates import read
 from ops.console import terminal
 from ops.console.assembly_option import AssemblyOption
 from ops.console.confirmation import confirm
@@ -34,16 +32,10 @@ from ops.leftovers.removal import (
     refuse_where_deployed,
 )
 from ops.leftovers.search import everything
-from ops.production.assembly import STACK, Assembly, synthesize
+from ops.production.assembly import STACK
+from ops.production.needs import needed
 from ops.production.questions import Clients
 from ops.production.stack import REGION
-
-_NAMES = {
-    "AWS::DynamoDB::Table": "TableName",
-    "AWS::Logs::LogGroup": "LogGroupName",
-    "AWS::RDS::DBInstance": "DBInstanceIdentifier",
-}
-"""The property with the name, of types that a failed creation leaves under a fixed one."""
 
 
 def command(
@@ -80,7 +72,7 @@ def command(
     operator = clients("sts").get_caller_identity()["Arn"]
     refuse_where_deployed(_status(clients))
     with told.status("reading the names from the templates"):
-        names = _names(assembly)
+        names = needed(assembly, []).names
     search = partial(_search, clients, names)
     with told.status("looking for what is left"):
         found = search()
@@ -119,7 +111,7 @@ def command(
     raise typer.Exit(1 if left else 0)
 
 
-def _search(clients: Clients, names: dict[str, list[str]]) -> list[Leftover]:
+def _search(clients: Clients, names: Mapping[str, Sequence[str]]) -> list[Leftover]:
     found = proven(clients, everything(clients, names))
     return sorted(found, key=lambda each: (ORDER.index(each.kind), each.name))
 
@@ -132,23 +124,6 @@ def _status(clients: Clients) -> str:
             raise
         return ""
     return str(stack["StackStatus"])
-
-
-def _names(folder: Path | None) -> dict[str, list[str]]:
-    """The names that the templates fix, by type."""
-    if folder is None:
-        with tempfile.TemporaryDirectory(prefix="leftovers-") as scratch:
-            return _named(synthesize(Path(scratch)))
-    return _named(Assembly.read(folder))
-
-
-def _named(assembly: Assembly) -> dict[str, list[str]]:
-    names: dict[str, list[str]] = {}
-    for each in read(assembly.folder / f"{assembly.stack}.template.json"):
-        name = each.properties.get(_NAMES.get(each.type, ""))
-        if isinstance(name, str):
-            names.setdefault(each.type, []).append(name)
-    return names
 
 
 def _document(found: Sequence[Leftover], done: Sequence[str]) -> dict[str, object]:
