@@ -105,7 +105,7 @@ def prepare(server: PostgresServer, peer: list[Path]) -> list[Contender]:
 
 def _load_peer(server: PostgresServer, files: list[Path]) -> None:
     with contextlib.closing(server.connect(database=PEER.database)) as superuser:
-        if not any("FUNCTION uuid_to_ulid" in file.read_text("utf-8") for file in files):
+        if not any("FUNCTION uuid_to_ulid" in file.read_text(encoding="utf-8") for file in files):
             superuser.run(_ULID)
     _run(
         *["psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", *_address(server)],
