@@ -10,6 +10,7 @@ import pytest
 from tests.command_line import Answer, operators_tool
 from tests.environment import Environment, serving
 from tests.probe import document
+from tests.synthesis import Synthesized
 
 PASSWORD = "correct-horse-battery-staple"
 IN_AN_ADDRESS = "postgres://app:tr0ub4dor@db.example.com/payments"
@@ -105,8 +106,8 @@ def migration(environment: Environment, *arguments: str, **variables: str) -> An
 
 
 @pytest.fixture(scope="module")
-def answer(old: Environment) -> Answer:
-    return migration(old, "--prefix", "dev-", "--json")
+def answer(old: Environment, synthesized: Synthesized) -> Answer:
+    return migration(old, "--app", str(synthesized.folder), "--prefix", "dev-", "--json")
 
 
 @pytest.fixture(scope="module")
