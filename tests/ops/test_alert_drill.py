@@ -28,7 +28,7 @@ from ops.production import subscriptions
 from ops.production.queues import PURPOSES
 from ops.production.stack import Production, Resource
 from ops.production.subscriptions import State, Subscription
-from tests.ops.test_preflight import Aws
+from tests.ops.stubbed_aws import Aws
 
 TOPIC = "arn:aws:sns:us-east-1:111122223333:Alerts"
 OTHER = "arn:aws:sns:us-east-1:111122223333:Other"

@@ -18,7 +18,7 @@ from ops.production import alarms
 from ops.production.alarms import COMPOSITE, METRIC, Declared, declared, differences
 from ops.production.questions import Clients
 from ops.production.stack import Production, Resource
-from tests.ops.test_preflight import Aws
+from tests.ops.stubbed_aws import Aws
 from tests.synthesis import Synthesized
 
 ARN = "arn:aws:cloudformation:us-east-1:123456789012:stack/Observability/1"

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from ops.api_key import command
 from ops.production.api_keys import ApiKey, Plan
 from ops.production.stack import Production
-from tests.ops.test_preflight import Aws
+from tests.ops.stubbed_aws import Aws
 
 VALUE = "a-key-is-a-secret-of-twenty-characters"
 

@@ -17,7 +17,7 @@ from ops.production import letters
 from ops.production.history import Item, PaymentHistory
 from ops.production.letters import Case
 from ops.production.queues import DeadLetterQueue, Message, Name, masked
-from tests.ops.test_preflight import Aws
+from tests.ops.stubbed_aws import Aws
 
 TOKEN = "tok_4vKq9cXw"
 ITEM = {"payment_method_token": TOKEN, "amount": 7}

@@ -7,16 +7,12 @@ environment: `local/drills/leftovers.py`.
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from botocore.stub import Stubber
 from pg8000.exceptions import DatabaseError, InterfaceError  # type: ignore[import-untyped]
 
 from ops.console.failure import OpsError
@@ -26,53 +22,15 @@ from ops.leftovers.proof import proven
 from ops.leftovers.removal import Journal, Removal, refuse_where_deployed
 from ops.production import names
 from ops.production.existing import Existing
-from ops.production.questions import Clients
+from tests.ops import stubbed_aws
+from tests.ops.stubbed_aws import as_clients
 
 ROOT = "arn:aws:cloudformation:us-east-1:1:stack/PaymentsProd/1"
 NESTED = "arn:aws:cloudformation:us-east-1:1:stack/PaymentsProd-Data/2"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Aws:
-    """Clients that answer from a list."""
-
-    emulated = False
-
-    def __init__(self) -> None:
-        self.stopped = threading.Event()
-        self._made: dict[str, tuple[Any, Stubber]] = {}
-        self.asked: list[str] = []
-
-    def __call__(self, service: str) -> Any:
-        if service not in self._made:
-            client = boto3.client(
-                cast(Any, service),
-                region_name="us-east-1",
-                aws_access_key_id="-",
-                aws_secret_access_key="-",
-            )
-            client.meta.events.register(
-                "before-parameter-build",
-                lambda model, **_: self.asked.append(model.name),
-            )
-            self._made[service] = (client, Stubber(client))
-            self._made[service][1].activate()
-        return self._made[service][0]
-
-    def answers(
-        self,
-        service: str,
-        operation: str,
-        answer: Mapping[str, Any] | None = None,
-        asked: Mapping[str, Any] | None = None,
-    ) -> None:
-        self(service)
-        self._made[service][1].add_response(operation, dict(answer or {}), asked)
-
-    def refuses(self, service: str, operation: str, code: str) -> None:
-        self(service)
-        self._made[service][1].add_client_error(operation, code)
-
+class Aws(stubbed_aws.Aws):
     def remembers(self, *states: str, nested: str = NESTED) -> None:
         """A root stack that went through some states."""
         summary = {"StackName": "PaymentsProd", "StackId": ROOT, "CreationTime": NOW}
@@ -104,10 +62,6 @@ def event(physical_id: str, status: str) -> dict[str, Any]:
 @pytest.fixture
 def aws() -> Aws:
     return Aws()
-
-
-def as_clients(aws: Aws) -> Clients:
-    return cast(Clients, aws)
 
 
 def of(kind: str, name: str = "it", **more: Any) -> Leftover:

@@ -18,7 +18,7 @@ from ops.inspection.findings import Finding
 from ops.inspection.metrics import Metric
 from ops.inspection.subjects import Subjects
 from ops.production.stack import Resource
-from tests.ops.test_preflight import Aws, as_clients
+from tests.ops.stubbed_aws import Aws, as_clients
 
 FUNCTION = "payment-processor"
 SUMMARY = "metrics behind the alarms that have data"

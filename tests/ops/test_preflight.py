@@ -5,23 +5,20 @@ The answers are in the form of the API references of Service Quotas, EC2, RDS an
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
-import boto3
 import pytest
-from botocore.stub import Stubber
 
 from ops.console.checks import Check, Verdict
 from ops.preflight import account, offers, quotas, tools
 from ops.production.existing import Existing
 from ops.production.needs import Needs
-from ops.production.questions import Clients
 from ops.production.stack import Resource
+from tests.ops.stubbed_aws import Aws, as_clients
 
 ZONES = ["us-east-1a", "us-east-1b", "us-east-1c"]
 NEEDS = Needs(
@@ -44,53 +41,9 @@ NEEDS = Needs(
 NOTHING = Existing()
 
 
-class Aws:
-    """Clients that answer from a list; as in an account of AWS's."""
-
-    emulated = False
-
-    def __init__(self) -> None:
-        self.stopped = threading.Event()
-        self._made: dict[str, tuple[Any, Stubber]] = {}
-
-    def __call__(self, service: str) -> Any:
-        if service not in self._made:
-            client = boto3.client(
-                cast(Any, service),
-                region_name="us-east-1",
-                aws_access_key_id="-",
-                aws_secret_access_key="-",
-            )
-            self._made[service] = (client, Stubber(client))
-            self._made[service][1].activate()
-        return self._made[service][0]
-
-    def answers(
-        self,
-        service: str,
-        operation: str,
-        answer: Mapping[str, Any],
-        asked: Mapping[str, Any] | None = None,
-    ) -> None:
-        """
-        Args:
-            asked: what the request must be; anything, if none.
-        """
-        self(service)
-        self._made[service][1].add_response(operation, dict(answer), asked)
-
-    def refuses(self, service: str, operation: str, code: str) -> None:
-        self(service)
-        self._made[service][1].add_client_error(operation, code)
-
-
 @pytest.fixture
 def aws() -> Aws:
     return Aws()
-
-
-def as_clients(aws: Aws) -> Clients:
-    return cast(Clients, aws)
 
 
 def quota(value: float) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from ops.report.live import Seen, StackState
 from ops.report.page import render
 from ops.report.picture import WIDTH, draw
 from ops.report.requirements import CONTROLS, REQUIREMENTS, Requirement
-from tests.ops.test_preflight import Aws
+from tests.ops.stubbed_aws import Aws
 from tests.synthesis import ROOT, Synthesized
 
 REQUESTS = 1_000_000

@@ -20,7 +20,7 @@ from ops.inspection.subjects import Subjects
 from ops.inspection.survey import question
 from ops.production.stack import Resource
 from ops.verify import stack
-from tests.ops.test_preflight import Aws, as_clients
+from tests.ops.stubbed_aws import Aws, as_clients
 
 IN_ORDER = "alarms that tell the alerts topic, and when they should"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alerts"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from ledger_schema.migrator import migrate, read
@@ -96,3 +97,11 @@ def write_migrations(directory: Path, *statements: str) -> Path:
     for number, sql in enumerate(statements, 1):
         (directory / f"{number:04}_test.sql").write_text(sql)
     return directory
+
+
+def insert_entry(connection: Connection) -> str:
+    rows = connection.run(
+        "INSERT INTO ledger.entries (transaction_id) VALUES (:t) RETURNING entry_id::text",
+        t=str(uuid4()),
+    )
+    return str(rows[0][0])

@@ -19,7 +19,7 @@ from pg8000.native import Connection, DatabaseError  # type: ignore[import-untyp
 from ledger.posting import Entry, Ledger
 from ledger.session import LedgerSession
 from local.postgres import BIN, PostgresServer, new_password
-from tests.integration.ledger.conftest import MASTER, PROCESSOR, Connect, sqlstate
+from tests.integration.ledger.conftest import MASTER, PROCESSOR, Connect, insert_entry, sqlstate
 
 CHECK_VIOLATION = "23514"
 FOREIGN_KEY_VIOLATION = "23503"
@@ -40,14 +40,6 @@ def post(ledger: Ledger) -> Entry:
     )
     assert entry is not None
     return entry
-
-
-def insert_entry(connection: Connection) -> str:
-    rows = connection.run(
-        "INSERT INTO ledger.entries (transaction_id) VALUES (:t) RETURNING entry_id::text",
-        t=str(uuid4()),
-    )
-    return str(rows[0][0])
 
 
 def insert_pair(connection: Connection, entry: str, first_line: int) -> None:

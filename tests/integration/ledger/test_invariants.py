@@ -12,7 +12,7 @@ from pg8000.native import Connection, DatabaseError  # type: ignore[import-untyp
 
 from ledger.posting import Entry, Ledger
 from local.postgres import PostgresServer
-from tests.integration.ledger.conftest import sqlstate
+from tests.integration.ledger.conftest import insert_entry, sqlstate
 
 CHECK_VIOLATION = "23514"
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -48,14 +48,6 @@ def new_entry(ledger: Ledger) -> Entry:
     )
     assert entry is not None
     return entry
-
-
-def insert_entry(connection: Connection) -> str:
-    rows = connection.run(
-        "INSERT INTO ledger.entries (transaction_id) VALUES (:t) RETURNING entry_id::text",
-        t=str(uuid4()),
-    )
-    return str(rows[0][0])
 
 
 def insert_posting(
