@@ -1,8 +1,12 @@
-"""The option `-c KEY=VALUE`: settings of config.py."""
+"""The options of what is deployed: `-c KEY=VALUE`, settings of config.py, or an assembly that has
+them already."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -25,3 +29,34 @@ def checked(given: list[str] | None) -> list[str]:
     if unknown := unknown_keys(each.partition("=")[0] for each in settings):
         raise typer.BadParameter(" ".join(unknown))
     return settings
+
+
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-c",
+        "--context",
+        metavar="KEY=VALUE",
+        show_default=False,
+        callback=checked,
+        help="A setting of config.py, as the deployment will get it; several times, if need be.",
+    ),
+]
+AppOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        show_default=False,
+        help="A cloud assembly that was synthesized already, such as cdk.out. Without it, the "
+        "app is synthesized.",
+    ),
+]
+
+
+def not_both(app: Path | None, context: Sequence[str] | None) -> None:
+    """
+    Raises:
+        typer.BadParameter: both options were given.
+    """
+    if app and context:
+        raise typer.BadParameter("-c or --app, not both: an assembly has its settings already")

@@ -12,7 +12,6 @@ from typing import Annotated
 
 import boto3
 import typer
-from botocore.exceptions import ClientError
 from rich import box
 from rich.table import Table
 
@@ -35,7 +34,7 @@ from ops.leftovers.search import everything
 from ops.production.assembly import STACK
 from ops.production.needs import needed
 from ops.production.questions import Clients
-from ops.production.stack import REGION
+from ops.production.stack import REGION, described
 
 
 def command(
@@ -70,7 +69,8 @@ def command(
     told, output = terminal.told(), terminal.out()
     clients = Clients(boto3.Session(region_name=REGION))
     operator = clients("sts").get_caller_identity()["Arn"]
-    refuse_where_deployed(_status(clients))
+    stack = described(clients("cloudformation"), STACK)
+    refuse_where_deployed(stack["StackStatus"] if stack else "")
     with told.status("reading the names from the templates"):
         names = needed(assembly, []).names
     search = partial(_search, clients, names)
@@ -114,16 +114,6 @@ def command(
 def _search(clients: Clients, names: Mapping[str, Sequence[str]]) -> list[Leftover]:
     found = proven(clients, everything(clients, names))
     return sorted(found, key=lambda each: (ORDER.index(each.kind), each.name))
-
-
-def _status(clients: Clients) -> str:
-    try:
-        (stack,) = clients("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
-    except ClientError as error:
-        if "does not exist" not in str(error):
-            raise
-        return ""
-    return str(stack["StackStatus"])
 
 
 def _document(found: Sequence[Leftover], done: Sequence[str]) -> dict[str, object]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -20,28 +20,29 @@ from assurance.assembly import NESTED_STACK
 from ops.leftovers.model import Leftover
 from ops.production.assembly import STACK
 from ops.production.questions import Clients
+from ops.production.queues import messages_in
 
 COMPLETE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 _SECONDS: Final = 5
 """For a database that stands in private subnets: nobody is let in but the functions."""
 _ACCESS_LOGS: Final = "AuditBucketAccessLogs"
-_COUNTS: Final = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
 
 
 def proven(clients: Clients, found: Sequence[Leftover]) -> list[Leftover]:
-    """The same, each with its verdict."""
+    """The same, each with its verdict; databases last, as the history says something of them."""
     creations = Creations(clients)
-    judged = [_judged(clients, creations, each) for each in found]
-    history = [each for each in judged if each.kind == "table"]
-    nothing_written = all(each.proven for each in history)
-    return [
-        _database(clients, creations, each, nothing_written) if each.kind == "database" else each
-        for each in judged
+    others = [
+        _judged(creations, each, partial(_emptiness, clients, each))
+        for each in found
+        if each.kind != "database"
     ]
+    nothing_written = all(each.proven for each in others if each.kind == "table")
+    databases = [
+        _judged(creations, each, partial(_database, clients, each.name, nothing_written))
+        for each in found
+        if each.kind == "database"
+    ]
+    return [*others, *databases]
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,11 @@ _WAS_COMPLETE: Final = (
 )
 
 
-def _judged(clients: Clients, creations: Creations, each: Leftover) -> Leftover:
+def _judged(creations: Creations, each: Leftover, look: Callable[[], tuple[bool, str]]) -> Leftover:
     failed, why = creations.failed(each.owner)
     if not failed:
         return replace(each, evidence=why)
-    empty, evidence = _emptiness(clients, each)
+    empty, evidence = look()
     return replace(each, proven=empty, evidence=evidence)
 
 
@@ -129,9 +130,7 @@ def _emptiness(clients: Clients, each: Leftover) -> tuple[bool, str]:
 
 
 def _queue(sqs: Any, name: str) -> tuple[bool, str]:
-    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
-    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))["Attributes"]
-    messages = sum(int(told[each]) for each in _COUNTS)
+    messages = messages_in(sqs, sqs.get_queue_url(QueueName=name)["QueueUrl"])
     return messages == 0, f"{messages} messages" if messages else "no message"
 
 
@@ -161,28 +160,18 @@ def _role(clients: Clients, name: str) -> tuple[bool, str]:
     return True, "holds nothing"
 
 
-def _database(
-    clients: Clients, creations: Creations, each: Leftover, nothing_written: bool
-) -> Leftover:
-    failed, why = creations.failed(each.owner)
-    if not failed:
-        return replace(each, evidence=why)
+def _database(clients: Clients, name: str, nothing_written: bool) -> tuple[bool, str]:
     try:
-        entries = _entries(clients, each.name)
+        entries = _entries(clients, name)
     except DatabaseError as error:
-        return replace(each, evidence=f"its entries could not be counted: {error}")
+        return False, f"its entries could not be counted: {error}"
     except (InterfaceError, OSError, KeyError, ClientError):
         # A payment is written into the history before it is posted (docs/payments.md).
         evidence = "it lets nobody in from here; its stack was never complete, and the history, "
-        return replace(
-            each,
-            proven=nothing_written,
-            evidence=evidence
-            + ("which comes first, is empty" if nothing_written else "is not proven empty"),
+        return nothing_written, evidence + (
+            "which comes first, is empty" if nothing_written else "is not proven empty"
         )
-    return replace(
-        each, proven=not entries, evidence=f"{entries} entries" if entries else "no entry"
-    )
+    return not entries, f"{entries} entries" if entries else "no entry"
 
 
 def _entries(clients: Clients, name: str) -> int:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import ClientError
 
@@ -18,6 +19,7 @@ from ops.leftovers.model import Leftover
 from ops.leftovers.search import GONE
 from ops.production.assembly import STACK
 from ops.production.questions import Clients
+from ops.production.stack import described
 
 BEFORE_STACKS: Final = (
     "database",
@@ -41,6 +43,7 @@ _LONGEST: Final = 3600.0
 _GONE: Final = {
     "AWS.SimpleQueueService.NonExistentQueue",
     "DBInstanceNotFound",
+    "DBInstanceNotFoundFault",
     "DBParameterGroupNotFound",
     "DBParameterGroupNotFoundFault",
     "DBSubnetGroupNotFoundFault",
@@ -137,17 +140,8 @@ class Removal:
                 rds.delete_db_instance(
                     DBInstanceIdentifier=name, FinalDBSnapshotIdentifier=snapshot
                 )
-
-        def gone() -> bool:
-            try:
-                rds.describe_db_instances(DBInstanceIdentifier=name)
-            except ClientError as error:
-                if code(error) not in ("DBInstanceNotFound", "DBInstanceNotFoundFault"):
-                    raise
-                return True
-            return False
-
-        self._until(gone, f"database {name}")
+        look = partial(rds.describe_db_instances, DBInstanceIdentifier=name)
+        self._until(partial(_is_gone, look), f"database {name}")
 
     def _subnet_group(self, name: str) -> None:
         with self.journal.action(f"delete database subnet group {name}"):
@@ -164,17 +158,8 @@ class Removal:
                 dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
         with self.journal.action(f"delete table {name}"):
             dynamodb.delete_table(TableName=name)
-
-        def gone() -> bool:
-            try:
-                dynamodb.describe_table(TableName=name)
-            except ClientError as error:
-                if code(error) != "ResourceNotFoundException":
-                    raise
-                return True
-            return False
-
-        self._until(gone, f"table {name}")
+        look = partial(dynamodb.describe_table, TableName=name)
+        self._until(partial(_is_gone, look), f"table {name}")
 
     def _queue(self, name: str) -> None:
         sqs = self.clients("sqs")
@@ -205,7 +190,7 @@ class Removal:
 
     def _stack(self, stack_id: str) -> None:
         cloudformation = self.clients("cloudformation")
-        stack = self._described(stack_id)
+        stack = described(cloudformation, stack_id)
         if stack is None or stack["StackStatus"] == GONE:
             return
         name = stack["StackName"]
@@ -218,7 +203,7 @@ class Removal:
             cloudformation.delete_stack(StackName=stack_id)
 
             def ended() -> bool:
-                now = self._described(stack_id)
+                now = described(cloudformation, stack_id)
                 if now is None or now["StackStatus"] == GONE:
                     return True
                 if now["StackStatus"] == "DELETE_FAILED":
@@ -230,15 +215,6 @@ class Removal:
                 return False
 
             self._until(ended, f"stack {name}")
-
-    def _described(self, stack_id: str) -> dict[str, Any] | None:
-        try:
-            (stack,) = self.clients("cloudformation").describe_stacks(StackName=stack_id)["Stacks"]
-        except ClientError as error:
-            if "does not exist" not in str(error):
-                raise
-            return None
-        return dict(stack)
 
     def _log_group(self, name: str) -> None:
         with self.journal.action(f"delete log group {name}"):
@@ -273,6 +249,17 @@ class Removal:
                 raise OpsError(f"{what} is not gone after an hour: run this again")
             self.wait(_POLL_SECONDS)
             waited += _POLL_SECONDS
+
+
+def _is_gone(call: Callable[[], object]) -> bool:
+    """Whether AWS answers that what a call is about is not there."""
+    try:
+        call()
+    except ClientError as error:
+        if code(error) not in _GONE:
+            raise
+        return True
+    return False
 
 
 STACK_STATES: Final = frozenset(

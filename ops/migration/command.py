@@ -80,25 +80,8 @@ def command(
             "looked for in the old environment's.",
         ),
     ] = "",
-    context: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-c",
-            "--context",
-            metavar="KEY=VALUE",
-            show_default=False,
-            callback=settings.checked,
-            help="A setting of config.py, as the deployment will get it.",
-        ),
-    ] = None,
-    app: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            show_default=False,
-            help="A cloud assembly that was synthesized already, such as cdk.out.",
-        ),
-    ] = None,
+    context: settings.SettingsOption = None,
+    app: settings.AppOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Tell what is to be done on the way from an environment that was made by hand.
@@ -114,8 +97,7 @@ def command(
     """
     if not prefix and not resources:
         raise typer.BadParameter("--prefix or --names: which resources are the environment?")
-    if app and context:
-        raise typer.BadParameter("-c or --app, not both: an assembly has its settings already")
+    settings.not_both(app, context)
     told = terminal.told()
     wanted = named(resources)
     region = _known(region or _region_of(profile))

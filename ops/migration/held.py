@@ -9,6 +9,7 @@ from ops.inspection.compute import paths_besides
 from ops.inspection.subjects import Subjects
 from ops.migration.todo import Group, Importance, Todo
 from ops.production.questions import Clients
+from ops.production.queues import messages_in
 
 _ANEW: Final = "docs/migration.md, Data, tells why"
 
@@ -78,18 +79,12 @@ def in_bucket(clients: Clients, subjects: Subjects) -> Iterator[Todo]:
 def in_queue(clients: Clients, subjects: Subjects) -> Iterator[Todo]:
     if not (url := subjects.queue):
         return
-    attributes = clients("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
-    those = attributes["Attributes"]
-    waiting = sum(
-        int(those.get(f"ApproximateNumberOfMessages{kind}", 0))
-        for kind in ("", "NotVisible", "Delayed")
-    )
     yield Todo(
         group=Group.REMAINS,
         importance=Importance.HIGH,
         requirement="R11",
         what=f"messages in {url.rsplit('/', 1)[-1]} at the cut-over",
-        found=f"about {waiting}",
+        found=f"about {messages_in(clients('sqs'), url)}",
         mend="let the old environment work them off: production's queue does not know them. What "
         "is left is settled by hand, payment by payment",
         command=f"aws sqs get-queue-attributes --queue-url {url} --attribute-names All",

@@ -272,15 +272,7 @@ def _queues(production: Production, story: Story) -> str:
     """Messages of the retry queue are only counted: to receive one would count as a delivery, and
     put off the real one. The dead-letter queue is read, and what is read shown again."""
     sqs, url = production.client("sqs"), production.output(_RETRY_QUEUE)
-    counts = sqs.get_queue_attributes(
-        QueueUrl=url,
-        AttributeNames=[
-            "ApproximateNumberOfMessages",
-            "ApproximateNumberOfMessagesNotVisible",
-            "ApproximateNumberOfMessagesDelayed",
-        ],
-    )["Attributes"]
-    retry = sum(map(int, counts.values()))
+    retry = dlq_queues.messages_in(sqs, url)
     age = dlq_queues.age_of_oldest(production, url) if retry else None
     oldest = f", the oldest for {age}" if age else ""
     (letters,) = (

@@ -26,16 +26,6 @@ from ops.production.assembly import Assembly, synthesize
 told = console.told()
 
 
-Context = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--context",
-        "-c",
-        metavar="KEY=VALUE",
-        callback=settings.checked,
-        help="A setting of config.py; may be repeated.",
-    ),
-]
 Allowed = Annotated[
     list[str] | None,
     typer.Option(
@@ -47,7 +37,7 @@ Allowed = Annotated[
 
 
 def plan(
-    context: Context = None,
+    context: settings.SettingsOption = None,
     assembly: AssemblyOption = None,
     allow_replacement: Allowed = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -73,7 +63,7 @@ def plan(
 
 
 def deploy(
-    context: Context = None,
+    context: settings.SettingsOption = None,
     assembly: AssemblyOption = None,
     allow_replacement: Allowed = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: for pipelines.")] = False,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
 
 from assurance.assembly import StackTemplate
 from ops.console.failure import OpsError
@@ -16,6 +15,7 @@ from ops.plan.change_sets import ChangeSet, Detail, Recreation
 from ops.plan.comparison import Certainty, Comparison, action_of
 from ops.plan.model import Action, Change, Report, Weight, in_order
 from ops.production.assembly import Assembly
+from ops.production.stack import described
 from ops.production.states import NOTHING_THERE, UPDATABLE, way_out
 from ops.production.templates import deployed
 
@@ -37,12 +37,9 @@ def look(assembly: Assembly) -> Deployed:
     Raises:
         OpsError: when the stack is in a state that cannot be deployed to.
     """
-    try:
-        found = _client(assembly).describe_stacks(StackName=assembly.stack)["Stacks"][0]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return Deployed("", exists=False)
-        raise
+    found = described(_client(assembly), assembly.stack)
+    if found is None:
+        return Deployed("", exists=False)
     status = found["StackStatus"]
     version = f"{found['StackId']} {found.get('LastUpdatedTime', '')} {status}"
     if status in NOTHING_THERE:

@@ -15,7 +15,7 @@ from ops.production.existing import Existing
 from ops.production.judgement import judged, unseen
 from ops.production.needs import Needs
 from ops.production.questions import Clients
-from ops.production.stack import REGION
+from ops.production.stack import REGION, described
 from ops.production.states import way_out
 
 _BOOTSTRAP: Final = "CDKToolkit"
@@ -109,13 +109,8 @@ def leftovers(clients: Clients, tags_of_stack: Mapping[str, str]) -> Iterator[Ch
 
 
 def _status(clients: Clients, stack_id: str) -> str:
-    try:
-        (stack,) = clients("cloudformation").describe_stacks(StackName=stack_id)["Stacks"]
-    except ClientError as error:
-        if "does not exist" not in str(error):
-            raise
-        return "DELETE_COMPLETE"
-    return str(stack["StackStatus"])
+    stack = described(clients("cloudformation"), stack_id)
+    return str(stack["StackStatus"]) if stack else "DELETE_COMPLETE"
 
 
 def api_logging_role(clients: Clients, now: Existing) -> Iterator[Check]:

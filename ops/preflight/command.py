@@ -26,27 +26,8 @@ from ops.production.stack import REGION
 
 
 def command(
-    context: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-c",
-            "--context",
-            metavar="KEY=VALUE",
-            show_default=False,
-            callback=settings.checked,
-            help="A setting of config.py, as the deployment will get it; several times, if need "
-            "be.",
-        ),
-    ] = None,
-    app: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            show_default=False,
-            help="A cloud assembly that was synthesized already, such as cdk.out. Without it, the "
-            "app is synthesized.",
-        ),
-    ] = None,
+    context: settings.SettingsOption = None,
+    app: settings.AppOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Tell in seconds whether a deployment of half an hour would fail.
@@ -59,8 +40,7 @@ def command(
     Exit code 0: nothing is in the way; 1: something is, and how to mend it; 2: it could not be
     looked at (no credentials, no connection).
     """
-    if app and context:
-        raise typer.BadParameter("-c or --app, not both: an assembly has its settings already")
+    settings.not_both(app, context)
     told = terminal.told()
     clients = Clients(boto3.Session(region_name=REGION))
     found = [*tools.installed(), tools.aws_cli(clients.emulated)]

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from assurance.assembly import NESTED_STACK
 from ops.production.assembly import STACK
 from ops.production.questions import Clients
-from ops.production.stack import Resource
+from ops.production.stack import Resource, described
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +35,8 @@ class Existing:
 
 def existing(clients: Clients) -> Existing:
     cloudformation = clients("cloudformation")
-    try:
-        (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
-    except ClientError as error:
-        if "does not exist" not in str(error):
-            raise
+    stack = described(cloudformation, STACK)
+    if stack is None:
         return Existing()
     return Existing(
         status=stack["StackStatus"], resources=tuple(_resources(cloudformation, STACK, STACK))

@@ -149,6 +149,19 @@ def _masked(value: Any) -> Any:
     return value
 
 
+def messages_in(sqs: Any, url: str) -> int:
+    """About how many a queue has: to be received, being received, and delayed."""
+    counts = sqs.get_queue_attributes(
+        QueueUrl=url,
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ],
+    )["Attributes"]
+    return sum(map(int, counts.values()))
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeadLetterQueue:
     """One of them, through the user's credentials."""

@@ -65,6 +65,22 @@ class Resource:
         return re.sub(r"[0-9A-F]{8}$", "", self.logical_id)
 
 
+def described(cloudformation: Any, stack: str) -> dict[str, Any] | None:
+    """As DescribeStacks tells it; None, if there is none.
+
+    Args:
+        cloudformation: a boto3 client.
+        stack: name or id.
+    """
+    try:
+        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return None
+    return dict(found)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Production:
     """The root stack.
@@ -86,12 +102,9 @@ class Production:
             BotoCoreError, ClientError: it could not be asked for.
         """
         session = boto3.Session(region_name=REGION)
-        try:
-            (stack,) = client(session, "cloudformation").describe_stacks(StackName=STACK)["Stacks"]
-        except ClientError as error:
-            if "does not exist" not in str(error):
-                raise
-            raise OpsError(_missing(session)) from None
+        stack = described(client(session, "cloudformation"), STACK)
+        if stack is None:
+            raise OpsError(_missing(session))
         outputs = {
             output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])
         }

@@ -143,8 +143,9 @@ class Costs:
 def costs(built: Built, requests: int) -> Costs:
     """:param requests: calls of the API a month."""
     prices = Prices.read()
+    metrics = _own_metrics(built)
     lines = sorted(
-        (*_idle(built, prices), *_by_traffic(built, prices, requests)),
+        (*_idle(built, prices, metrics), *_by_traffic(built, prices, metrics, requests)),
         key=lambda line: (LAYERS.index(line.layer), line.by_traffic, -line.usd),
     )
     return Costs(lines=tuple(lines), prices=prices, requests=requests)
@@ -155,7 +156,7 @@ def is_free(resource: Resource) -> bool:
     return kind(resource) in FREE or _FREE_KINDS.match(kind(resource)) is not None
 
 
-def _idle(built: Built, prices: Prices) -> Iterator[Line]:
+def _idle(built: Built, prices: Prices, metrics: set[str]) -> Iterator[Line]:
     def line(what: str, resources: list[Resource], price: str, each: float = 1) -> Line:
         return _line(prices, what, resources, price, len(resources) * each)
 
@@ -187,7 +188,7 @@ def _idle(built: Built, prices: Prices) -> Iterator[Line]:
     )
     dashboards = built.of("CloudWatch::Dashboard")
     yield line("dashboard", dashboards, "cloudwatch.dashboard")
-    swept = len(_OF_THE_SWEEP & _own_metrics(built))
+    swept = len(_OF_THE_SWEEP & metrics)
     yield _line(prices, "own metrics, of the sweep", dashboards, "cloudwatch.metric", swept)
     logs = built.of("Logs::LogGroup")
     yield _line(prices, "logs, idle", logs, "logs.gb", IDLE_LOGS_GB, of="observability")
@@ -195,7 +196,7 @@ def _idle(built: Built, prices: Prices) -> Iterator[Line]:
     yield _line(prices, "asking the retry queue, idle", queues, "sqs.request", _POLLS)
 
 
-def _by_traffic(built: Built, prices: Prices, requests: int) -> Iterator[Line]:
+def _by_traffic(built: Built, prices: Prices, metrics: set[str], requests: int) -> Iterator[Line]:
     functions = [each for each in built.of("Lambda::Function") if layer(each) == "compute"]
     memory_gb = max((each.properties["MemorySize"] for each in functions), default=0) / 1024
     gb = _ITEM_KB * requests / 1e6
@@ -206,7 +207,7 @@ def _by_traffic(built: Built, prices: Prices, requests: int) -> Iterator[Line]:
     invocations = requests + objects
     traced = _TRACES_A_SECOND / _REQUESTS_A_SECOND
     traced += _TRACED_OF_THE_OTHERS * (1 - traced)
-    paid = len(_OF_PAYMENTS & _own_metrics(built)) if requests else 0
+    paid = len(_OF_PAYMENTS & metrics) if requests else 0
     for what, resources, price, quantity in (
         ("API calls", api, "apigateway.request", requests),
         ("requests looked at by the firewall", firewalls, "waf.request", requests),
