@@ -31,6 +31,7 @@ from ops.report import command as report
 from ops.restore import command as restore_drill
 from ops.smoke import command as smoke
 from ops.verify import command as verify
+from reconciliation.stores import UnreadableError
 
 app = typer.Typer(
     help=f"The operator's tool for {STACK} in {REGION}. Credentials are those of any AWS tool; "
@@ -77,6 +78,6 @@ def _explained(error: Exception) -> str:
     match error:
         case BotoCoreError() | ClientError():
             return explain(error)
-        case OpsError() | OSError():
+        case OpsError() | UnreadableError() | OSError():
             return str(error)
     return ending.unexpected(error)

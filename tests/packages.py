@@ -11,7 +11,7 @@ from building_blocks.bundle import FunctionCode
 FUNCTIONS = {
     "payment_validator": ("payments",),
     "payment_processor": ("payments", "ledger"),
-    "audit_logger": ("payments",),
+    "audit_logger": ("payments", "audit_trail"),
     "ledger_reader": ("payments", "ledger"),
     "ledger_schema": ("ledger", "custom_resource"),
     "default_security_group": ("custom_resource",),

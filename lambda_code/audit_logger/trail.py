@@ -21,7 +21,8 @@ from typing import Any
 from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import ClientError
 
-from audit_logger.link import (
+from audit_logger.records import content, created, identities, identity, sequence_number
+from audit_trail.link import (
     AHEAD,
     NO_PREDECESSOR,
     Link,
@@ -30,7 +31,6 @@ from audit_logger.link import (
     next_place,
     successor,
 )
-from audit_logger.records import content, created, identities, identity, sequence_number
 from payments import metrics
 from payments.moments import from_rfc3339, now, to_rfc3339
 

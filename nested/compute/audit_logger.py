@@ -34,7 +34,7 @@ class AuditLogger(PythonFunction):
             construct_id,
             name="audit-logger",
             description="Logs all payment activity to the audit bucket",
-            code=FunctionCode(package="audit_logger", shared_packages=("payments",)),
+            code=FunctionCode(package="audit_logger", shared_packages=("payments", "audit_trail")),
             key=network.application_key,
             dead_letter_queue=data.failed_invocations_queue,
             network=network.functions,

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Final
 
 import boto3
 import typer
-from audit_logger.link import hour_of
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from ops.audit_trail.verification import Report, Verifier
+from audit_trail.link import hour_of
 from ops.console.terminal import escape, out
+from reconciliation.verification import Report, Verifier
 
 INTACT, BROKEN, CANNOT_TELL = 0, 1, 2
 _SHOWN: Final = 20

@@ -31,11 +31,11 @@ from ops.console.terminal import escape
 from ops.production import letters
 from ops.production import queues as dlq_queues
 from ops.production.action_record import recorded
-from ops.production.history import PaymentHistory
 from ops.production.letters import Case
 from ops.production.queues import DeadLetterQueue, Held, Message, Name
 from ops.production.stack import Production
 from payments.card_numbers import contains_card_number
+from reconciliation.history import PaymentHistory
 
 _LOOK_SECONDS: Final = 30
 _HOLD_SECONDS: Final = 300

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ops.console.checks import Check, Verdict
-from ops.production.history import (
+from payments.states import KEYS, REQUEST_TIMESTAMP, SHOWN, is_posting
+from reconciliation.history import (
     Item,
     faults,
     request_of,
     shortened,
 )
-from payments.states import KEYS, REQUEST_TIMESTAMP, SHOWN, is_posting
 
 CHANGED: Final = "nobody may change history: see docs/runbooks/business.md#history-changed"
 _TERMS: Final = ("amount", "currency", "merchant_id")
@@ -25,7 +25,7 @@ def contradictions(
 
     Args:
         items: the history's.
-        entry: of ops.production.ledger.Ledger.payment.
+        entry: of reconciliation.ledger.Ledger.payment.
         inserted: by timestamp, items as the audit trail has them.
     """
     items = list(items)

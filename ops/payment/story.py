@@ -17,8 +17,10 @@ from ops.console.failure import OpsError, explain
 from ops.payment.comparison import CHANGED, contradictions
 from ops.production import action_record, letters
 from ops.production import queues as dlq_queues
-from ops.production.audit_records import AuditRecords
-from ops.production.history import (
+from ops.production.stack import Production
+from payments.states import APPROVED, DECLINED, POSTED, QUEUED, is_posting
+from reconciliation.audit_records import AuditRecords
+from reconciliation.history import (
     Item,
     PaymentHistory,
     microseconds,
@@ -26,9 +28,8 @@ from ops.production.history import (
     moment_of,
     request_of,
 )
-from ops.production.ledger import Ledger
-from ops.production.stack import Production
-from payments.states import APPROVED, DECLINED, POSTED, QUEUED, is_posting
+from reconciliation.ledger import Ledger
+from reconciliation.stores import UnreadableError
 
 FUNCTIONS: Final = ("payment-validator", "payment-processor", "audit-logger")
 _RETRY_QUEUE: Final = "RetryQueueUrl"
@@ -216,7 +217,7 @@ def gather(
         tell(source)
         try:
             found, verdict = read(production, story), Verdict.HELD
-        except (OpsError, BotoCoreError, ClientError) as error:
+        except (OpsError, UnreadableError, BotoCoreError, ClientError) as error:
             found, verdict = f"could not be read: {explain(error)}", Verdict.UNSEEN
             story.unreadable.add(source)
         story.looked_at.append(Check(what=source, found=found, verdict=verdict))

@@ -21,8 +21,8 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.console.failure import OpsError, explain
-from ops.production.audit_records import unreadable
 from ops.production.stack import Production
+from reconciliation.audit_records import unreadable
 
 PREFIX: Final = "operations/"
 _BEGUN, _ENDED = "-begun.json", "-ended.json"

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from ops.production.history import Item, PaymentHistory, moment, request_of
 from ops.production.queues import Message
 from ops.production.stack import Production
 from payments.identifiers import UUID_PATTERN
 from payments.states import APPROVED, DECLINED, POSTED, QUEUED
+from reconciliation.history import Item, PaymentHistory, moment, request_of
 
 LOG: Final = "/aws/lambda/payment-processor"
 _REASONS: Final = ("message", "exception_name", "code")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time, timedelta
-from itertools import islice
 from typing import Annotated, Any, Final
 
 import typer
@@ -17,20 +15,14 @@ from rich.table import Table
 
 from ops.console import terminal
 from ops.console.durations import duration, in_days
-from ops.console.failure import OpsError
 from ops.console.terminal import escape
-from ops.production.audit_records import IN_GLACIER, AuditRecords, Found
-from ops.production.history import LARGEST_BATCH, PaymentHistory, microseconds
-from ops.production.ledger import FIRST, Ledger
 from ops.production.stack import Production
-from ops.reconcile.books import Books, Difference, Kind
-from payments.states import REQUEST_TIMESTAMP, is_posting
+from reconciliation.audit_records import IN_GLACIER
+from reconciliation.books import Difference
+from reconciliation.comparison import GRACE, Period, Stores, compare
+from reconciliation.ledger import FIRST
 
 _TIMES: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"]
-_LATE: Final = timedelta(minutes=15)
-"""After an event, its audit record is looked for so long at first."""
-_LATEST: Final = timedelta(days=1)
-"""And then so long: the table's stream forgets it after that."""
 _SHOWN: Final = 50
 """Differences in the table; JSON has all."""
 _RESTORE: Final = (
@@ -77,7 +69,7 @@ def command(
             metavar="SECONDS",
             help="What was posted so recently may lack its traces: it is counted, not told.",
         ),
-    ] = 300,
+    ] = round(GRACE.total_seconds()),
     scan: Annotated[
         bool,
         typer.Option(
@@ -117,21 +109,11 @@ def command(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Period:
-    begin: datetime
-    end: datetime
-
-    def has(self, at: int) -> bool:
-        """Whether a moment, in microseconds since 1970, belongs to it."""
-        return microseconds(self.begin) <= at < microseconds(self.end)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Reconciled:
     """What came of it.
 
     Attributes:
-        sums: ops.reconcile.books.Books.sums.
+        sums: reconciliation.books.Books.sums.
         under_way: payments that may yet get their traces.
         bucket: the audit trail's.
         unread: objects of it, with the reason. While there are any, nobody knows which payments
@@ -192,100 +174,20 @@ def reconcile(
 ) -> Reconciled:
     """
     Raises:
-        OpsError, botocore's errors: something could not be read.
+        UnreadableError, botocore's errors: something could not be read.
     """
-    books, now = Books(), datetime.now(UTC)
-    ledger, history = Ledger.of(production), PaymentHistory.of(production)
-    audit = AuditRecords.of(production)
-    for number, entry in enumerate(ledger.entries(period.begin, period.end), 1):
-        books.add_entry(entry, microseconds(datetime.fromisoformat(entry["posted_at"])))
-        if number % 1000 == 0:
-            status.update(f"reading the ledger: {number:,} entries")
-    check_totals(books, ledger, period.begin, min(period.end, now - grace))
-    status.update("reading the audit trail")
-    _read_audit(books, audit, period, now, status)
-    if scan:
-        status.update("reading the whole history")
-        for item in history.posted_between(microseconds(period.begin), microseconds(period.end)):
-            books.add_posted(item)
-    status.update("reading the history")
-    _read_history(books, history, status)
-    settled = microseconds(now - grace)
-    differences = [
-        each
-        for each in books.differences(settled)
-        if not (audit.unread and each.kind is Kind.NO_AUDIT)
-    ]
+    stores = Stores.of(production)
+    found = compare(stores, period, status.update, grace=grace, scan=scan)
     return Reconciled(
         period=period,
         grace=grace,
-        sums=books.sums(),
-        differences=differences,
-        under_way=books.under_way(settled),
-        bucket=audit.bucket,
-        unread=audit.unread,
+        sums=found.books.sums(),
+        differences=list(found.differences()),
+        under_way=found.books.under_way(found.settled),
+        bucket=stores.audit.bucket,
+        unread=found.unread,
         scanned=scan,
     )
-
-
-def check_totals(books: Books, ledger: Ledger, begin: datetime, end: datetime) -> None:
-    """See to it that the entries that were read are all that the ledger has.
-
-    Raises:
-        OpsError: they are not.
-    """
-    if books.ledger_totals(microseconds(end)) != ledger.totals(begin, end):
-        raise OpsError(
-            "the entries that the ledger showed do not add up to its own totals of the same "
-            "period: run it again; if it stays so, somebody changes the ledger"
-        )
-
-
-def _read_audit(
-    books: Books, audit: AuditRecords, period: Period, now: datetime, status: Status
-) -> None:
-    last = datetime.fromisoformat(books.last_delivery() or period.end.isoformat())
-    until = min(max(last, period.end) + _LATE, now)
-    _add_audited(books, audit.stored_between(period.begin, until), period, status)
-    # With objects unread, that records are lacking says nothing about when they were stored.
-    if until < now and not audit.unread and books.lack_audit():
-        late = min(until + _LATEST, now)
-        _add_audited(books, audit.stored_between(until, late), period, status)
-
-
-def _add_audited(books: Books, found: Iterator[Found], period: Period, status: Status) -> None:
-    for number, each in enumerate(found, 1):
-        record = each.record
-        item, at = record.get("item", {}), record["keys"]["timestamp"]
-        created = microseconds(datetime.fromisoformat(record["created_at"]))
-        # DynamoDB tells the second.
-        begin, end = microseconds(period.begin.replace(microsecond=0)), microseconds(period.end)
-        if record["anomaly"]:
-            if begin <= created < end:
-                told = f"of item {at} at {record['created_at']}"
-                id_ = record["keys"]["transaction_id"]
-                books.add_change(id_, created, record["event_name"], told)
-        elif isinstance(at, int) and period.has(at) and is_posting(item):
-            books.add_audited(item)
-        elif begin <= created < end:
-            books.add_faults("audit trail", item)
-        if number % 1000 == 0:
-            status.update(f"reading the audit trail: {number:,} records")
-
-
-def _read_history(books: Books, history: PaymentHistory, status: Status) -> None:
-    known, read = books.known(), 0
-    # Two items a payment: its request and its posting.
-    while some := list(islice(known, LARGEST_BATCH // 2)):
-        keys = {key for id_, at in some for key in ((id_, REQUEST_TIMESTAMP), (id_, at))}
-        for item in history.items(keys):
-            if item["timestamp"] == REQUEST_TIMESTAMP:
-                books.add_approval(item)
-            else:
-                books.add_posted(item)
-        read += len(some)
-        if read % 1000 == 0:
-            status.update(f"reading the history: {read:,} payments")
 
 
 def _period(

@@ -22,12 +22,12 @@ from ops.console.checks import Check, Verdict
 from ops.console.failure import OpsError, explain
 from ops.console.terminal import escape, progress
 from ops.production.action_record import recorded
-from ops.production.history import PaymentHistory
-from ops.production.ledger import FIRST, Ledger
 from ops.production.prices import HOURS, Prices
 from ops.production.stack import Production
 from ops.restore.comparison import CLOCKS, Comparison, compare, of_history, of_ledger
 from ops.restore.scratch import Copy, Database, Store, Table, scratch_name
+from reconciliation.history import PaymentHistory
+from reconciliation.ledger import FIRST, Ledger
 
 _POLL_SECONDS: Final = 5.0
 _LONGEST: Final = 3 * 3600.0

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from ops.production.history import faults, moment_of
+from reconciliation.history import faults, moment_of
 
 CLOCKS: Final = timedelta(minutes=1)
 """A record is told of by the clock of who wrote it, and stored a moment later: this close to the
@@ -112,7 +112,7 @@ def _rows(records: Iterable[Record]) -> Iterator[tuple[str, float | None, bytes,
 def of_history(items: Iterable[dict[str, Any]]) -> Iterator[Record]:
     """
     Args:
-        items: of ops.production.history.PaymentHistory.
+        items: of reconciliation.history.PaymentHistory.
     """
     for item in items:
         yield Record(
@@ -126,7 +126,7 @@ def of_history(items: Iterable[dict[str, Any]]) -> Iterator[Record]:
 def of_ledger(entries: Iterable[dict[str, Any]]) -> Iterator[Record]:
     """
     Args:
-        entries: of ops.production.ledger.Ledger.
+        entries: of reconciliation.ledger.Ledger.
     """
     for entry in entries:
         # When the history was told of it is the one thing that is filled in later.

@@ -23,12 +23,13 @@ from ops.console.checks import Check, Verdict
 from ops.console.confirmation import confirm
 from ops.console.failure import OpsError, explain, is_busy, is_denied
 from ops.console.terminal import escape
-from ops.production.audit_records import AuditRecords
-from ops.production.history import PaymentHistory
-from ops.production.ledger import Ledger
 from ops.production.payments_api import Answer, PaymentsApi
 from ops.production.stack import Production
 from payments.states import APPROVED, POSTED
+from reconciliation.audit_records import AuditRecords
+from reconciliation.history import PaymentHistory
+from reconciliation.ledger import Ledger
+from reconciliation.stores import UnreadableError
 
 MERCHANT: Final = "smoke-test"
 AMOUNT: Final = 1
@@ -314,7 +315,7 @@ def _seen(what: str, needed: int, count: Callable[[], int]) -> Check:
     mend = "`python -m ops payment ID` tells where each stands"
     try:
         right = count()
-    except (OpsError, BotoCoreError, ClientError) as error:
+    except (OpsError, UnreadableError, BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and is_denied(error):
             found = f"not for these credentials ({error.operation_name})"
             return Check(what=what, found=found, verdict=Verdict.UNSEEN)

@@ -16,7 +16,6 @@ from typing import Any
 import audit_logger.trail
 import boto3
 import pytest
-from audit_logger.link import ORIGIN_KEY, Link, hour_of, is_link_key, successor
 from audit_logger.records import content, sequence_numbers
 from audit_logger.trail import LINKS, AppendError, AuditTrail
 from botocore.exceptions import ClientError
@@ -24,9 +23,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from ops.audit_trail import verification
+from audit_trail.link import ORIGIN_KEY, Link, hour_of, is_link_key, successor
 from ops.audit_trail.command import app
-from ops.audit_trail.verification import Finding, Report, Verifier
+from reconciliation import verification
+from reconciliation.verification import Finding, Report, Verifier
 from tests.functions.bucket_in_memory import KEY, BucketInMemory, client_error
 from tests.functions.conftest import Logs, Metrics
 from tests.functions.test_audit_logger import record

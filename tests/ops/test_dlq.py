@@ -14,9 +14,9 @@ from ops.console.failure import OpsError
 from ops.dlq import command
 from ops.dlq.command import _UNDER_WAY, _Move, _refuse_final_ones
 from ops.production import letters
-from ops.production.history import Item, PaymentHistory
 from ops.production.letters import Case
 from ops.production.queues import DeadLetterQueue, Message, Name, masked
+from reconciliation.history import Item, PaymentHistory
 from tests.ops.stubbed_aws import Aws
 
 TOKEN = "tok_4vKq9cXw"

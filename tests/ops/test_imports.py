@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.environment import PROJECT
 
-LIBRARIES = ("payments", "ledger", "custom_resource")
+LIBRARIES = ("payments", "ledger", "audit_trail", "custom_resource")
 """Of lambda_code: what functions share."""
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.console.failure import OpsError
-from ops.production.ledger import Ledger
+from reconciliation.ledger import Ledger
+from reconciliation.stores import UnreadableError
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 NO_ENTRY = {"entry": None}
@@ -61,7 +61,7 @@ def test_a_function_that_nobody_invoked_for_weeks_is_waited_for(
 
 
 def test_one_that_does_not_wake_up_is_given_up_with_where_to_look(clock: list[float]) -> None:
-    with pytest.raises(OpsError, match=r"does not get ready.*get-function"):
+    with pytest.raises(UnreadableError, match=r"does not get ready.*get-function"):
         _ledger(Lambda("ResourceNotReadyException")).payment("id")
     assert 300 < sum(clock) < 320
 
@@ -73,7 +73,9 @@ def test_another_refusal_is_told_at_once(clock: list[float]) -> None:
 
 
 def test_the_live_ledger_is_not_asked_again_when_it_did_not_answer(clock: list[float]) -> None:
-    with pytest.raises(OpsError, match=r"statement timeout. the ledger did not answer: is it up"):
+    with pytest.raises(
+        UnreadableError, match=r"statement timeout. the ledger did not answer: is it up"
+    ):
         _ledger(Lambda(UNAVAILABLE, NO_ENTRY)).payment("id")
     assert not clock
 
@@ -92,9 +94,9 @@ def test_a_shorter_period_is_proposed_where_the_question_took_too_long(
     detail: str, shorter: bool
 ) -> None:
     answer = {"error": {"code": "ledger_unavailable", "detail": detail}}
-    with pytest.raises(OpsError) as of_period:
+    with pytest.raises(UnreadableError) as of_period:
         _ledger(Lambda(answer)).totals(*DAY)
-    with pytest.raises(OpsError) as of_payment:
+    with pytest.raises(UnreadableError) as of_payment:
         _ledger(Lambda(answer)).payment("id")
     assert ("ask for a shorter period" in str(of_period.value)) == shorter
     assert ("is it up" in str(of_period.value)) != shorter
@@ -104,7 +106,7 @@ def test_a_shorter_period_is_proposed_where_the_question_took_too_long(
 def test_a_copy_is_slow_at_first(clock: list[float]) -> None:
     assert _ledger(Lambda(UNAVAILABLE, NO_ENTRY), ("copy", 5432)).payment("id") is None
     assert sum(clock) == 5
-    with pytest.raises(OpsError, match="statement timeout"):
+    with pytest.raises(UnreadableError, match="statement timeout"):
         _ledger(Lambda(UNAVAILABLE), ("copy", 5432)).payment("id")
 
 

@@ -13,8 +13,8 @@ from ledger_schema.migrator import read
 from ops.console.checks import Verdict
 from ops.payment.comparison import contradictions
 from ops.payment.story import Event, Story, _line_text, _settled, _spans, _spans_text
-from ops.production.history import faults
 from payments import states
+from reconciliation.history import faults
 
 SQL = "\n".join(migration.sql for migration in read())
 OUTBOX = "INSERT INTO ledger.outbox"

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.console.failure import OpsError
-from ops.production.audit_records import IN_GLACIER, AuditRecords
-from ops.production.ledger import Ledger
+from reconciliation.audit_records import IN_GLACIER, AuditRecords
+from reconciliation.ledger import Ledger
+from reconciliation.stores import UnreadableError
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -79,7 +79,7 @@ def test_what_the_function_could_not_do_is_told(
     answer: dict[str, Any], failed: bool, told: str
 ) -> None:
     ledger = Ledger(function="f", client=Function(answer, failed=failed))
-    with pytest.raises(OpsError, match=told):
+    with pytest.raises(UnreadableError, match=told):
         ledger.payment("a")
 
 

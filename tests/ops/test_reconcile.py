@@ -14,14 +14,15 @@ from typer.testing import CliRunner
 
 from ops.cli import app
 from ops.console.durations import duration
-from ops.console.failure import OpsError
-from ops.production.audit_records import IN_GLACIER, AuditRecords, Found
-from ops.production.history import PaymentHistory, microseconds
-from ops.production.ledger import Ledger
 from ops.production.stack import Production
-from ops.reconcile.books import Books, Kind
-from ops.reconcile.command import Period, _add_audited, _period, check_totals
+from ops.reconcile.command import _period
 from payments.states import EVENTS
+from reconciliation.audit_records import IN_GLACIER, AuditRecords, Found
+from reconciliation.books import Books, Kind
+from reconciliation.comparison import Period, add_audited, check_totals
+from reconciliation.history import PaymentHistory, microseconds
+from reconciliation.ledger import Ledger
+from reconciliation.stores import UnreadableError
 
 AT = 1_000_000
 LATER = AT + 1
@@ -176,7 +177,7 @@ def test_a_malformed_item_in_the_trail_is_told_by_when_it_was_added() -> None:
             "keys": {name: added[name] for name in ("transaction_id", "timestamp")},
             "item": added,
         }
-        _add_audited(books, iter([Found("key", created, record)]), period, Status(""))
+        add_audited(books, iter([Found("key", created, record)]), period, Status("").update)
         return [each.kind for each in books.differences(settled=microseconds(NOW))]
 
     assert told(TODAY) == []
@@ -239,9 +240,9 @@ def test_entries_that_were_not_shown_are_missed_in_the_totals() -> None:
     end = datetime.fromtimestamp(LATER / 1_000_000, UTC)
     check_totals(books, ToldTotals(chf, eur), TODAY, end)  # type: ignore[arg-type]
     for less in ({"entries": 3}, {"debit": 11}, {"credit": 10}):
-        with pytest.raises(OpsError, match="do not add up"):
+        with pytest.raises(UnreadableError, match="do not add up"):
             check_totals(books, ToldTotals(chf, {**eur, **less}), TODAY, end)  # type: ignore[arg-type]
-    with pytest.raises(OpsError, match="do not add up"):
+    with pytest.raises(UnreadableError, match="do not add up"):
         check_totals(books, ToldTotals(eur), TODAY, end)  # type: ignore[arg-type]
 
 

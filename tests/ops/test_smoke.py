@@ -17,13 +17,13 @@ from rich.console import Console
 
 from ops.console import checks
 from ops.console.ending import Stopped, Unwritten
-from ops.console.failure import OpsError
-from ops.production.audit_records import AuditRecords, Found
-from ops.production.history import PaymentHistory
-from ops.production.ledger import Ledger
 from ops.production.payments_api import Answer, PaymentsApi
 from ops.production.stack import Production
 from ops.smoke import command as smoke
+from reconciliation.audit_records import AuditRecords, Found
+from reconciliation.history import PaymentHistory
+from reconciliation.ledger import Ledger
+from reconciliation.stores import UnreadableError
 
 LEDGER = "ledger: the same entries"
 HISTORY = "history: approved, posted"
@@ -100,7 +100,11 @@ def refused(code: str) -> ClientError:
         (EndpointConnectionError(endpoint_url="https://x"), "no connection", "not answered"),
         (refused("ThrottlingException"), "AWS could not answer now, ask again", "not answered"),
         (refused("ExpiredToken"), "the AWS credentials have expired", "problem"),
-        (OpsError("f: the ledger did not answer"), "f: the ledger did not answer", "problem"),
+        (
+            UnreadableError("f: the ledger did not answer"),
+            "f: the ledger did not answer",
+            "problem",
+        ),
         (refused("AccessDenied"), "not for these credentials (Query)", "not seen"),
     ],
     ids=["connection", "throttled", "expired", "reader", "denied"],
@@ -156,7 +160,7 @@ def test_what_was_posted_is_told_on_the_other_output_when_the_first_has_failed(
     api = Api()
     monkeypatch.setattr(checks, "as_document", unwritten)
     with pytest.raises(Unwritten):
-        run(monkeypatch, api, OpsError(""))
+        run(monkeypatch, api, UnreadableError(""))
     told = capsys.readouterr().err.splitlines()
     assert [line for line in told if line.startswith("posted: ")] == [
         f"posted: {each}" for each in api.ids[:2]
@@ -171,7 +175,7 @@ def test_nothing_is_posted_when_it_could_not_be_told(
     monkeypatch.setattr(typer, "echo", unwritten)
     monkeypatch.setattr(Console, "print", unwritten)
     with pytest.raises(Unwritten):
-        run(monkeypatch, api, OpsError(""), as_json=as_json)
+        run(monkeypatch, api, UnreadableError(""), as_json=as_json)
     assert not api.asked
 
 
@@ -180,7 +184,7 @@ def test_what_was_posted_before_the_api_failed_is_told(
 ) -> None:
     api = Api(failing_at=2)
     with pytest.raises(RuntimeError, match="nonsense"):
-        run(monkeypatch, api, OpsError(""))
+        run(monkeypatch, api, UnreadableError(""))
     document = json.loads(capsys.readouterr().out)
     assert document["transaction_ids"] == api.ids
     assert len(api.ids) == 1
@@ -194,7 +198,7 @@ def test_what_was_queued_is_told(
 ) -> None:
     api = Api(queueing=True)
     with pytest.raises(typer.Exit) as ended:
-        run(monkeypatch, api, OpsError(""), as_json=as_json)
+        run(monkeypatch, api, UnreadableError(""), as_json=as_json)
     assert ended.value.exit_code == 1
     queued, output = api.asked[:2], capsys.readouterr().out
     if as_json:

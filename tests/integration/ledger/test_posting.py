@@ -14,8 +14,8 @@ from pg8000.native import Connection, DatabaseError  # type: ignore[import-untyp
 
 from ledger.posting import Entry, Ledger, told_entry
 from ledger.session import LedgerRefusedError, LedgerSession, LedgerUnavailableError
-from ops.production.history import faults
 from payments.moments import to_rfc3339
+from reconciliation.history import faults
 from tests.environment import wait_for
 from tests.integration.ledger.conftest import Connect
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from pg8000.native import Connection  # type: ignore[import-untyped]
 
-from ops.audit_trail.verification import Verifier
 from payments.attributes import from_item
 from payments.states import APPROVED, is_posting
+from reconciliation.verification import Verifier
 from tests.integration.money.stores import connect
 from tests.integration.money.world import World
 from tests.tally import tally

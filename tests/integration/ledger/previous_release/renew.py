@@ -20,7 +20,14 @@ HERE: Final = Path(__file__).resolve().parent
 MIGRATIONS: Final = HERE / "migrations.json"
 """The migrations that are in production: SHA-256 by name."""
 
-PACKAGES: Final = ("ledger", "payments", "payment_validator", "payment_processor", "audit_logger")
+PACKAGES: Final = (
+    "ledger",
+    "payments",
+    "audit_trail",
+    "payment_validator",
+    "payment_processor",
+    "audit_logger",
+)
 """The functions that payments pass through, and what they share."""
 
 

@@ -13,11 +13,10 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from audit_logger.link import hour_of, is_link_key
 from botocore.exceptions import ClientError
 
-from ops.console.failure import code
-from ops.production.stack import Production
+from audit_trail.link import hour_of, is_link_key
+from reconciliation.stores import Deployed
 
 _AT_ONCE: Final = 10
 """Objects: as many connections as a client of botocore keeps."""
@@ -61,7 +60,7 @@ class AuditRecords:
     unread: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, production: Production) -> AuditRecords:
+    def of(cls, production: Deployed) -> AuditRecords:
         return cls(s3=production.client("s3"), bucket=production.output("AuditBucketName"))
 
     def stored_between(self, begin: datetime, end: datetime) -> Iterator[Found]:
@@ -99,7 +98,7 @@ class AuditRecords:
             content = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
             records = [json.loads(line) for line in gzip.decompress(content).splitlines()]
         except ClientError as error:
-            if code(error) != "InvalidObjectState":
+            if error.response["Error"]["Code"] != "InvalidObjectState":
                 raise
             self.unread[key] = IN_GLACIER
         except (OSError, EOFError, zlib.error, ValueError):

@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from ops.console.failure import OpsError, code
-from ops.production.stack import Production
+from reconciliation.stores import Deployed, UnreadableError
 
 FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """payments-ledger-reader answers nothing about the time before."""
@@ -51,7 +50,7 @@ class Ledger:
     Attributes:
         copy: host and port of a restored database, which is read in place of the live one.
 
-    All methods raise OpsError if the ledger does not answer, and botocore's errors.
+    All methods raise UnreadableError if the ledger does not answer, and botocore's errors.
     """
 
     function: str
@@ -59,7 +58,7 @@ class Ledger:
     copy: tuple[str, int] | None = None
 
     @classmethod
-    def of(cls, production: Production, copy: tuple[str, int] | None = None) -> Ledger:
+    def of(cls, production: Deployed, copy: tuple[str, int] | None = None) -> Ledger:
         return cls(
             function=production.output("LedgerReaderName"),
             client=production.client("lambda"),
@@ -107,12 +106,12 @@ class Ledger:
                 break
             time.sleep(_PAUSE)
         if not answer:
-            raise OpsError(
+            raise UnreadableError(
                 f"{self.function} does not get ready; its state: aws lambda get-function "
                 f"--function-name {self.function} --query Configuration.State"
             )
         if "error" in answer:
-            raise OpsError(f"{self.function}: {_error_text(request, **answer['error'])}")
+            raise UnreadableError(f"{self.function}: {_error_text(request, **answer['error'])}")
         return answer
 
     def _invoke(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,12 +119,14 @@ class Ledger:
         try:
             invoked = self.client.invoke(FunctionName=self.function, Payload=json.dumps(request))
         except ClientError as error:
-            if code(error) in _WAKING:
+            if error.response["Error"]["Code"] in _WAKING:
                 return {}
             raise
         answer: dict[str, Any] = json.loads(invoked["Payload"].read())
         if "FunctionError" in invoked:
-            raise OpsError(f"{self.function} failed: {answer.get('errorMessage', 'see its log')}")
+            raise UnreadableError(
+                f"{self.function} failed: {answer.get('errorMessage', 'see its log')}"
+            )
         return answer
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from ops.production.history import faults
 from payments.states import APPROVED, is_posting
+from reconciliation.history import faults
 
 _SCHEMA: Final = """
 CREATE TABLE ledger (
@@ -138,7 +138,7 @@ class Books:
     def add_entry(self, entry: dict[str, Any], at: int) -> None:
         """
         Args:
-            entry: of ops.production.ledger.Ledger.entries.
+            entry: of reconciliation.ledger.Ledger.entries.
         """
         delivered = next(
             (event["delivered_at"] for event in entry["events"] if is_posting(event)), None
@@ -200,7 +200,7 @@ class Books:
         yield from self._db.execute("SELECT id, at FROM ledger UNION SELECT id, at FROM audit")
 
     def ledger_totals(self, before: int) -> list[dict[str, Any]]:
-        """Of the entries until a moment, as ops.production.ledger.Ledger.totals."""
+        """Of the entries until a moment, as reconciliation.ledger.Ledger.totals."""
         rows = self._db.execute(
             "SELECT currency, count(*), sum(amount), sum(credit) FROM ledger "
             "WHERE at < ? AND currency <> '' GROUP BY currency ORDER BY currency",

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from ops.production.stack import Production
 from payments.attributes import from_item
 from payments.states import (
     ACCEPTANCE_TIMESTAMP,
@@ -17,6 +16,7 @@ from payments.states import (
     is_posting,
     possible,
 )
+from reconciliation.stores import Deployed
 
 _PROJECTION: Final[dict[str, Any]] = {
     "ProjectionExpression": ", ".join(f"#{name}" for name in SHOWN),
@@ -39,7 +39,7 @@ class PaymentHistory:
     table: str
 
     @classmethod
-    def of(cls, production: Production) -> PaymentHistory:
+    def of(cls, production: Deployed) -> PaymentHistory:
         return cls(
             dynamodb=production.client("dynamodb"),
             table=production.output("TransactionsTableName"),

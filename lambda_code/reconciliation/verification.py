@@ -17,7 +17,9 @@ from itertools import count, groupby, islice, takewhile
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
-from audit_logger.link import (
+from botocore.exceptions import ClientError
+
+from audit_trail.link import (
     ORIGIN_KEY,
     Link,
     hour_of,
@@ -26,7 +28,6 @@ from audit_logger.link import (
     place_of,
     successor,
 )
-from botocore.exceptions import ClientError
 
 _OPERATIONS: Final = "operations/"
 """What operators did (ops/action_record.py) stands beside the trail, not in it."""
@@ -237,7 +238,7 @@ class Verifier:
         """Walk the trail.
 
         Args:
-            first, last: hours (audit_logger.link.hour_of) where to begin and to end. The range's
+            first, last: hours (audit_trail.link.hour_of) where to begin and to end. The range's
                 first object must name the last one before it, and the first one after the range
                 must name its last; more is not asked of those two.
             witness: the link-sha256 that an object in the range must have: one that an earlier
