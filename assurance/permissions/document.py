@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from assurance.permissions.matrix import MATRIX, service_roles
+from assurance.permissions.matrix import MATRIX, SERVICE_ROLES
 from assurance.permissions.principals import ADMINISTRATOR, ANONYMOUS, OUTSIDER
 from assurance.permissions.resources import FUNCTIONS
 from assurance.permissions.row import Decision, Row
@@ -16,7 +16,7 @@ PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "permissions.md"
 _INTRODUCTION: Final = """\
 # Who may do what
 
-Written by `make docs` from `assurance/permissions/`; change it there.
+Written by `make docs` from `assurance/permissions/matrix.yaml`; change it there.
 
 Each line is a request and what must become of it. The lines are written by hand, as the
 specification, but for those of the API's methods (`lambda_code/payments/operations.json`); a test
@@ -57,12 +57,12 @@ _ABOUT: Final = {
     ADMINISTRATOR: "An administrator of the production account. Its own policy allows everything.",
     OUTSIDER: "An administrator of another account.",
     ANONYMOUS: "A request that nobody signed.",
-    service_roles.FLOW_LOGS: "The role with which the VPC writes its flow log.",
-    service_roles.API_LOGS: "The role with which API Gateway writes its logs.",
-    service_roles.DATABASE_MONITORING: "The role with which RDS writes the database's metrics.",
+    "vpc-flow-logs": "The role with which the VPC writes its flow log.",
+    "apigateway": "The role with which API Gateway writes its logs.",
+    "monitoring.rds": "The role with which RDS writes the database's metrics.",
 }
 
-_ROLES: Final = (*FUNCTIONS, *service_roles.NAMES)
+_ROLES: Final = (*FUNCTIONS, *SERVICE_ROLES)
 
 
 def text() -> str:

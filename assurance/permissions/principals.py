@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from assurance.permissions.policies import Policies, Role
-from assurance.permissions.resources import FUNCTIONS, STRANGER, function
+from assurance.permissions.resources import FUNCTIONS, STRANGER
 from assurance.permissions.templates import ACCOUNT, Json
 
 ADMINISTRATOR: Final = "administrator"
@@ -63,7 +63,7 @@ def _session(role: Role, arns: Mapping[str, str]) -> Principal:
         "aws:PrincipalIsAWSService": "false",
     }
     if role.name in FUNCTIONS:
-        context["lambda:SourceFunctionArn"] = arns[function(role.name)]
+        context["lambda:SourceFunctionArn"] = arns[f"function {role.name}"]
     session = role.arn.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
     return Principal(
         identifier=f"{session}/{role.name}",

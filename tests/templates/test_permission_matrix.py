@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 
 from assurance.permissions import document
-from assurance.permissions.matrix import MATRIX, UNJUDGED, service_roles
+from assurance.permissions.matrix import MATRIX, UNJUDGED, rows
 from assurance.permissions.policies import Policies
-from assurance.permissions.resources import FUNCTIONS, KEYS, TABLE, is_of_stranger
-from assurance.permissions.row import PLAIN_HTTP, As, Decision, Row, through
+from assurance.permissions.resources import FUNCTIONS, KEYS, is_of_stranger
+from assurance.permissions.row import Decision, Row
 from assurance.permissions.simulation import SimulationError, decide, run, simulation
 
 Json = dict[str, Any]
 Decisions = dict[Row, Decision]
 
+FLOW_LOGS = "vpc-flow-logs"
 PRINCIPALS = tuple(dict.fromkeys(row.who for row in MATRIX))
 EVERYTHING: Json = {
     "Version": "2012-10-17",
@@ -145,14 +146,14 @@ def guarding_statements(policies: Policies) -> Iterator[tuple[str, Policies, lis
                     if row.expected is decisive and speaks_of(statement, row)
                 ],
             )
-    boundary = policies.roles[service_roles.FLOW_LOGS].boundary
+    boundary = policies.roles[FLOW_LOGS].boundary
     assert boundary is not None
     # A role whose own policy denies nothing shows what the boundary denies.
-    rows = [row for row in rows_of(service_roles.FLOW_LOGS) if row.expected is not Decision.ALLOW]
+    rows = [row for row in rows_of(FLOW_LOGS) if row.expected is not Decision.ALLOW]
     for number, statement in enumerate(boundary["Statement"]):
         if statement["Effect"] == "Deny":
             left = without_statement(boundary, number)
-            mutant = with_role(policies, service_roles.FLOW_LOGS, boundary=left)
+            mutant = with_role(policies, FLOW_LOGS, boundary=left)
             yield (
                 f"boundary {statement['Sid']}",
                 mutant,
@@ -174,7 +175,7 @@ def test_each_guard_decides_on_a_line_of_the_matrix(policies: Policies) -> None:
 
 
 def test_a_role_that_is_allowed_everything_is_held_by_the_boundary(policies: Policies) -> None:
-    name = service_roles.FLOW_LOGS
+    name = FLOW_LOGS
     mutant = with_role(policies, name, identity=(EVERYTHING,))
     rows = [row for row in rows_of(name) if row.expected is Decision.EXPLICIT_DENY]
     assert set(decide(mutant, rows)) == {Decision.EXPLICIT_DENY}
@@ -195,19 +196,26 @@ def test_functions_own_denials_hold_without_the_boundary(policies: Policies) -> 
 
 
 @pytest.mark.parametrize(
-    ("row", "reason"),
+    ("line", "reason"),
     [
-        (As("payment-validator").may("dynamodb", "PutItems", TABLE, ""), "invalid.action"),
-        (As("payment-validator").may("sqs", "SendMessage", TABLE, ""), "no.resource.types"),
-        (As("payment-validator").may("dynamodb", "PutItem", TABLE, "", through("s3")), "kms:Via"),
+        ("dynamodb PutItems | history | ", "invalid.action"),
+        ("sqs SendMessage | history | ", "no.resource.types"),
+        ("dynamodb PutItem | history |  | through s3", "kms:Via"),
     ],
     ids=["action", "resource", "circumstance"],
 )
 def test_what_the_engine_does_not_know_is_no_denial(
-    policies: Policies, row: tuple[Row], reason: str
+    policies: Policies, line: str, reason: str
 ) -> None:
     with pytest.raises(SimulationError, match=reason):
-        decide(policies, row)
+        decide(policies, list(rows("payment-validator", Decision.ALLOW, line)))
+
+
+def test_a_circumstance_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(ValueError, match="at full moon"):
+        list(
+            rows("payment-validator", Decision.ALLOW, "sqs SendMessage | history |  | at full moon")
+        )
 
 
 def test_no_denial_of_a_key_or_of_publishing_asks_who_it_is(policies: Policies) -> None:
@@ -227,7 +235,8 @@ def test_no_denial_of_a_key_or_of_publishing_asks_who_it_is(policies: Policies) 
 def test_a_malformed_policy_is_no_denial(policies: Policies) -> None:
     broken = {"Version": "2012-10-17", "Statement": [{"Effect": "Maybe", "Action": "*"}]}
     mutant = with_role(policies, "payment-validator", identity=(broken,))
-    (row,) = As("payment-validator").lacks("dynamodb", "Scan", TABLE, "", PLAIN_HTTP)
+    line = "dynamodb Scan | history |  | over plain HTTP"
+    (row,) = rows("payment-validator", Decision.IMPLICIT_DENY, line)
     with pytest.raises(SimulationError, match=r"policy\.errors"):
         decide(mutant, [row])
 
