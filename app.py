@@ -1,4 +1,4 @@
-"""The CDK app: reads the configuration, and builds PaymentsProd from it."""
+"""The CDK app: reads the configuration, and builds PaymentsProd from it, or PaymentsStaging."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from root_stack import PaymentsProd
 
 
 def build(app: App) -> PaymentsProd:
-    """Adds PaymentsProd to a CDK app, whose synthesis fails on any finding of the policy packs
-    that is not acknowledged.
+    """Adds the environment's stack to a CDK app, whose synthesis fails on any finding of the policy
+    packs that is not acknowledged.
 
     :raises AcknowledgementError: when an acknowledgement names no resource.
     :raises ConfigurationError: when the app's context holds values that it must not be built with.
     :raises BundleError: when a function's package cannot be built.
     """
     config = ProductionConfig.from_context(app.node.get_all_context())
-    stack = PaymentsProd(app, "PaymentsProd", config=config)
-    check(app)
+    stack = PaymentsProd(app, config.stack_name, config=config)
+    check(app, config.stack_name)
     return stack
 
 

@@ -1,8 +1,10 @@
-"""The production configuration: one immutable value, read from CDK context and checked as a whole.
+"""The configuration of an environment: one immutable value, read from CDK context and checked as a
+whole.
 
-Defaults are the values that production runs with; ``cdk.json`` may override them in ``context``
-and ``cdk ... -c key=value`` overrides both. A wrong value stops the synthesis before anything is
-built, with every mistake in one message.
+Defaults are the values that production runs with, and for ``environment=staging`` those of
+``STAGING``. ``cdk.json`` may override them in ``context``, under the environment's name for one of
+them alone, and ``cdk ... -c key=value`` overrides all. A wrong value stops the synthesis before
+anything is built, with every mistake in one message.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 FUNCTION_MEMORY_MB = 512
 """Memory of each of the three payment functions (R5)."""
@@ -36,6 +38,39 @@ LEDGER_READER_CONCURRENCY = 2
 DATABASE_MAX_CONNECTIONS = 200
 """``max_connections`` of the ledger's parameter group. RDS's own default for 4 GiB is about 400
 (``DBInstanceClassMemory/9531392``); half of that leaves the memory to the page cache."""
+
+
+PRODUCTION: Final = "production"
+
+STACKS: Final[Mapping[str, str]] = {PRODUCTION: "PaymentsProd", "staging": "PaymentsStaging"}
+"""The environments, and what the stack of each is called. Each stands in an account of its own:
+functions, table, database and log groups are called the same in all."""
+
+BACKUP_DAYS: Final = 30
+"""The least that production may keep (R4)."""
+
+STAGING: Final[Mapping[str, Any]] = {
+    "vpc_cidr": "10.21.0.0/16",
+    "environment_tag": "staging",
+    "cost_center_tag": "payments-staging",
+    "alert_email": "ops+staging@company.com",
+    "monthly_budget_usd": 300,
+    "validator_concurrency": 20,
+    "processor_concurrency": 20,
+    "audit_logger_concurrency": 5,
+    "retry_concurrency": 5,
+    "api_rate_limit": 20,
+    "api_burst_limit": 40,
+    "api_daily_quota": 100_000,
+    "waf_requests_per_5_minutes": 6_000,
+    "database_instance_type": "t3.small",
+    "database_storage_gib": 20,
+    "database_max_storage_gib": 50,
+    "backup_retention_days": 7,
+    "audit_retention_days": 365,
+    "alarm_free_storage_gib": 1,
+}
+"""Staging's defaults where they are not production's, which the requirements' numbers bind."""
 
 
 class ConfigurationError(Exception):
@@ -76,10 +111,15 @@ _PRIVATE_NETWORKS = tuple(
 
 
 class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """Everything about production that may be decided without changing code.
+    """Everything about an environment that may be decided without changing code.
 
     Below each setting stands its reason. ``docs/settings.md`` is made from it (``make docs``).
     """
+
+    # Which one
+    environment: Literal["production", "staging"] = _setting(PRODUCTION, " or ".join(STACKS))
+    """Names the stack, and chooses the defaults of the others. Each environment needs an account of
+    its own."""
 
     # Placement
     region: Literal["us-east-1"] = _setting("us-east-1", "us-east-1")
@@ -146,7 +186,12 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     """Never shrinks, and may have grown by itself. `plan` tells by the live values."""
     database_max_storage_gib: int = _whole(500, 22, 65_536, "GiB")
     """How far it may grow by itself."""
-    backup_retention_days: int = _whole(30, 30, 35, "days")
+    backup_retention_days: int = _setting(
+        BACKUP_DAYS,
+        f"a whole number of days from {BACKUP_DAYS} to 35, in staging from 1",
+        ge=1,
+        le=35,
+    )
     """30 are required (R4); 35 are RDS's maximum."""
 
     # Payments
@@ -239,6 +284,18 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
             raise ValueError("not private, too large or too small")
         return cidr
 
+    @field_validator("backup_retention_days")
+    @classmethod
+    def _long_enough(cls, days: int, settings: ValidationInfo) -> int:
+        if settings.data.get("environment") == PRODUCTION and days < BACKUP_DAYS:
+            raise ValueError("too few for production")
+        return days
+
+    @property
+    def stack_name(self) -> str:
+        """Of the root stack."""
+        return STACKS[self.environment]
+
     @property
     def tags(self) -> dict[str, str]:
         """The three tags of every resource (R16)."""
@@ -256,8 +313,7 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
             converted; keys of the CDK itself are left alone.
         :raises ConfigurationError: naming each bad key, its value, and what is allowed.
         """
-        mistakes = unknown_keys(context)
-        given = {name: context[name] for name in cls.model_fields if name in context}
+        mistakes, given = _by_environment(context)
         try:
             config = cls.model_validate(given)
         except ValidationError as error:
@@ -267,7 +323,8 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
             )
             # Settings that are wrong by themselves keep their default here, so that one message
             # also tells what does not fit together.
-            config = cls.model_validate({name: given[name] for name in given.keys() - wrong.keys()})
+            valid = {name: given[name] for name in given.keys() - wrong.keys()}
+            config = cls.model_validate(_defaults(valid.get("environment")) | valid)
         mistakes += config._contradictions()
         if mistakes:
             raise ConfigurationError(
@@ -313,12 +370,40 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
                 f"least 300 * api_rate_limit ({300 * self.api_rate_limit}), so that a client with "
                 "one address is not blocked for what its API key may send."
             )
+        other = "production" if self.environment == "staging" else "staging"
+        if self.environment_tag == other:
+            found.append(
+                f"environment_tag is {other!r}; allowed is another, as this is {self.environment}."
+            )
         if self.api_burst_limit < self.api_rate_limit:
             found.append(
                 f"api_burst_limit is {self.api_burst_limit}; allowed is at least "
                 f"api_rate_limit ({self.api_rate_limit})."
             )
         return found
+
+
+def _defaults(environment: object) -> dict[str, Any]:
+    """Those that are not production's."""
+    return dict(STAGING) if environment == "staging" else {}
+
+
+def _by_environment(context: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """What is wrong with the keys, and the settings of the environment that is meant: of its
+    defaults, of the object of its name, and of the context itself the last that has a value."""
+    chosen = context.get("environment", PRODUCTION)
+    mistakes = unknown_keys(key for key in context if key not in STACKS)
+    given = _defaults(chosen)
+    for environment in STACKS:
+        own = context.get(environment, {})
+        if not isinstance(own, Mapping) or "environment" in own:
+            mistakes.append(f"{environment} is {own!r}; allowed is an object of its settings.")
+            continue
+        mistakes += (f"In {environment}, {mistake}" for mistake in unknown_keys(own))
+        if environment == chosen:
+            given |= own
+    given |= context
+    return mistakes, {name: given[name] for name in ProductionConfig.model_fields if name in given}
 
 
 def allowed(name: str) -> str:

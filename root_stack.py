@@ -26,6 +26,7 @@ from nested.observability import ObservabilityNestedStack
 
 class PaymentsProd(Stack):
     """Production, as one CloudFormation unit: it goes up, or rolls back, as a whole (S1, S2).
+    Staging is the same, under another name and with other settings.
 
     Network ──► Data ──► Compute ──► Observability: each layer is handed what it needs from the
     layers before it, so that no later layer can be needed by an earlier one. The seal comes last:
@@ -37,7 +38,7 @@ class PaymentsProd(Stack):
         super().__init__(
             scope,
             construct_id,
-            description="Payments production: network, data, compute, observability",
+            description=f"Payments {config.environment}: network, data, compute, observability",
             # The account is the deployer's; templates hold no account number.
             env=Environment(region=config.region),
             termination_protection=True,
@@ -45,8 +46,10 @@ class PaymentsProd(Stack):
         )
         for key, value in config.tags.items():
             Tags.of(self).add(key, value)
-        iam.PermissionsBoundary.of(self).apply(PermissionsBoundary(self, "PermissionsBoundary"))
-        application_key = ApplicationKey(self, "ApplicationKey")
+        iam.PermissionsBoundary.of(self).apply(
+            PermissionsBoundary(self, "PermissionsBoundary", environment=config.environment)
+        )
+        application_key = ApplicationKey(self, "ApplicationKey", environment=config.environment)
         lifted = TerminationProtection(self, "TerminationProtection", key=application_key)
         shared_log_groups = SharedLogGroups(
             self, "SharedLogGroups", key=application_key, tags=config.tags

@@ -11,7 +11,7 @@ from ops.console import ending
 if __name__ == "__main__":
     ending.prepare()
 
-from config import ProductionConfig, allowed, reason
+from config import STAGING, ProductionConfig, allowed, reason
 from ops.console import files
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
@@ -19,12 +19,14 @@ PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 _HEAD = """# Settings
 
 What may be decided without changing code: `-c NAME=VALUE` overrides the context of `cdk.json`,
-and that the default. A value that is not allowed, values that do not fit together, and names that
+and that the default. `-c environment=staging` chooses the defaults of staging, and the stack
+`PaymentsStaging`; what `cdk.json` has under `"production"` or `"staging"` holds for that
+environment alone. A value that is not allowed, values that do not fit together, and names that
 are neither here nor the CDK's own stop the synthesis, with all mistakes in one message. This page
 is made from `config.py` by `make docs`.
 
-| setting | default | allowed | why |
-|---|---|---|---|
+| setting | default | in staging | allowed | why |
+|---|---|---|---|---|
 """
 
 
@@ -33,7 +35,8 @@ def text() -> str:
     rows = []
     for name, default in ProductionConfig():
         shown = ",".join(default) if isinstance(default, tuple) else str(default)
-        rows.append(f"| `{name}` | `{shown}` | {allowed(name)} | {reason(name)} |\n")
+        staging = f"`{STAGING[name]}`" if name in STAGING else ""
+        rows.append(f"| `{name}` | `{shown}` | {staging} | {allowed(name)} | {reason(name)} |\n")
     return _HEAD + "".join(rows)
 
 

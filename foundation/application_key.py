@@ -18,12 +18,12 @@ class ApplicationKey(CustomerManagedKey):
     It stands before all layers, because the first log groups are under it already.
     """
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, environment: str) -> None:
         super().__init__(
             scope,
             construct_id,
             alias="payments/application",
-            description="Payments production: transactions table, queues, alerts topic, logs",
+            description=f"Payments {environment}: transactions table, queues, alerts topic, logs",
             through=["dynamodb", "sqs"],
             keeps_grants=True,
             service_statements=[

@@ -16,11 +16,11 @@ class PermissionsBoundary(iam.ManagedPolicy):
     purpose.
     """
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, environment: str) -> None:
         super().__init__(
             scope,
             construct_id,
-            description="What any role of payments production may do at the most",
+            description=f"What any role of payments {environment} may do at the most",
             statements=[
                 iam.PolicyStatement(
                     sid="AtTheMost",

@@ -37,7 +37,7 @@ class Synthesized:
     folder: Path
 
     @classmethod
-    def read(cls, folder: Path) -> Synthesized:
+    def read(cls, folder: Path, stack: str = "PaymentsProd") -> Synthesized:
         """A cloud assembly of the app."""
 
         def template(pattern: str) -> dict[str, Any]:
@@ -46,10 +46,10 @@ class Synthesized:
             return content
 
         return cls(
-            root=template("PaymentsProd.template.json"),
+            root=template(f"{stack}.template.json"),
             folder=folder,
             **{
-                layer: template(f"PaymentsProd{layer.capitalize()}NestedStack*.template.json")
+                layer: template(f"{stack}{layer.capitalize()}NestedStack*.template.json")
                 for layer in LAYERS
             },
         )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from building_blocks.operations import OPERATIONS
+from config import PRODUCTION, STACKS
 
 
 @dataclass(frozen=True, order=True)
@@ -27,23 +28,33 @@ class Acknowledgement:
     reason: str
 
 
-_NETWORK = "PaymentsProd/NetworkNestedStack"
-_DATA = "PaymentsProd/DataNestedStack"
-_COMPUTE = "PaymentsProd/ComputeNestedStack"
-_OBSERVABILITY = "PaymentsProd/ObservabilityNestedStack"
+ROOT = STACKS[PRODUCTION]
+
+_NETWORK = f"{ROOT}/NetworkNestedStack"
+_DATA = f"{ROOT}/DataNestedStack"
+_COMPUTE = f"{ROOT}/ComputeNestedStack"
+_OBSERVABILITY = f"{ROOT}/ObservabilityNestedStack"
 
 _DATABASE = f"{_DATA}/LedgerDatabase/Instance/Resource"
 _AUDIT_BUCKET = f"{_DATA}/AuditBucket/Bucket/Resource"
+_DATA_ID = f"{ROOT}DataNestedStackNestedStackDataNestedStackNestedStackResourceB180D288"
+_AUDIT_BUCKET_ID = f"{ROOT}DataNestedStackAuditBucket22130153"
+NAMED = {
+    _DATA_ID: f"{_DATA}.NestedStack/DataNestedStack.NestedStackResource",
+    _AUDIT_BUCKET_ID: _AUDIT_BUCKET,
+}
+"""What findings name by the CDK's id, whose hash is another in a stack of another name."""
+
 _ACCESS_LOGS = f"{_DATA}/AuditBucket/AccessLogs/Resource"
 _STAGE = f"{_COMPUTE}/Api/RestApi/DeploymentStage.prod/Resource"
 _DEFAULT_GROUP_FUNCTION = f"{_NETWORK}/DefaultSecurityGroup/Provider/Function/Resource"
 _DEFAULT_GROUP_POLICY = f"{_NETWORK}/DefaultSecurityGroup/Provider/Role/Policy/Resource"
-_PROTECTION = "PaymentsProd/TerminationProtection/Provider"
+_PROTECTION = f"{ROOT}/TerminationProtection/Provider"
 _PROTECTION_FUNCTION = f"{_PROTECTION}/Function/Resource"
-_SHARED_LOGS = "PaymentsProd/SharedLogGroups/Provider"
+_SHARED_LOGS = f"{ROOT}/SharedLogGroups/Provider"
 _SHARED_LOGS_FUNCTION = f"{_SHARED_LOGS}/Function/Resource"
 _LOG_GROUP = "arn:aws:logs:us-east-1:<AWS::AccountId>:log-group"
-_RELEASE_TEST = "PaymentsProd/ReleaseTest"
+_RELEASE_TEST = f"{ROOT}/ReleaseTest"
 _RELEASE_TEST_FUNCTION = f"{_RELEASE_TEST}/Function/Resource"
 _METHODS = [
     f"{_COMPUTE}/Api/RestApi/Default{each.path}/{each.method}/Resource" for each in OPERATIONS
@@ -127,7 +138,7 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
     ),
     # Roles
     *_accept(
-        "PaymentsProd/PermissionsBoundary/Resource",
+        f"{ROOT}/PermissionsBoundary/Resource",
         "AwsSolutions-IAM5[Resource::*]",
         "A boundary allows nothing by itself: the resources are named in each role's own "
         "policy. It bounds the actions, the region and the account.",
@@ -152,7 +163,7 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         "resource. What changes something is limited to the two groups.",
     ),
     *_accept(
-        [f"{_SHARED_LOGS}/Role/Policy/Resource", "PaymentsProd/MonitoringRole/Policy/Resource"],
+        [f"{_SHARED_LOGS}/Role/Policy/Resource", f"{ROOT}/MonitoringRole/Policy/Resource"],
         f"AwsSolutions-IAM5[Resource::{_LOG_GROUP}:RDSOSMetrics:*]",
         "It is the one group: CloudWatch Logs writes its ARN with and without the part for its "
         "streams. A declared group's own ARN has the same end, which the rule does not see.",
@@ -218,9 +229,7 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
     ),
     *_accept(
         f"{_COMPUTE}/AuditLogger/Role/Policy/Resource",
-        "AwsSolutions-IAM5[Resource::<referencetoPaymentsProdDataNestedStackNestedStack"
-        "DataNestedStackNestedStackResourceB180D288OutputsPaymentsProdDataNestedStack"
-        "AuditBucket22130153Arn>/year=*]",
+        f"AwsSolutions-IAM5[Resource::<referenceto{_DATA_ID}Outputs{_AUDIT_BUCKET_ID}Arn>/year=*]",
         "The trail's objects are named by the hour and their number. Of one bucket, it may "
         "read and add objects of the trail; it can neither overwrite nor delete any.",
     ),

@@ -11,6 +11,7 @@ from aws_cdk import (
     App,
     IPolicyValidationContext,
     IPolicyValidationPlugin,
+    Names,
     PolicyValidationPluginReport,
     PolicyViolatingResource,
     PolicyViolation,
@@ -25,7 +26,7 @@ from cdk_nag import (
 )
 from constructs import IConstruct
 
-from assurance.compliance.acknowledgements import ACKNOWLEDGEMENTS
+from assurance.compliance.acknowledgements import ACKNOWLEDGEMENTS, NAMED, ROOT
 from assurance.compliance.rules import RULES
 from assurance.compliance.templates import read
 
@@ -84,16 +85,24 @@ class OwnRules:
         return PolicyValidationPluginReport(success=not violations, violations=violations)
 
 
-def check(app: App) -> None:
+def check(app: App, stack: str = ROOT) -> None:
     """Makes a synthesis of the app fail on any finding that is not acknowledged.
 
+    :param stack: the root's name: what is acknowledged in production is in every environment.
     :raises AcknowledgementError: for an acknowledgement of a resource that is not there.
     """
+    ids = {
+        known: Names.node_unique_id(_find(app, path.replace(ROOT, stack)).node)
+        for known, path in NAMED.items()
+    }
     by_resource = sorted(ACKNOWLEDGEMENTS, key=lambda item: item.resource)
     for path, items in groupby(by_resource, key=lambda item: item.resource):
-        validations = Validations.of(_find(app, path))
+        validations = Validations.of(_find(app, path.replace(ROOT, stack)))
         for item in items:
-            validations.acknowledge(Acknowledgment(id=item.rule, reason=item.reason))
+            rule = item.rule
+            for known, id_ in ids.items():
+                rule = rule.replace(known, id_)
+            validations.acknowledge(Acknowledgment(id=rule, reason=item.reason))
     Validations.of(app).add_plugins(*policy_packs(app), OwnRules())
 
 

@@ -52,7 +52,7 @@ class ComputeNestedStack(NestedStack):
         super().__init__(
             scope,
             construct_id,
-            description="Payments production, compute: payment functions and their API",
+            description=f"Payments {config.environment}, compute: payment functions and their API",
         )
         validator = PaymentValidator(
             self, "PaymentValidator", config=config, network=network, data=data

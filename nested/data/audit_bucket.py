@@ -21,7 +21,9 @@ class AuditBucket(Construct):
     as the answer to an erasure order.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, retention_days: int) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, environment: str, retention_days: int
+    ) -> None:
         """
         :param retention_days: how long each object version is locked.
         """
@@ -30,7 +32,7 @@ class AuditBucket(Construct):
             self,
             "Key",
             alias="payments/audit",
-            description="Payments production: audit bucket",
+            description=f"Payments {environment}: audit bucket",
             through=["s3"],
             keeps_grants=False,
         )

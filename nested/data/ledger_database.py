@@ -43,7 +43,7 @@ class LedgerDatabase(Construct):
             self,
             "Key",
             alias="payments/ledger-database",
-            description="Payments production: ledger database and its master secret",
+            description=f"Payments {config.environment}: ledger database and its master secret",
             through=["rds", "secretsmanager"],
             keeps_grants=True,
         )

@@ -59,7 +59,8 @@ class DataNestedStack(NestedStack):
         super().__init__(
             scope,
             construct_id,
-            description="Payments production, data: ledger, history, audit trail, queues",
+            description=f"Payments {config.environment}, data: "
+            "ledger, history, audit trail, queues",
         )
         ledger = LedgerDatabase(
             self,
@@ -86,7 +87,12 @@ class DataNestedStack(NestedStack):
             network=network,
             dead_letter_queue=queues.failed_invocations,
         )
-        audit = AuditBucket(self, "AuditBucket", retention_days=config.audit_retention_days)
+        audit = AuditBucket(
+            self,
+            "AuditBucket",
+            environment=config.environment,
+            retention_days=config.audit_retention_days,
+        )
         # Late: the rollback of a first deployment cannot delete a bucket that S3 has delivered
         # access logs to, and it does so whenever it likes.
         audit.bucket.node.add_dependency(schema.resource)

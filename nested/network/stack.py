@@ -46,7 +46,8 @@ class NetworkNestedStack(NestedStack):
         super().__init__(
             scope,
             construct_id,
-            description="Payments production, network: VPC, subnets, NAT, security groups",
+            description=f"Payments {config.environment}, network: "
+            "VPC, subnets, NAT, security groups",
         )
         network = PaymentsVpc(
             self,

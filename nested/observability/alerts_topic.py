@@ -19,11 +19,13 @@ class AlertsTopic(sns.Topic):
     AWS mails that address a request to confirm; until somebody follows it, no alarm arrives.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey, email: str) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, environment: str, key: kms.IKey, email: str
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
-            display_name="Payments production alerts",
+            display_name=f"Payments {environment} alerts",
             master_key=key,
             enforce_ssl=True,
         )

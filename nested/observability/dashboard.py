@@ -19,8 +19,6 @@ from nested.observability.alarms.metric_alarm import MINUTE
 from nested.observability.alerts_topic import AlertsTopic
 from nested.observability.monitoring import Alarms
 
-DASHBOARD_NAME = "payments-production"
-
 _WIDTH = 24  # of a dashboard, in CloudWatch's grid
 _THIRD, _HALF = _WIDTH // 3, _WIDTH // 2
 _HEIGHT = 6
@@ -29,13 +27,14 @@ _Metric = cloudwatch.Metric | cloudwatch.MathExpression
 
 
 class PaymentsDashboard(Construct):
-    """``payments-production``; the thresholds of alarms are lines in their graphs."""
+    """Such as ``payments-production``; the thresholds of alarms are lines in their graphs."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
+        name: str,
         watched: Sequence[MetricAlarm],
         alarms: Alarms,
         network: NetworkOutputs,
@@ -48,7 +47,7 @@ class PaymentsDashboard(Construct):
         self._dashboard = cloudwatch.Dashboard(
             self,
             "Dashboard",
-            dashboard_name=DASHBOARD_NAME,
+            dashboard_name=name,
             default_interval=Duration.hours(3),
             period_override=cloudwatch.PeriodOverride.INHERIT,
         )

@@ -81,7 +81,9 @@ class EventAlert(Alert):
     """What the mail quotes of the event: paths, by what they are called."""
 
 
-def all_event_alerts(*, data: DataOutputs, topic: AlertsTopic, unit: str) -> tuple[EventAlert, ...]:
+def all_event_alerts(
+    *, environment: str, data: DataOutputs, topic: AlertsTopic, unit: str
+) -> tuple[EventAlert, ...]:
     """
     :param unit: name of the root stack.
     """
@@ -115,7 +117,7 @@ def all_event_alerts(*, data: DataOutputs, topic: AlertsTopic, unit: str) -> tup
             name="stack-rollback",
             family=_FAMILY,
             severity=Severity.WARNING,
-            summary="A deployment of production failed, and is rolled back.",
+            summary=f"A deployment of {environment} failed, and is rolled back.",
             impact="None if the rollback succeeds: the release before serves.",
             pattern={
                 "source": ["aws.cloudformation"],
@@ -190,7 +192,7 @@ def all_event_alerts(*, data: DataOutputs, topic: AlertsTopic, unit: str) -> tup
             family=_FAMILY,
             severity=Severity.WARNING,
             summary="Somebody changed something by hand, in the AWS console.",
-            impact="None at once; production is no longer what its code says.",
+            impact=f"None at once; {environment} is no longer what its code says.",
             pattern={
                 "source": _OF_AWS,
                 "detail-type": [_BY_CALL],
@@ -224,7 +226,7 @@ def all_event_alerts(*, data: DataOutputs, topic: AlertsTopic, unit: str) -> tup
             name="safeguard-changed",
             family=_FAMILY,
             severity=Severity.CRITICAL,
-            summary="Somebody changed by hand what watches production or keeps its evidence.",
+            summary=f"Somebody changed by hand what watches {environment} or keeps its evidence.",
             impact="None; what happens next may be seen by nobody.",
             pattern={
                 "source": _OF_AWS,
@@ -254,7 +256,8 @@ def all_event_alerts(*, data: DataOutputs, topic: AlertsTopic, unit: str) -> tup
             family=_FAMILY,
             severity=Severity.WARNING,
             # The alarms tell what it does to production; this tells whose fault it is.
-            summary="AWS reports a fault of a service that production needs, or plans a change.",
+            summary=f"AWS reports a fault of a service that {environment} needs, "
+            "or plans a change.",
             impact="As the alarms say that are on; a planned change is still to come.",
             pattern={
                 "source": ["aws.health"],
@@ -316,12 +319,20 @@ class EventAlerts(Construct):
     """A rule for each event, with the alerts topic as its target."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, data: DataOutputs, topic: AlertsTopic
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: str,
+        data: DataOutputs,
+        topic: AlertsTopic,
     ) -> None:
         super().__init__(scope, construct_id)
         parent = Stack.of(self).nested_stack_parent
         assert parent is not None, "the layer is nested"
-        self.alerts = all_event_alerts(data=data, topic=topic, unit=parent.stack_name)
+        self.alerts = all_event_alerts(
+            environment=environment, data=data, topic=topic, unit=parent.stack_name
+        )
         rules = [
             # CDK's own target would admit EventBridge to topic and queue once more, whichever
             # rule it is for.

@@ -16,7 +16,7 @@ from nested.network import NetworkOutputs
 from nested.observability.alarms import all_alarms
 from nested.observability.alerts_topic import AlertsTopic
 from nested.observability.budget import OVER_BUDGET, MonthlyBudget
-from nested.observability.dashboard import DASHBOARD_NAME, PaymentsDashboard
+from nested.observability.dashboard import PaymentsDashboard
 from nested.observability.events import EventAlerts
 from nested.observability.log_metrics import (
     CALLS_OVER_QUOTA,
@@ -54,10 +54,14 @@ class ObservabilityNestedStack(NestedStack):
         super().__init__(
             scope,
             construct_id,
-            description="Payments production, observability: alerts, alarms, dashboard",
+            description=f"Payments {config.environment}, observability: alerts, alarms, dashboard",
         )
         topic = AlertsTopic(
-            self, "AlertsTopic", key=network.application_key, email=config.alert_email
+            self,
+            "AlertsTopic",
+            environment=config.environment,
+            key=network.application_key,
+            email=config.alert_email,
         )
         LogMetrics(
             self,
@@ -70,10 +74,12 @@ class ObservabilityNestedStack(NestedStack):
             config=config, network=network, data=data, compute=compute, topic=topic
         )
         alarms = Alarms(self, "Alarms", alarms=watched, topic=topic)
-        events = EventAlerts(self, "Events", data=data, topic=topic)
+        events = EventAlerts(self, "Events", environment=config.environment, data=data, topic=topic)
+        dashboard_name = f"payments-{config.environment}"
         PaymentsDashboard(
             self,
             "Dashboard",
+            name=dashboard_name,
             watched=watched,
             alarms=alarms,
             network=network,
@@ -86,6 +92,6 @@ class ObservabilityNestedStack(NestedStack):
             MonthlyBudget(self, "MonthlyBudget", config=config)
         self.layer = ObservabilityOutputs(
             alerts_topic=topic,
-            dashboard_name=DASHBOARD_NAME,
+            dashboard_name=dashboard_name,
             alerts=(*SYSTEM_HEALTH.values(), *watched, *events.alerts, OVER_BUDGET),
         )

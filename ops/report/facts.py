@@ -357,10 +357,11 @@ def _description(text: str) -> dict[str, str]:
 def _settings() -> tuple[tuple[str, str, bool], ...]:
     context = json.loads((PROJECT / "cdk.json").read_text(encoding="utf-8"))["context"]
     config = ProductionConfig.from_context(context)
+    given = {*context, *context.get(config.environment, {})}
     found = []
     for name, value in config:
         shown = ", ".join(value) if isinstance(value, tuple) else str(value)
-        found.append((name, shown, name in context))
+        found.append((name, shown, name in given))
     return tuple(found)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 from tests.environment import PROJECT
+from tests.synthesis import Synthesized, project_context, synthesize
 
 # The app, with what nobody should do to it.
 SEEDED = """
@@ -95,3 +98,23 @@ def test_cdk_synth_fails_and_names_the_resource_of_each_of_ten_regressions(tmp_p
 def _path() -> str:
     folders = [Path(sys.executable).parent, PROJECT / "node_modules" / ".bin"]
     return ":".join([*map(str, folders), "/usr/bin", "/bin"])
+
+
+def test_staging_has_the_resources_of_production_and_no_finding(
+    synthesized: Synthesized, tmp_path: Path
+) -> None:
+    context = json.dumps(project_context(environment="staging"))
+    assert synthesize(tmp_path, CDK_CONTEXT_JSON=context) == ""
+    staging = Synthesized.read(tmp_path, "PaymentsStaging")
+    for layer, template in synthesized.templates().items():
+        types = [
+            Counter(each["Type"] for each in one["Resources"].values())
+            for one in (template, staging.templates()[layer])
+        ]
+        assert types[0] == types[1], layer
+    (stack,) = staging.stacks().values()
+    assert stack["properties"]["tags"]["Environment"] == "staging"
+    text = json.dumps([*staging.templates().values()])
+    assert "PaymentsProd" not in text
+    # A name that both have, as each is in an account of its own.
+    assert "production" not in text.replace("payments-production-seal", "")

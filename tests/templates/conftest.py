@@ -32,7 +32,8 @@ def build(
         context = project_context(**settings)
         folder = str(tmp_path_factory.mktemp("built"))
         app = App(outdir=folder, analytics_reporting=False, context=context)
-        return PaymentsProd(app, "PaymentsProd", config=ProductionConfig.from_context(context))
+        config = ProductionConfig.from_context(context)
+        return PaymentsProd(app, config.stack_name, config=config)
 
     return with_settings
 

@@ -22,6 +22,8 @@ from config import (
 )
 from tests.synthesis import ROOT, project_context
 
+_STAGING = {"environment": "staging"}
+
 
 def test_defaults_are_the_required_values() -> None:
     config = ProductionConfig.from_context({})
@@ -35,6 +37,46 @@ def test_defaults_are_the_required_values() -> None:
 def test_defaults_are_allowed() -> None:
     defaults = ProductionConfig().model_dump()
     assert ProductionConfig.from_context(defaults) == ProductionConfig()
+
+
+def test_staging_is_smaller_and_told_from_production_by_name_tags_and_address() -> None:
+    production, staging = ProductionConfig(), ProductionConfig.from_context(_STAGING)
+    assert (production.stack_name, staging.stack_name) == ("PaymentsProd", "PaymentsStaging")
+    assert staging == ProductionConfig.from_context(project_context(**_STAGING))
+    for name, value in staging:
+        match getattr(production, name):
+            case int() as least:
+                assert value <= least, name
+    for name in ("environment_tag", "cost_center_tag", "alert_email", "vpc_cidr"):
+        assert getattr(staging, name) != getattr(production, name), name
+
+
+def test_what_context_says_of_one_environment_holds_for_it_alone() -> None:
+    context = {"staging": {"api_rate_limit": 7, "team_tag": "a"}, "production": {"team_tag": "b"}}
+    production = ProductionConfig.from_context(context)
+    staging = ProductionConfig.from_context(context | _STAGING)
+    assert (production.api_rate_limit, production.team_tag) == (100, "b")
+    assert (staging.api_rate_limit, staging.team_tag) == (7, "a")
+    given = ProductionConfig.from_context(context | _STAGING | {"api_rate_limit": "9"})
+    assert given.api_rate_limit == 9
+
+
+@pytest.mark.parametrize(
+    ("context", "told"),
+    [
+        ({"environment": "test"}, "environment is 'test'; allowed is production or staging."),
+        ({"staging": "small"}, "staging is 'small'; allowed is an object of its settings."),
+        ({"production": {"environment": "staging"}}, "allowed is an object of its settings."),
+        ({"staging": {"alert_mail": "a@b.c"}}, "In staging, alert_mail is not a setting; did"),
+        (_STAGING | {"environment_tag": "production"}, "allowed is another, as this is staging."),
+        ({"environment_tag": "staging"}, "allowed is another, as this is production."),
+        (_STAGING | {"backup_retention_days": 0}, "days from 30 to 35, in staging from 1."),
+    ],
+)
+def test_environments_cannot_be_mixed_up(context: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        ProductionConfig.from_context(context)
+    assert told in str(refusal.value)
 
 
 def test_each_setting_has_its_reason() -> None:
