@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,18 +23,19 @@ from ledger_schema.migrator import read
 from pg8000.native import Connection  # type: ignore[import-untyped]
 
 from tests.integration.ledger.conftest import Connect
-from tests.integration.ledger.previous_release.renew import HERE, MIGRATIONS
+from tests.integration.ledger.previous_release.renew import FUNCTIONS, MIGRATIONS
 
 
 @pytest.fixture
-def previous(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+def previous(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Any, Any]:
     """The modules `posting` and `session` of the release before."""
+    shutil.unpack_archive(FUNCTIONS, tmp_path)
     for name in list(sys.modules):
         if name.partition(".")[0] == "ledger":
             monkeypatch.delitem(sys.modules, name)
-    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.syspath_prepend(str(tmp_path))
     modules = tuple(importlib.import_module(f"ledger.{name}") for name in ("posting", "session"))
-    assert all(str(module.__file__).startswith(str(HERE)) for module in modules)
+    assert all(str(module.__file__).startswith(str(tmp_path)) for module in modules)
     # What it has put there goes again, and what was there comes back.
     for name in list(sys.modules):
         if name.partition(".")[0] == "ledger":

@@ -1,18 +1,19 @@
 """The release before serves this one's payments, on its schema: in a canary, and after a rollback.
 
-Its functions are those in tests/integration/ledger/previous_release. A test that fails here says
-that this release cannot be rolled back.
+Its functions are those in tests/integration/ledger/previous_release/functions.zip. A test that
+fails here says that this release cannot be rolled back.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.ledger.previous_release.renew import HERE
+from tests.integration.ledger.previous_release.renew import FUNCTIONS
 from tests.integration.money.invariants import check_recovered, check_trail
 from tests.integration.money.payments_at_hand import (
     payment_request,
@@ -28,7 +29,9 @@ from tests.integration.money.world import World, body, in_time, status
 @pytest.fixture(scope="session")
 def previous(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Sandboxes of the release before, on the same stores."""
-    variables = {**stores.variables, "PYTHONPATH": os.pathsep.join([str(HERE), "."])}
+    functions = tmp_path_factory.mktemp("functions")
+    shutil.unpack_archive(FUNCTIONS, functions)
+    variables = {**stores.variables, "PYTHONPATH": os.pathsep.join([str(functions), "."])}
     with sandbox_source(tmp_path_factory.mktemp("previous"), variables) as source:
         yield source
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from ledger_schema.migrator import read
@@ -16,6 +17,10 @@ from ledger_schema.migrator import read
 from building_blocks.bundle import SOURCES
 
 HERE: Final = Path(__file__).resolve().parent
+
+FUNCTIONS: Final = HERE / "functions.zip"
+"""The functions that payments pass through, and what they share, as they were. An archive: whoever
+searches the project's code finds today's only."""
 
 MIGRATIONS: Final = HERE / "migrations.json"
 """The migrations that are in production: SHA-256 by name."""
@@ -28,17 +33,17 @@ PACKAGES: Final = (
     "payment_processor",
     "audit_logger",
 )
-"""The functions that payments pass through, and what they share."""
 
 
 def renew() -> None:
-    for package in PACKAGES:
-        shutil.rmtree(HERE / package, ignore_errors=True)
-        shutil.copytree(
-            SOURCES / package,
-            HERE / package,
-            ignore=shutil.ignore_patterns("__pycache__", "requirements.*"),
-        )
+    with TemporaryDirectory() as folder:
+        for package in PACKAGES:
+            shutil.copytree(
+                SOURCES / package,
+                Path(folder) / package,
+                ignore=shutil.ignore_patterns("__pycache__", "requirements.*"),
+            )
+        shutil.make_archive(str(FUNCTIONS.with_suffix("")), "zip", folder)
     released = {migration.name: migration.checksum for migration in read()}
     MIGRATIONS.write_text(json.dumps(released, indent=2) + "\n")
 
