@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from botocore import xform_name
+
 from local.deployment import STACK
 from tests.deployment import Production
 from tests.probe import Call, document
@@ -113,113 +115,105 @@ class Attempt:
 
 
 def attempts(to: Targets) -> Iterator[Attempt]:
-    yield from _on_history(to)
-    yield from _on_the_audit_trail(to)
-    yield from _on_queues_and_topic(to)
-    yield from _on_keys_and_secrets(to)
-    yield from _for_rights(to)
-    yield from _on_functions_and_api(to)
-    yield from _on_the_ledger()
-    yield from _on_the_network(to)
-    yield from _on_observability(to)
+    for service, rows in (
+        ("dynamodb", _on_history(to)),
+        ("dynamodbstreams", _on_the_stream(to)),
+        ("s3", _on_the_audit_trail(to)),
+        ("sqs", _on_queues(to)),
+        ("sns", _on_the_topic(to)),
+        ("kms", _on_keys(to)),
+        ("secretsmanager", _on_secrets(to)),
+        ("iam", _for_rights(to)),
+        ("sts", _for_another_role(to)),
+        ("lambda", _on_functions(to)),
+        ("apigateway", _on_the_api(to)),
+        ("rds", _on_the_ledger()),
+        ("ec2", _on_the_network(to)),
+        ("cloudwatch", _on_alarms(to)),
+        ("logs", _on_logs()),
+        ("cloudformation", _on_the_stack(to)),
+    ):
+        for row in rows:
+            yield _attempt(service, *row)
     yield from _elsewhere(to)
 
 
-def _on_history(to: Targets) -> Iterator[Attempt]:
+Rows = Iterator[tuple[Any, ...]]
+"""What, the action, the arguments; and the operation, if it is not called as the action is."""
+
+
+def _attempt(
+    service: str,
+    what: str,
+    action: str,
+    arguments: Arguments,
+    operation: str = "",
+    region: str | None = None,
+) -> Attempt:
+    prefix = {"dynamodbstreams": "dynamodb"}.get(service, service)
+    called = operation or xform_name(action)
+    return Attempt(what, f"{prefix}:{action}", service, called, arguments, region)
+
+
+def _on_history(to: Targets) -> Rows:
     table = {"TableName": to.table}
     key = {**table, "Key": ITEM}
     change = {
         "UpdateExpression": "SET amount = :amount",
         "ExpressionAttributeValues": {":amount": {"N": "1"}},
     }
-
-    def of(what: str, operation: str, action: str, arguments: Arguments) -> Attempt:
-        return Attempt(what, f"dynamodb:{action}", "dynamodb", operation, arguments)
-
-    yield of("read an item", "get_item", "GetItem", key)
-    yield of("read items in a batch", "batch_get_item", "BatchGetItem", _batch(to, Keys=[ITEM]))
-    yield of(
-        "read a payment's history",
-        "query",
-        "Query",
-        {
-            **table,
-            "KeyConditionExpression": "transaction_id = :id",
-            "ExpressionAttributeValues": {":id": {"S": "probe"}},
-        },
-    )
-    yield of("read all payments", "scan", "Scan", table)
-    yield of("add an item", "put_item", "PutItem", _item(to))
-    yield of("change an item", "update_item", "UpdateItem", {**key, **change})
-    yield of("delete an item", "delete_item", "DeleteItem", key)
-    yield of(
-        "delete items in a batch",
-        "batch_write_item",
-        "BatchWriteItem",
-        _batch_write(to, {"DeleteRequest": {"Key": ITEM}}),
-    )
-    yield of(
-        "replace items in a batch",
-        "batch_write_item",
-        "BatchWriteItem",
-        _batch_write(to, {"PutRequest": {"Item": ITEM}}),
-    )
-    yield of(
-        "delete an item in a transaction",
-        "transact_write_items",
-        "DeleteItem",
-        {"TransactItems": [{"Delete": key}]},
-    )
-    yield of(
-        "change an item in a transaction",
-        "transact_write_items",
-        "UpdateItem",
-        {"TransactItems": [{"Update": {**key, **change}}]},
-    )
+    of_payment = {
+        "KeyConditionExpression": "transaction_id = :id",
+        "ExpressionAttributeValues": {":id": {"S": "probe"}},
+    }
+    yield "read an item", "GetItem", key
+    yield "read items in a batch", "BatchGetItem", _batch(to, {"Keys": [ITEM]})
+    yield "read a payment's history", "Query", {**table, **of_payment}
+    yield "read all payments", "Scan", table
+    yield "add an item", "PutItem", _item(to)
+    yield "change an item", "UpdateItem", {**key, **change}
+    yield "delete an item", "DeleteItem", key
+    deletion, replacement = {"DeleteRequest": {"Key": ITEM}}, {"PutRequest": {"Item": ITEM}}
+    yield "delete items in a batch", "BatchWriteItem", _batch(to, [deletion])
+    yield "replace items in a batch", "BatchWriteItem", _batch(to, [replacement])
+    for what, action, item in (
+        ("delete an item", "DeleteItem", {"Delete": key}),
+        ("change an item", "UpdateItem", {"Update": {**key, **change}}),
+    ):
+        together = {"TransactItems": [item]}
+        yield f"{what} in a transaction", action, together, "transact_write_items"
     for verb, template in {
         "Delete": 'DELETE FROM "%s" WHERE transaction_id=\'probe\' AND "timestamp"=0',
         "Update": 'UPDATE "%s" SET a=1 WHERE transaction_id=\'probe\' AND "timestamp"=0',
         "Insert": "INSERT INTO \"%s\" VALUE {'transaction_id': 'probe', 'timestamp': 0}",
         "Select": 'SELECT * FROM "%s"',
     }.items():
-        what, statement = f"{verb.lower()} in PartiQL", {"Statement": template % to.table}
-        yield of(what, "execute_statement", f"PartiQL{verb}", statement)
-    yield of("delete the table", "delete_table", "DeleteTable", table)
-    yield of(
-        "let items expire",
-        "update_time_to_live",
-        "UpdateTimeToLive",
-        {**table, "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "timestamp"}},
-    )
-    yield of(
-        "end point-in-time recovery",
-        "update_continuous_backups",
-        "UpdateContinuousBackups",
-        {**table, "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": False}},
-    )
-    yield of(
-        "end the stream",
-        "update_table",
-        "UpdateTable",
-        {**table, "StreamSpecification": {"StreamEnabled": False}},
-    )
-    yield of(
-        "copy the table",
-        "export_table_to_point_in_time",
-        "ExportTableToPointInTime",
-        {"TableArn": to.table_arn, "S3Bucket": "elsewhere"},
-    )
-    yield of("read other tables", "scan", "Scan", {"TableName": "another-table"})
-    yield of("list the tables", "list_tables", "ListTables", {})
-    streams = "dynamodbstreams"
-    yield Attempt("find the stream", "dynamodb:ListStreams", streams, "list_streams", table)
-    yield Attempt(
-        "look at the stream",
-        "dynamodb:DescribeStream",
-        streams,
-        "describe_stream",
-        {"StreamArn": to.stream},
-    )
+        statement = {"Statement": template % to.table}
+        yield f"{verb.lower()} in PartiQL", f"PartiQL{verb}", statement, "execute_statement"
+    yield "delete the table", "DeleteTable", table
+    for what, action, setting in (
+        (
+            "let items expire",
+            "UpdateTimeToLive",
+            {"TimeToLiveSpecification": {"Enabled": True, "AttributeName": "timestamp"}},
+        ),
+        (
+            "end point-in-time recovery",
+            "UpdateContinuousBackups",
+            {"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": False}},
+        ),
+        ("end the stream", "UpdateTable", {"StreamSpecification": {"StreamEnabled": False}}),
+    ):
+        yield what, action, {**table, **setting}
+    copied = {"TableArn": to.table_arn, "S3Bucket": "elsewhere"}
+    yield "copy the table", "ExportTableToPointInTime", copied
+    yield "read other tables", "Scan", {"TableName": "another-table"}
+    yield "list the tables", "ListTables", {}
+
+
+def _on_the_stream(to: Targets) -> Rows:
+    yield "find the stream", "ListStreams", {"TableName": to.table}
+    yield "look at the stream", "DescribeStream", {"StreamArn": to.stream}
 
 
 def _item(to: Targets) -> Arguments:
@@ -227,453 +221,240 @@ def _item(to: Targets) -> Arguments:
     return {"TableName": to.table, "Item": ITEM, "ConditionExpression": condition}
 
 
-def _batch(to: Targets, **request: Any) -> Arguments:
+def _batch(to: Targets, request: Any) -> Arguments:
     return {"RequestItems": {to.table: request}}
 
 
-def _batch_write(to: Targets, request: Arguments) -> Arguments:
-    return {"RequestItems": {to.table: [request]}}
-
-
-def _on_the_audit_trail(to: Targets) -> Iterator[Attempt]:
+def _on_the_audit_trail(to: Targets) -> Rows:
     bucket = {"Bucket": to.bucket}
     item = {**bucket, "Key": OBJECT_KEY}
-
-    def of(what: str, operation: str, action: str, arguments: Arguments) -> Attempt:
-        return Attempt(what, f"s3:{action}", "s3", operation, arguments)
-
-    yield of("list the audit objects", "list_objects_v2", "ListBucket", bucket)
-    yield of("read an audit object", "get_object", "GetObject", item)
-    yield of("overwrite an audit object", "put_object", "PutObject", {**item, "Body": "x"})
-    yield of(
-        "write beside the audit trail",
-        "put_object",
-        "PutObject",
-        {**bucket, "Key": "x", "Body": ""},
-    )
-    yield of("delete an audit object", "delete_object", "DeleteObject", item)
-    yield of(
-        "delete a version of an audit object",
-        "delete_object",
-        "DeleteObjectVersion",
-        {**item, "VersionId": "1"},
-    )
-    yield of(
-        "delete audit objects in a batch",
-        "delete_objects",
-        "DeleteObject",
-        {**bucket, "Delete": {"Objects": [{"Key": OBJECT_KEY}]}},
-    )
-    yield of(
-        "shorten a retention",
-        "put_object_retention",
-        "PutObjectRetention",
-        {**item, "Retention": {"Mode": "GOVERNANCE", "RetainUntilDate": "2026-01-01T00:00:00Z"}},
-    )
-    yield of(
-        "delete a version in spite of its retention",
-        "delete_object",
-        "DeleteObjectVersion",
-        {**item, "VersionId": "1", "BypassGovernanceRetention": True},
-    )
-    yield of(
-        "lift a legal hold",
-        "put_object_legal_hold",
-        "PutObjectLegalHold",
-        {**item, "LegalHold": {"Status": "OFF"}},
-    )
-    yield of(
-        "open an audit object", "put_object_acl", "PutObjectAcl", {**item, "ACL": "public-read"}
-    )
-    yield of("delete the audit bucket", "delete_bucket", "DeleteBucket", bucket)
-    yield of(
-        "change the bucket's policy",
-        "put_bucket_policy",
-        "PutBucketPolicy",
-        {**bucket, "Policy": NOTHING},
-    )
-    yield of("delete the bucket's policy", "delete_bucket_policy", "DeleteBucketPolicy", bucket)
-    yield of(
-        "let audit objects expire",
-        "put_bucket_lifecycle_configuration",
-        "PutLifecycleConfiguration",
-        {
-            **bucket,
-            "LifecycleConfiguration": {
-                "Rules": [
-                    {"Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
-                ]
-            },
-        },
-    )
-    yield of(
-        "end the bucket's versions",
-        "put_bucket_versioning",
-        "PutBucketVersioning",
-        {**bucket, "VersioningConfiguration": {"Status": "Suspended"}},
-    )
-    yield of(
-        "end the bucket's lock",
-        "put_object_lock_configuration",
-        "PutBucketObjectLockConfiguration",
-        {**bucket, "ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}},
-    )
-    yield of(
-        "change the bucket's encryption",
-        "put_bucket_encryption",
-        "PutEncryptionConfiguration",
-        {
-            **bucket,
-            "ServerSideEncryptionConfiguration": {
-                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
-            },
-        },
-    )
-    yield of("list the buckets", "list_buckets", "ListAllMyBuckets", {})
+    version = {**item, "VersionId": "1"}
+    objects = {"Objects": [{"Key": OBJECT_KEY}]}
+    past = {"Mode": "GOVERNANCE", "RetainUntilDate": "2026-01-01T00:00:00Z"}
+    expiry = {"Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+    amazons = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    yield "list the audit objects", "ListBucket", bucket, "list_objects_v2"
+    yield "read an audit object", "GetObject", item
+    yield "overwrite an audit object", "PutObject", {**item, "Body": "x"}
+    yield "write beside the audit trail", "PutObject", {**bucket, "Key": "x", "Body": ""}
+    yield "delete an audit object", "DeleteObject", item
+    for what, arguments in (
+        ("delete a version of an audit object", version),
+        (
+            "delete a version in spite of its retention",
+            {**version, "BypassGovernanceRetention": True},
+        ),
+    ):
+        yield what, "DeleteObjectVersion", arguments, "delete_object"
+    in_a_batch = {**bucket, "Delete": objects}
+    yield "delete audit objects in a batch", "DeleteObject", in_a_batch, "delete_objects"
+    yield "shorten a retention", "PutObjectRetention", {**item, "Retention": past}
+    yield "lift a legal hold", "PutObjectLegalHold", {**item, "LegalHold": {"Status": "OFF"}}
+    yield "open an audit object", "PutObjectAcl", {**item, "ACL": "public-read"}
+    yield "delete the audit bucket", "DeleteBucket", bucket
+    yield "change the bucket's policy", "PutBucketPolicy", {**bucket, "Policy": NOTHING}
+    yield "delete the bucket's policy", "DeleteBucketPolicy", bucket
+    for what, action, operation, setting in (
+        (
+            "let audit objects expire",
+            "PutLifecycleConfiguration",
+            "put_bucket_lifecycle_configuration",
+            {"LifecycleConfiguration": {"Rules": [expiry]}},
+        ),
+        (
+            "end the bucket's versions",
+            "PutBucketVersioning",
+            "put_bucket_versioning",
+            {"VersioningConfiguration": {"Status": "Suspended"}},
+        ),
+        (
+            "end the bucket's lock",
+            "PutBucketObjectLockConfiguration",
+            "put_object_lock_configuration",
+            {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}},
+        ),
+        (
+            "change the bucket's encryption",
+            "PutEncryptionConfiguration",
+            "put_bucket_encryption",
+            {"ServerSideEncryptionConfiguration": {"Rules": [amazons]}},
+        ),
+    ):
+        yield what, action, {**bucket, **setting}, operation
+    yield "list the buckets", "ListAllMyBuckets", {}, "list_buckets"
 
 
-def _on_queues_and_topic(to: Targets) -> Iterator[Attempt]:
+def _on_queues(to: Targets) -> Rows:
     for name, url in {
         "retry queue": to.retry_queue,
         "dead-letter queue": to.dead_letter_queue,
         "queue of audit failures": to.audit_failure_queue,
         "queue of failed invocations": to.failed_invocations_queue,
     }.items():
-        queue = {"QueueUrl": url}
-        for verb, operation, action, more in (
-            ("look at", "get_queue_attributes", "GetQueueAttributes", {"AttributeNames": ["All"]}),
-            ("read", "receive_message", "ReceiveMessage", {"VisibilityTimeout": 0}),
-            ("send to", "send_message", "SendMessage", {"MessageBody": ""}),
-            ("take from", "delete_message", "DeleteMessage", {"ReceiptHandle": "x"}),
-            ("empty", "purge_queue", "PurgeQueue", {}),
-            ("open", "set_queue_attributes", "SetQueueAttributes", {"Attributes": {"Policy": ""}}),
-            ("delete", "delete_queue", "DeleteQueue", {}),
+        for verb, action, more in (
+            ("look at", "GetQueueAttributes", {"AttributeNames": ["All"]}),
+            ("read", "ReceiveMessage", {"VisibilityTimeout": 0}),
+            ("send to", "SendMessage", {"MessageBody": ""}),
+            ("take from", "DeleteMessage", {"ReceiptHandle": "x"}),
+            ("empty", "PurgeQueue", {}),
+            ("open", "SetQueueAttributes", {"Attributes": {"Policy": ""}}),
+            ("delete", "DeleteQueue", {}),
         ):
-            arguments = {**queue, **more}
-            yield Attempt(f"{verb} the {name}", f"sqs:{action}", "sqs", operation, arguments)
+            yield f"{verb} the {name}", action, {"QueueUrl": url, **more}
+
+
+def _on_the_topic(to: Targets) -> Rows:
     topic = {"TopicArn": to.topic}
-    message = {**topic, "Message": "x"}
-    yield Attempt("publish an alert", "sns:Publish", "sns", "publish", message)
-    yield Attempt("delete the alerts", "sns:DeleteTopic", "sns", "delete_topic", topic)
-    yield Attempt(
-        "subscribe to the alerts",
-        "sns:Subscribe",
-        "sns",
-        "subscribe",
-        {**topic, "Protocol": "email", "Endpoint": "somebody@example.com"},
-    )
+    mail = {"Protocol": "email", "Endpoint": "somebody@example.com"}
+    yield "publish an alert", "Publish", {**topic, "Message": "x"}
+    yield "delete the alerts", "DeleteTopic", topic
+    yield "subscribe to the alerts", "Subscribe", {**topic, **mail}
 
 
-def _on_keys_and_secrets(to: Targets) -> Iterator[Attempt]:
-    key = {"KeyId": to.key}
-    for what, operation, action, arguments in (
-        ("encrypt", "encrypt", "Encrypt", {**key, "Plaintext": "x"}),
-        ("decrypt", "decrypt", "Decrypt", {**key, "CiphertextBlob": "x"}),
-        (
-            "make a data key",
-            "generate_data_key",
-            "GenerateDataKey",
-            {**key, "KeySpec": "AES_256"},
-        ),
-        ("disable a key", "disable_key", "DisableKey", key),
-        ("delete a key", "schedule_key_deletion", "ScheduleKeyDeletion", key),
-        ("end a key's rotation", "disable_key_rotation", "DisableKeyRotation", key),
-        (
-            "change a key's policy",
-            "put_key_policy",
-            "PutKeyPolicy",
-            {**key, "PolicyName": "default", "Policy": NOTHING},
-        ),
-        (
-            "grant a key's use",
-            "create_grant",
-            "CreateGrant",
-            {
-                **key,
-                "GranteePrincipal": "arn:aws:iam::999999999999:root",
-                "Operations": ["Decrypt"],
-            },
-        ),
+def _on_keys(to: Targets) -> Rows:
+    grant = {"GranteePrincipal": "arn:aws:iam::999999999999:root", "Operations": ["Decrypt"]}
+    for what, action, more in (
+        ("encrypt", "Encrypt", {"Plaintext": "x"}),
+        ("decrypt", "Decrypt", {"CiphertextBlob": "x"}),
+        ("make a data key", "GenerateDataKey", {"KeySpec": "AES_256"}),
+        ("disable a key", "DisableKey", {}),
+        ("delete a key", "ScheduleKeyDeletion", {}),
+        ("end a key's rotation", "DisableKeyRotation", {}),
+        ("change a key's policy", "PutKeyPolicy", {"PolicyName": "default", "Policy": NOTHING}),
+        ("grant a key's use", "CreateGrant", grant),
     ):
-        yield Attempt(what, f"kms:{action}", "kms", operation, arguments)
+        yield what, action, {"KeyId": to.key, **more}
+
+
+def _on_secrets(to: Targets) -> Rows:
     secret = {"SecretId": to.secret}
-    for what, operation, action, more in (
-        ("read the master password", "get_secret_value", "GetSecretValue", {}),
-        ("change the master password", "put_secret_value", "PutSecretValue", {"SecretString": "x"}),
-        ("delete the master password", "delete_secret", "DeleteSecret", {}),
-    ):
-        yield Attempt(
-            what, f"secretsmanager:{action}", "secretsmanager", operation, {**secret, **more}
-        )
-    yield Attempt(
-        "list the secrets", "secretsmanager:ListSecrets", "secretsmanager", "list_secrets", {}
-    )
+    yield "read the master password", "GetSecretValue", secret
+    yield "change the master password", "PutSecretValue", {**secret, "SecretString": "x"}
+    yield "delete the master password", "DeleteSecret", secret
+    yield "list the secrets", "ListSecrets", {}
 
 
-def _for_rights(to: Targets) -> Iterator[Attempt]:
+def _for_rights(to: Targets) -> Rows:
     role = {"RoleName": to.role}
-    for what, operation, action, arguments in (
-        ("make a user", "create_user", "CreateUser", {"UserName": "probe"}),
-        ("make an access key", "create_access_key", "CreateAccessKey", {"UserName": "probe"}),
-        (
-            "make a role",
-            "create_role",
-            "CreateRole",
-            {"RoleName": "probe", "AssumeRolePolicyDocument": ANYBODY},
-        ),
-        (
-            "attach a policy to a role",
-            "attach_role_policy",
-            "AttachRolePolicy",
-            {**role, "PolicyArn": ADMINISTRATOR},
-        ),
-        (
-            "write a role's policy",
-            "put_role_policy",
-            "PutRolePolicy",
-            {**role, "PolicyName": "x", "PolicyDocument": NOTHING},
-        ),
-        (
-            "let others take a role",
-            "update_assume_role_policy",
-            "UpdateAssumeRolePolicy",
-            {**role, "PolicyDocument": ANYBODY},
-        ),
-        (
-            "lift a role's boundary",
-            "delete_role_permissions_boundary",
-            "DeleteRolePermissionsBoundary",
-            role,
-        ),
-        ("read a role", "get_role", "GetRole", role),
-        ("list the roles", "list_roles", "ListRoles", {}),
-    ):
-        yield Attempt(what, f"iam:{action}", "iam", operation, arguments)
-    arn = f"arn:aws:iam::{to.table_arn.split(':')[4]}:role/{to.role}"
-    yield Attempt(
-        "take another role",
-        "sts:AssumeRole",
-        "sts",
-        "assume_role",
-        {"RoleArn": arn, "RoleSessionName": "probe"},
-    )
+    trusting = {"RoleName": "probe", "AssumeRolePolicyDocument": ANYBODY}
+    own = {**role, "PolicyName": "x", "PolicyDocument": NOTHING}
+    yield "make a user", "CreateUser", {"UserName": "probe"}
+    yield "make an access key", "CreateAccessKey", {"UserName": "probe"}
+    yield "make a role", "CreateRole", trusting
+    yield "attach a policy to a role", "AttachRolePolicy", {**role, "PolicyArn": ADMINISTRATOR}
+    yield "write a role's policy", "PutRolePolicy", own
+    yield "let others take a role", "UpdateAssumeRolePolicy", {**role, "PolicyDocument": ANYBODY}
+    yield "lift a role's boundary", "DeleteRolePermissionsBoundary", role
+    yield "read a role", "GetRole", role
+    yield "list the roles", "ListRoles", {}
 
 
-def _on_functions_and_api(to: Targets) -> Iterator[Attempt]:
-    function = {"FunctionName": "payment-processor"}
-    for what, operation, action, more in (
-        ("call a function", "invoke", "InvokeFunction", {}),
-        ("read a function's code", "get_function", "GetFunction", {}),
-        (
-            "replace a function's code",
-            "update_function_code",
-            "UpdateFunctionCode",
-            {"ZipFile": "x"},
-        ),
+def _arn(to: Targets) -> str:
+    return f"arn:aws:iam::{to.table_arn.split(':')[4]}:role/{to.role}"
+
+
+def _for_another_role(to: Targets) -> Rows:
+    yield "take another role", "AssumeRole", {"RoleArn": _arn(to), "RoleSessionName": "probe"}
+
+
+def _on_functions(to: Targets) -> Rows:
+    by_all = {"StatementId": "x", "Action": "lambda:InvokeFunction", "Principal": "*"}
+    for what, action, operation, more in (
+        ("call a function", "InvokeFunction", "invoke", {}),
+        ("read a function's code", "GetFunction", "", {}),
+        ("replace a function's code", "UpdateFunctionCode", "", {"ZipFile": "x"}),
         (
             "change a function's variables",
-            "update_function_configuration",
             "UpdateFunctionConfiguration",
+            "",
             {"Environment": {"Variables": {}}},
         ),
-        (
-            "let others call a function",
-            "add_permission",
-            "AddPermission",
-            {"StatementId": "x", "Action": "lambda:InvokeFunction", "Principal": "*"},
-        ),
-        (
-            "stop a function",
-            "put_function_concurrency",
-            "PutFunctionConcurrency",
-            {"ReservedConcurrentExecutions": 0},
-        ),
-        ("delete a function", "delete_function", "DeleteFunction", {}),
+        ("let others call a function", "AddPermission", "", by_all),
+        ("stop a function", "PutFunctionConcurrency", "", {"ReservedConcurrentExecutions": 0}),
+        ("delete a function", "DeleteFunction", "", {}),
     ):
-        yield Attempt(what, f"lambda:{action}", "lambda", operation, {**function, **more})
-    yield Attempt(
-        "ask the operators' reader of the ledger",
-        "lambda:InvokeFunction",
-        "lambda",
-        "invoke",
-        {"FunctionName": to.ledger_reader, "Payload": "{}"},
-    )
-    arn = f"arn:aws:iam::{to.table_arn.split(':')[4]}:role/{to.role}"
-    yield Attempt(
-        "make a function with another's role",
-        "lambda:CreateFunction",
-        "lambda",
-        "create_function",
-        {
-            "FunctionName": "probe-of-a-probe",
-            "Role": arn,
-            "Runtime": "python3.14",
-            "Handler": "index.handle",
-            "Code": {"ZipFile": "x"},
-        },
-    )
-    api_key = {"apiKey": to.api_key, "includeValue": True}
-    yield Attempt("read the API key", "apigateway:GET", "apigateway", "get_api_key", api_key)
-    yield Attempt("list the API keys", "apigateway:GET", "apigateway", "get_api_keys", {})
-    yield Attempt(
-        "make an API key", "apigateway:POST", "apigateway", "create_api_key", {"name": "x"}
-    )
-    yield Attempt(
-        "delete the API",
-        "apigateway:DELETE",
-        "apigateway",
-        "delete_rest_api",
-        {"restApiId": to.rest_api},
-    )
+        yield what, action, {"FunctionName": "payment-processor", **more}, operation
+    asked = {"FunctionName": to.ledger_reader, "Payload": "{}"}
+    yield "ask the operators' reader of the ledger", "InvokeFunction", asked, "invoke"
+    made = {
+        "FunctionName": "probe-of-a-probe",
+        "Role": _arn(to),
+        "Runtime": "python3.14",
+        "Handler": "index.handle",
+        "Code": {"ZipFile": "x"},
+    }
+    yield "make a function with another's role", "CreateFunction", made
 
 
-def _on_the_ledger() -> Iterator[Attempt]:
-    instance = {"DBInstanceIdentifier": "payments-ledger"}
-    for what, operation, action, more in (
-        (
-            "set the master password",
-            "modify_db_instance",
-            "ModifyDBInstance",
-            {"MasterUserPassword": "of-the-probe"},
-        ),
-        (
-            "delete the ledger",
-            "delete_db_instance",
-            "DeleteDBInstance",
-            {"SkipFinalSnapshot": True},
-        ),
-        (
-            "copy the ledger",
-            "create_db_snapshot",
-            "CreateDBSnapshot",
-            {"DBSnapshotIdentifier": "probe"},
-        ),
-        ("restart the ledger", "reboot_db_instance", "RebootDBInstance", {}),
-        ("stop the ledger", "stop_db_instance", "StopDBInstance", {}),
+def _on_the_api(to: Targets) -> Rows:
+    key, api = {"apiKey": to.api_key, "includeValue": True}, {"restApiId": to.rest_api}
+    yield "read the API key", "GET", key, "get_api_key"
+    yield "list the API keys", "GET", {}, "get_api_keys"
+    yield "make an API key", "POST", {"name": "x"}, "create_api_key"
+    yield "delete the API", "DELETE", api, "delete_rest_api"
+
+
+def _on_the_ledger() -> Rows:
+    for what, action, more in (
+        ("set the master password", "ModifyDBInstance", {"MasterUserPassword": "of-the-probe"}),
+        ("delete the ledger", "DeleteDBInstance", {"SkipFinalSnapshot": True}),
+        ("copy the ledger", "CreateDBSnapshot", {"DBSnapshotIdentifier": "probe"}),
+        ("restart the ledger", "RebootDBInstance", {}),
+        ("stop the ledger", "StopDBInstance", {}),
     ):
-        yield Attempt(what, f"rds:{action}", "rds", operation, {**instance, **more})
-    yield Attempt(
-        "look for databases", "rds:DescribeDBInstances", "rds", "describe_db_instances", {}
-    )
+        yield what, action, {"DBInstanceIdentifier": "payments-ledger", **more}
+    yield "look for databases", "DescribeDBInstances", {}
 
 
-def _on_the_network(to: Targets) -> Iterator[Attempt]:
-    world = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
-    default = {"GroupId": to.default_group, "IpPermissions": [world]}
-    other = {"GroupId": to.other_group, "IpPermissions": [world]}
-    for what, operation, action, arguments in (
-        (
-            "open the default group",
-            "authorize_security_group_ingress",
-            "AuthorizeSecurityGroupIngress",
-            default,
-        ),
-        (
-            "open a group inwards",
-            "authorize_security_group_ingress",
-            "AuthorizeSecurityGroupIngress",
-            other,
-        ),
-        (
-            "open a group outwards",
-            "authorize_security_group_egress",
-            "AuthorizeSecurityGroupEgress",
-            other,
-        ),
-        (
-            "close the default group",
-            "revoke_security_group_ingress",
-            "RevokeSecurityGroupIngress",
-            default,
-        ),
-        (
-            "close a group inwards",
-            "revoke_security_group_ingress",
-            "RevokeSecurityGroupIngress",
-            other,
-        ),
-        (
-            "close a group outwards",
-            "revoke_security_group_egress",
-            "RevokeSecurityGroupEgress",
-            other,
-        ),
-        (
-            "delete a group",
-            "delete_security_group",
-            "DeleteSecurityGroup",
-            {"GroupId": to.other_group},
-        ),
-        ("read the groups", "describe_security_group_rules", "DescribeSecurityGroupRules", {}),
-        ("look for subnets", "describe_subnets", "DescribeSubnets", {}),
-        (
-            "make a network interface",
-            "create_network_interface",
-            "CreateNetworkInterface",
-            {"SubnetId": to.subnet},
-        ),
-        (
-            "start a server",
-            "run_instances",
-            "RunInstances",
-            {"ImageId": "ami-1", "MinCount": 1, "MaxCount": 1},
-        ),
+def _on_the_network(to: Targets) -> Rows:
+    default, other = {"GroupId": to.default_group}, {"GroupId": to.other_group}
+    world = {"IpPermissions": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}
+    server = {"ImageId": "ami-1", "MinCount": 1, "MaxCount": 1}
+    for what, action, arguments in (
+        ("open the default group", "AuthorizeSecurityGroupIngress", {**default, **world}),
+        ("open a group inwards", "AuthorizeSecurityGroupIngress", {**other, **world}),
+        ("open a group outwards", "AuthorizeSecurityGroupEgress", {**other, **world}),
+        ("close the default group", "RevokeSecurityGroupIngress", {**default, **world}),
+        ("close a group inwards", "RevokeSecurityGroupIngress", {**other, **world}),
+        ("close a group outwards", "RevokeSecurityGroupEgress", {**other, **world}),
+        ("delete a group", "DeleteSecurityGroup", other),
+        ("read the groups", "DescribeSecurityGroupRules", {}),
+        ("look for subnets", "DescribeSubnets", {}),
+        ("make a network interface", "CreateNetworkInterface", {"SubnetId": to.subnet}),
+        ("start a server", "RunInstances", server),
     ):
-        yield Attempt(what, f"ec2:{action}", "ec2", operation, {**arguments, "DryRun": True})
+        yield what, action, {**arguments, "DryRun": True}
 
 
-def _on_observability(to: Targets) -> Iterator[Attempt]:
-    alarms, group = {"AlarmNames": [to.alarm]}, {"logGroupName": "/aws/lambda/payment-processor"}
-    yield Attempt(
-        "delete an alarm", "cloudwatch:DeleteAlarms", "cloudwatch", "delete_alarms", alarms
-    )
-    yield Attempt(
-        "silence an alarm",
-        "cloudwatch:DisableAlarmActions",
-        "cloudwatch",
-        "disable_alarm_actions",
-        alarms,
-    )
-    for what, operation, action, more in (
-        ("delete a log", "delete_log_group", "DeleteLogGroup", {}),
-        ("shorten a log", "put_retention_policy", "PutRetentionPolicy", {"retentionInDays": 1}),
-        ("read a log", "filter_log_events", "FilterLogEvents", {}),
-        ("forge a log", "create_log_stream", "CreateLogStream", {"logStreamName": "probe"}),
+def _on_alarms(to: Targets) -> Rows:
+    yield "delete an alarm", "DeleteAlarms", {"AlarmNames": [to.alarm]}
+    yield "silence an alarm", "DisableAlarmActions", {"AlarmNames": [to.alarm]}
+
+
+def _on_logs() -> Rows:
+    for what, action, more in (
+        ("delete a log", "DeleteLogGroup", {}),
+        ("shorten a log", "PutRetentionPolicy", {"retentionInDays": 1}),
+        ("read a log", "FilterLogEvents", {}),
+        ("forge a log", "CreateLogStream", {"logStreamName": "probe"}),
     ):
-        yield Attempt(what, f"logs:{action}", "logs", operation, {**group, **more})
+        yield what, action, {"logGroupName": "/aws/lambda/payment-processor", **more}
+
+
+def _on_the_stack(to: Targets) -> Rows:
     # By its id, as the functions name it: a name stands for every stack that ever had it.
-    stack = {"StackName": to.stack}
-    for what, operation, action in (
-        ("read the stack", "describe_stacks", "DescribeStacks"),
-        ("delete the stack", "delete_stack", "DeleteStack"),
-    ):
-        yield Attempt(what, f"cloudformation:{action}", "cloudformation", operation, stack)
+    yield "read the stack", "DescribeStacks", {"StackName": to.stack}
+    yield "delete the stack", "DeleteStack", {"StackName": to.stack}
 
 
 def _elsewhere(to: Targets) -> Iterator[Attempt]:
     """What some functions may do here, in another region."""
-    for what, action, service, operation, arguments in (
-        ("add an item elsewhere", "dynamodb:PutItem", "dynamodb", "put_item", _item(to)),
-        (
-            "send to a queue elsewhere",
-            "sqs:SendMessage",
-            "sqs",
-            "send_message",
-            {"QueueUrl": to.retry_queue.replace("us-east-1", ELSEWHERE), "MessageBody": ""},
-        ),
-        (
-            "find streams elsewhere",
-            "dynamodb:ListStreams",
-            "dynamodbstreams",
-            "list_streams",
-            {"TableName": to.table},
-        ),
-        (
-            "read groups elsewhere",
-            "ec2:DescribeSecurityGroupRules",
-            "ec2",
-            "describe_security_group_rules",
-            {},
-        ),
+    queue = to.retry_queue.replace("us-east-1", ELSEWHERE)
+    message = {"QueueUrl": queue, "MessageBody": ""}
+    for service, what, action, arguments in (
+        ("dynamodb", "add an item elsewhere", "PutItem", _item(to)),
+        ("sqs", "send to a queue elsewhere", "SendMessage", message),
+        ("dynamodbstreams", "find streams elsewhere", "ListStreams", {"TableName": to.table}),
+        ("ec2", "read groups elsewhere", "DescribeSecurityGroupRules", {}),
     ):
-        yield Attempt(what, action, service, operation, arguments, region=ELSEWHERE)
+        yield _attempt(service, what, action, arguments, region=ELSEWHERE)
