@@ -16,6 +16,8 @@ from pg8000.native import DatabaseError, InterfaceError  # type: ignore[import-u
 from ledger.session import (
     IDLE_LIMIT,
     IDLE_SESSION_TIMEOUT,
+    OPENED_WITHIN,
+    RETRY_WITHIN,
     LedgerBusyError,
     LedgerRefusedError,
     LedgerSession,
@@ -128,7 +130,7 @@ def test_a_defect_of_the_statement_is_refused_and_keeps_the_connection(
     assert len(server.opened) == 1
 
 
-@pytest.mark.parametrize("state", ["08006", "25006", "28P01", "53300", "57P01"])
+@pytest.mark.parametrize("state", ["08006", "25006", "28P01", "53300", "57P01", "57P02", "57P03"])
 def test_the_servers_own_state_counts_as_unavailable(
     session: LedgerSession, server: Server, state: str
 ) -> None:
@@ -282,3 +284,17 @@ def test_the_longest_call_is_an_opening_after_a_dead_connection_and_all_answers(
     assert longest_call(opening=2.0, statement=3.0) == 3.2 + 2.0 + 2 * 3.0
     assert longest_call(opening=20.0, statement=3.0) == 3.2 + 20.0
     assert longest_call(opening=0.0, statement=100.0) == 3.2 + 2.0 + 200.0
+
+
+@pytest.mark.parametrize("opening", [0, 1, OPENED_WITHIN, 9, 12])
+@pytest.mark.parametrize("answering", [0.5, 3, RETRY_WITHIN, 6])
+def test_no_call_takes_longer_than_its_budget(
+    session: LedgerSession, server: Server, clock: Clock, opening: float, answering: float
+) -> None:
+    session.run("SELECT 1")
+    server.errors = [OSError("timed out")] * 2
+    server.opening, server.answering = opening, answering
+    started = clock.now
+    with pytest.raises(LedgerUnavailableError):
+        session.run("SELECT 2")
+    assert clock.now - started <= longest_call(opening=12, statement=3)

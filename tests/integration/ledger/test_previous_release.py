@@ -96,6 +96,7 @@ def test_what_this_release_posts_the_one_before_understands(ledger: Any, connect
 
     payment = terms()
     entry = Ledger(LedgerSession(connect)).post(**payment)
+    assert entry
     assert ledger.post(**payment).entry_id == entry.entry_id
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_a_decision_stays_and_is_posted_once(world: World, change: Callable[[], 
     in_time(lambda: world.validate(declined), 200)
     change()
     for again in (asked, declined):
-        in_time(lambda again=again: world.validate(again), 200)
+        in_time(partial(world.validate, again), 200)
     assert status(in_time(lambda: world.validate({**asked, "amount": 1}), 409)) == 409
     in_time(lambda: world.process(transaction_id), 200)
     change()
