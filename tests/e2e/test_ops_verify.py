@@ -18,6 +18,7 @@ from tests.deployment import Production
 from tests.e2e.operators import ops, user
 from tests.e2e.test_ops_preflight import nothing_in
 from tests.environment import serving
+from tests.probe import document
 
 Client = Callable[[str], Any]
 Fault = Callable[[Client, Production], contextlib.AbstractContextManager[str]]
@@ -48,177 +49,157 @@ def resource(production: Production, type_: str, logical_id: str = "") -> str:
     raise AssertionError(f"no {type_} {logical_id}")
 
 
-def vpc(production: Production) -> str:
-    return resource(production, "AWS::EC2::VPC")
-
-
 # -- the faults ------------------------------------------------------------------------------
 
-
-@contextlib.contextmanager
-def unprotected_stack(client: Client, production: Production) -> Iterator[str]:
-    cloudformation = client("cloudformation")
-    for enabled in (False, True):
-        cloudformation.update_termination_protection(
-            StackName="PaymentsProd", EnableTerminationProtection=enabled
-        )
-        if not enabled:
-            yield "PaymentsProd is protected against deletion"
+Subject = Callable[[Production], str]
+Change = Callable[[Any, str, Any], Any]
+"""By a client of the service, to the subject; what was there before is the last argument."""
 
 
-@contextlib.contextmanager
-def default_group_with_a_rule(client: Client, production: Production) -> Iterator[str]:
-    ec2 = client("ec2")
-    (group,) = ec2.describe_security_groups(
+def fault(
+    what: str,
+    service: str,
+    subject: Subject,
+    wrong: Change,
+    right: Change,
+    read: Callable[[Any, str], Any] = lambda api, name: None,
+) -> Fault:
+    """
+    Args:
+        what: how the finding that names it begins; {} is the subject's name.
+        read: what was there before, for `right` to put back.
+    """
+
+    @contextlib.contextmanager
+    def made(client: Client, production: Production) -> Iterator[str]:
+        api, name = client(service), subject(production)
+        before = read(api, name)
+        wrong(api, name, before)
+        try:
+            yield what.format(name)
+        finally:
+            right(api, name, before)
+
+    return made
+
+
+def call(method: str, subject: str, **arguments: Any) -> Change:
+    return lambda api, name, before: getattr(api, method)(**{subject: name}, **arguments)
+
+
+def setting(
+    what: str, service: str, of: Subject, method: str, subject: str, **values: tuple[Any, Any]
+) -> Fault:
+    """One call makes it wrong, and makes it right again: with the first values, and the second."""
+    wrong, right = ({key: pair[n] for key, pair in values.items()} for n in (0, 1))
+    return fault(what, service, of, call(method, subject, **wrong), call(method, subject, **right))
+
+
+def named(name: str) -> Subject:
+    return lambda production: name
+
+
+def output(name: str) -> Subject:
+    return lambda production: str(production.deployment.outputs[name])
+
+
+def the(type_: str, logical_id: str = "") -> Subject:
+    return lambda production: resource(production, f"AWS::{type_}", logical_id)
+
+
+API, BUCKET, TOPIC = the("ApiGateway::RestApi"), output("AuditBucketName"), output("AlertsTopicArn")
+ANYBODY = {"Sid": "QuickFix", "Effect": "Allow", "Principal": "*"}
+
+
+def opened(policy: str, **statement: Any) -> str:
+    """A policy with one more statement, which lets anybody in."""
+    document = json.loads(policy)
+    return json.dumps({**document, "Statement": [*document["Statement"], ANYBODY | statement]})
+
+
+def group_rule(what: str, of: Subject, way: str, addresses: str, *ports: int) -> Fault:
+    rule: dict[str, Any] = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": addresses}]}
+    if ports:
+        rule |= {"IpProtocol": "tcp", "FromPort": ports[0], "ToPort": ports[0]}
+    wrong, right = (
+        call(f"{verb}_security_group_{way}", "GroupId", IpPermissions=[rule])
+        for verb in ("authorize", "revoke")
+    )
+    return fault(what, "ec2", of, wrong, right)
+
+
+def default_group(production: Production) -> str:
+    (group,) = production.environment.client("ec2").describe_security_groups(
         Filters=[
-            {"Name": "vpc-id", "Values": [vpc(production)]},
+            {"Name": "vpc-id", "Values": [resource(production, "AWS::EC2::VPC")]},
             {"Name": "group-name", "Values": ["default"]},
         ]
     )["SecurityGroups"]
-    rule = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22,
-             "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]  # fmt: skip
-    ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=rule)
-    try:
-        yield f"rules of the default group {group['GroupId']}"
-    finally:
-        ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=rule)
+    return str(group["GroupId"])
 
 
-@contextlib.contextmanager
-def all_outbound(client: Client, production: Production) -> Iterator[str]:
-    ec2 = client("ec2")
-    group = resource(production, "AWS::EC2::SecurityGroup", "SecurityGroupsFunctions")
-    rule = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    ec2.authorize_security_group_egress(GroupId=group, IpPermissions=rule)
-    try:
-        yield "groups that allow all outbound traffic"
-    finally:
-        ec2.revoke_security_group_egress(GroupId=group, IpPermissions=rule)
+def open_to(addresses: str, what: str = "groups that take ingress from addresses") -> Fault:
+    of = the("EC2::SecurityGroup", "SecurityGroupsDatabase")
+    return group_rule(what, of, "ingress", addresses, 5432)
 
 
-def open_to(addresses: str, what: str) -> Fault:
-    @contextlib.contextmanager
-    def fault(client: Client, production: Production) -> Iterator[str]:
-        ec2 = client("ec2")
-        group = resource(production, "AWS::EC2::SecurityGroup", "SecurityGroupsDatabase")
-        rule = [{"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432,
-                 "IpRanges": [{"CidrIp": addresses}]}]  # fmt: skip
-        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
-        try:
-            yield what
-        finally:
-            ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=rule)
-
-    return fault
+def database(what: str, **values: tuple[Any, Any]) -> Fault:
+    at_once = {"ApplyImmediately": (True, True), **values}
+    of = the("RDS::DBInstance")
+    return setting(what, "rds", of, "modify_db_instance", "DBInstanceIdentifier", **at_once)
 
 
-def database(what: str, **setting: tuple[Any, Any]) -> Fault:
-    ((name, (wrong, right)),) = setting.items()
-
-    @contextlib.contextmanager
-    def fault(client: Client, production: Production) -> Iterator[str]:
-        rds = client("rds")
-        identifier = resource(production, "AWS::RDS::DBInstance")
-
-        def modify(value: Any) -> None:
-            rds.modify_db_instance(
-                DBInstanceIdentifier=identifier, ApplyImmediately=True, **{name: value}
-            )
-
-        modify(wrong)
-        try:
-            yield f"{what}{identifier}"
-        finally:
-            modify(right)
-
-    return fault
+def function(what: str, **values: tuple[int, int]) -> Fault:
+    method = "update_function_configuration"
+    return setting(what, "lambda", named("audit-logger"), method, "FunctionName", **values)
 
 
-def function(what: str, wrong: dict[str, int], right: dict[str, int]) -> Fault:
-    @contextlib.contextmanager
-    def fault(client: Client, production: Production) -> Iterator[str]:
-        update = client("lambda").update_function_configuration
-        update(FunctionName="audit-logger", **wrong)
-        try:
-            yield what
-        finally:
-            update(FunctionName="audit-logger", **right)
-
-    return fault
-
-
-def unreserved(name: str) -> Fault:
-    @contextlib.contextmanager
-    def fault(client: Client, production: Production) -> Iterator[str]:
-        functions = client("lambda")
-        reserved = functions.get_function_concurrency(FunctionName=name)
-        functions.delete_function_concurrency(FunctionName=name)
-        try:
-            yield f"reserved concurrency of {name}"
-        finally:
-            functions.put_function_concurrency(
-                FunctionName=name,
-                ReservedConcurrentExecutions=reserved["ReservedConcurrentExecutions"],
-            )
-
-    return fault
+def reserved(name: str, wrong: Change) -> Fault:
+    return fault(
+        "reserved concurrency of {}",
+        "lambda",
+        named(name),
+        wrong,
+        lambda api, name, before: api.put_function_concurrency(FunctionName=name, **before),
+        lambda api, name: {
+            key: value
+            for key, value in api.get_function_concurrency(FunctionName=name).items()
+            if key == "ReservedConcurrentExecutions"
+        },
+    )
 
 
-@contextlib.contextmanager
-def hardly_reserved(client: Client, production: Production) -> Iterator[str]:
-    functions, name = client("lambda"), "payment-processor"
-    former = functions.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"]
-
-    def reserve(number: int) -> None:
-        functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=number)
-
-    reserve(20)
-    try:
-        yield f"reserved concurrency of {name}"
-    finally:
-        reserve(former)
+UNRESERVED = call("delete_function_concurrency", "FunctionName")
+HARDLY = call("put_function_concurrency", "FunctionName", ReservedConcurrentExecutions=20)
 
 
 def unmapped(function: str, what: str) -> Fault:
-    @contextlib.contextmanager
-    def fault(client: Client, production: Production) -> Iterator[str]:
-        functions = client("lambda")
-        (mapping,) = [
-            each["UUID"]
+    def mapping(production: Production) -> str:
+        functions = production.environment.client("lambda")
+        (found,) = [
+            str(each["UUID"])
             for each in functions.list_event_source_mappings()["EventSourceMappings"]
             if f":{function}:" in each["FunctionArn"]
         ]
-        functions.update_event_source_mapping(UUID=mapping, Enabled=False)
-        try:
-            yield f"{function} reads the {what}"
-        finally:
-            functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+        return found
 
-    return fault
+    told, method = f"{function} reads the {what}", "update_event_source_mapping"
+    return setting(told, "lambda", mapping, method, "UUID", Enabled=(False, True))
 
 
 def event_rule(logical_id: str) -> Fault:
-    @contextlib.contextmanager
-    def fault(client: Client, production: Production) -> Iterator[str]:
-        name = resource(production, "AWS::Events::Rule", logical_id)
-        client("events").disable_rule(Name=name)
-        try:
-            yield f"event rule {name}"
-        finally:
-            client("events").enable_rule(Name=name)
-
-    return fault
+    wrong, right = (call(f"{verb}_rule", "Name") for verb in ("disable", "enable"))
+    return fault("event rule {}", "events", the("Events::Rule", logical_id), wrong, right)
 
 
-@contextlib.contextmanager
-def called_by_anybody(client: Client, production: Production) -> Iterator[str]:
-    functions, name = client("lambda"), "payment-validator"
-    where = {"FunctionName": name, "Qualifier": "live", "StatementId": "quick-fix"}
-    functions.add_permission(**where, Action="lambda:InvokeFunction", Principal="*")
-    try:
-        yield f"who may call {name}"
-    finally:
-        functions.remove_permission(**where)
+FIX = {"Qualifier": "live", "StatementId": "quick-fix"}
+called_by_anybody = fault(
+    "who may call {}",
+    "lambda",
+    named("payment-validator"),
+    call("add_permission", "FunctionName", **FIX, Action="lambda:InvokeFunction", Principal="*"),
+    call("remove_permission", "FunctionName", **FIX),
+)
 
 
 @contextlib.contextmanager
@@ -239,277 +220,220 @@ def in_public_subnet(client: Client, production: Production) -> Iterator[str]:
         stand_in(former["SubnetIds"])
 
 
+def replaced(path: str, value: str) -> list[dict[str, str]]:
+    return [{"op": "replace", "path": path, "value": value}]
+
+
 @contextlib.contextmanager
 def wrong_function(client: Client, production: Production) -> Iterator[str]:
-    gateway, api = client("apigateway"), resource(production, "AWS::ApiGateway::RestApi")
+    gateway = client("apigateway")
     where = {
-        "restApiId": api,
+        "restApiId": API(production),
         "resourceId": resource(production, "AWS::ApiGateway::Resource", "validate"),
         "httpMethod": "POST",
     }
     uri = gateway.get_integration(**where)["uri"]
-
-    def lead_to(value: str) -> None:
-        patch = {"op": "replace", "path": "/uri", "value": value}
-        gateway.update_integration(**where, patchOperations=[patch])
-
-    lead_to(uri.replace("payment-validator", "audit-logger"))
+    other = uri.replace("payment-validator", "audit-logger")
+    gateway.update_integration(**where, patchOperations=replaced("/uri", other))
     try:
         yield "/validate leads to"
     finally:
-        lead_to(uri)
+        gateway.update_integration(**where, patchOperations=replaced("/uri", uri))
 
 
 @contextlib.contextmanager
 def without_api_key(client: Client, production: Production) -> Iterator[str]:
-    gateway, api = client("apigateway"), resource(production, "AWS::ApiGateway::RestApi")
-    status = resource(production, "AWS::ApiGateway::Resource", "status")
-
-    def require(value: str) -> None:
-        gateway.update_method(
-            restApiId=api,
-            resourceId=status,
-            httpMethod="GET",
-            patchOperations=[{"op": "replace", "path": "/apiKeyRequired", "value": value}],
-        )
-
-    require("false")
+    where = {
+        "restApiId": API(production),
+        "resourceId": resource(production, "AWS::ApiGateway::Resource", "status"),
+        "httpMethod": "GET",
+    }
+    update = client("apigateway").update_method
+    update(**where, patchOperations=replaced("/apiKeyRequired", "false"))
     try:
         yield "methods without an API key"
     finally:
-        require("true")
+        update(**where, patchOperations=replaced("/apiKeyRequired", "true"))
 
 
 def usage_plan(*wrong: dict[str, str]) -> Fault:
-    @contextlib.contextmanager
-    def fault(client: Client, production: Production) -> Iterator[str]:
-        gateway, plan = client("apigateway"), resource(production, "AWS::ApiGateway::UsagePlan")
-        throttle = gateway.get_usage_plan(usagePlanId=plan)["throttle"]
-        gateway.update_usage_plan(usagePlanId=plan, patchOperations=wrong)
-        try:
-            yield f"throttle of usage plan {plan}"
-        finally:
-            gateway.update_usage_plan(
-                usagePlanId=plan,
-                patchOperations=[
-                    {"op": "replace", "path": f"/throttle/{name}", "value": f"{value:g}"}
-                    for name, value in throttle.items()
-                ],
-            )
-
-    return fault
-
-
-@contextlib.contextmanager
-def generous_stage(client: Client, production: Production) -> Iterator[str]:
-    gateway, api = client("apigateway"), resource(production, "AWS::ApiGateway::RestApi")
-
-    def allow(rate: str) -> None:
-        patch = {"op": "replace", "path": "/*/*/throttling/rateLimit", "value": rate}
-        gateway.update_stage(restApiId=api, stageName="prod", patchOperations=[patch])
-
-    allow("5000")
-    try:
-        yield "configured throttle of */* in stage prod"
-    finally:
-        allow("100")
-
-
-@contextlib.contextmanager
-def without_firewall(client: Client, production: Production) -> Iterator[str]:
-    waf, api = client("wafv2"), resource(production, "AWS::ApiGateway::RestApi")
-    stage = f"arn:aws:apigateway:us-east-1::/restapis/{api}/stages/prod"
-    acl = waf.get_web_acl_for_resource(ResourceArn=stage)["WebACL"]["ARN"]
-    waf.disassociate_web_acl(ResourceArn=stage)
-    try:
-        yield "web firewall of stage prod"
-    finally:
-        waf.associate_web_acl(WebACLArn=acl, ResourceArn=stage)
-
-
-def table(what: str, wrong: Callable[[Any, str], Any], right: Callable[[Any, str], Any]) -> Fault:
-    @contextlib.contextmanager
-    def fault(client: Client, production: Production) -> Iterator[str]:
-        name = resource(production, "AWS::DynamoDB::Table")
-        wrong(client("dynamodb"), name)
-        try:
-            yield f"{what} of {name}"
-        finally:
-            right(client("dynamodb"), name)
-
-    return fault
-
-
-def recovery(enabled: bool) -> Callable[[Any, str], Any]:
-    return lambda dynamodb, name: dynamodb.update_continuous_backups(
-        TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": enabled}
+    return fault(
+        "throttle of usage plan {}",
+        "apigateway",
+        the("ApiGateway::UsagePlan"),
+        call("update_usage_plan", "usagePlanId", patchOperations=wrong),
+        lambda api, plan, throttle: api.update_usage_plan(
+            usagePlanId=plan,
+            patchOperations=[
+                patch
+                for name, value in throttle.items()
+                for patch in replaced(f"/throttle/{name}", f"{value:g}")
+            ],
+        ),
+        lambda api, plan: api.get_usage_plan(usagePlanId=plan)["throttle"],
     )
 
 
-def protection(enabled: bool) -> Callable[[Any, str], Any]:
-    return lambda dynamodb, name: dynamodb.update_table(
-        TableName=name, DeletionProtectionEnabled=enabled
-    )
+generous_stage = setting(
+    "configured throttle of */* in stage prod",
+    "apigateway",
+    API,
+    "update_stage",
+    "restApiId",
+    stageName=("prod", "prod"),
+    patchOperations=(
+        replaced("/*/*/throttling/rateLimit", "5000"),
+        replaced("/*/*/throttling/rateLimit", "100"),
+    ),
+)
+without_firewall = fault(
+    "web firewall of stage prod",
+    "wafv2",
+    lambda production: f"arn:aws:apigateway:us-east-1::/restapis/{API(production)}/stages/prod",
+    call("disassociate_web_acl", "ResourceArn"),
+    lambda api, stage, acl: api.associate_web_acl(WebACLArn=acl, ResourceArn=stage),
+    lambda api, stage: api.get_web_acl_for_resource(ResourceArn=stage)["WebACL"]["ARN"],
+)
 
 
-@contextlib.contextmanager
-def untagged_table(client: Client, production: Production) -> Iterator[str]:
-    dynamodb, name = client("dynamodb"), resource(production, "AWS::DynamoDB::Table")
-    arn = dynamodb.describe_table(TableName=name)["Table"]["TableArn"]
-    (tag,) = [
+def table(what: str, method: str, **values: tuple[Any, Any]) -> Fault:
+    of = the("DynamoDB::Table")
+    return setting(f"{what} of {{}}", "dynamodb", of, method, "TableName", **values)
+
+
+def table_arn(production: Production) -> str:
+    dynamodb, name = production.environment.client("dynamodb"), the("DynamoDB::Table")(production)
+    return str(dynamodb.describe_table(TableName=name)["Table"]["TableArn"])
+
+
+untagged_table = fault(
+    "tags of TransactionsTable",
+    "dynamodb",
+    table_arn,
+    call("untag_resource", "ResourceArn", TagKeys=["CostCenter"]),
+    lambda api, arn, tags: api.tag_resource(ResourceArn=arn, Tags=tags),
+    lambda api, arn: [
         each
-        for each in dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"]
+        for each in api.list_tags_of_resource(ResourceArn=arn)["Tags"]
         if each["Key"] == "CostCenter"
-    ]
-    dynamodb.untag_resource(ResourceArn=arn, TagKeys=["CostCenter"])
-    try:
-        yield "tags of TransactionsTable"
-    finally:
-        dynamodb.tag_resource(ResourceArn=arn, Tags=[tag])
+    ],
+)
+tag_of_development = setting(
+    "tags of PaymentValidatorLogGroup",
+    "logs",
+    named(f"arn:aws:logs:us-east-1:{aws.ACCOUNT}:log-group:/aws/lambda/payment-validator"),
+    "tag_resource",
+    "resourceArn",
+    tags=({"Environment": "development"}, {"Environment": "production"}),
+)
+untagged_nat_gateway = fault(
+    "tags of NetworkVpcPublicSubnet2NATGateway",
+    "ec2",
+    the("EC2::NatGateway", "PublicSubnet2"),
+    lambda ec2, name, _: ec2.delete_tags(Resources=[name], Tags=[{"Key": "Team"}]),
+    lambda ec2, name, _: ec2.create_tags(
+        Resources=[name], Tags=[{"Key": "Team", "Value": "payments"}]
+    ),
+)
 
 
-@contextlib.contextmanager
-def tag_of_development(client: Client, production: Production) -> Iterator[str]:
-    logs, name = client("logs"), "/aws/lambda/payment-validator"
-    arn = f"arn:aws:logs:us-east-1:{aws.ACCOUNT}:log-group:{name}"
-    logs.tag_resource(resourceArn=arn, tags={"Environment": "development"})
-    try:
-        yield "tags of PaymentValidatorLogGroup"
-    finally:
-        logs.tag_resource(resourceArn=arn, tags={"Environment": "production"})
-
-
-@contextlib.contextmanager
-def untagged_nat_gateway(client: Client, production: Production) -> Iterator[str]:
-    ec2, gateway = client("ec2"), resource(production, "AWS::EC2::NatGateway", "PublicSubnet2")
-    ec2.delete_tags(Resources=[gateway], Tags=[{"Key": "Team"}])
-    try:
-        yield "tags of NetworkVpcPublicSubnet2NATGateway"
-    finally:
-        ec2.create_tags(Resources=[gateway], Tags=[{"Key": "Team", "Value": "payments"}])
-
-
-def bucket(
-    what: str, read: Callable[[Any, str], Any], wrong: Callable[[Any, str], Any],
-    right: Callable[[Any, str, Any], Any],
-) -> Fault:  # fmt: skip
+def bucket(what: str, wrong: Change, kept: str, answered: str, put: str, name: str) -> Fault:
     """
     Args:
-        read: what was there, for `right` to put back.
+        kept: the method that reads what was there, and `answered`, where in its answer.
+        put: the method that puts it back, and `name`, as what.
     """
-
-    @contextlib.contextmanager
-    def fault(client: Client, production: Production) -> Iterator[str]:
-        name, s3 = production.deployment.outputs["AuditBucketName"], client("s3")
-        former = read(s3, name)
-        wrong(s3, name)
-        try:
-            yield what.format(name=name)
-        finally:
-            right(s3, name, former)
-
-    return fault
+    return fault(
+        what,
+        "s3",
+        BUCKET,
+        wrong,
+        lambda s3, bucket, before: getattr(s3, put)(Bucket=bucket, **{name: before}),
+        lambda s3, bucket: getattr(s3, kept)(Bucket=bucket)[answered],
+    )
 
 
-lifecycle_removed = bucket(
-    "{name}: objects move to Glacier",
-    lambda s3, name: s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"],
-    lambda s3, name: s3.delete_bucket_lifecycle(Bucket=name),
+lifecycle_removed = fault(
+    "{}: objects move to Glacier",
+    "s3",
+    BUCKET,
+    call("delete_bucket_lifecycle", "Bucket"),
     lambda s3, name, rules: s3.put_bucket_lifecycle_configuration(
         Bucket=name, LifecycleConfiguration={"Rules": rules}
     ),
+    lambda s3, name: s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"],
 )
 public_access = bucket(
-    "{name}: public access",
-    lambda s3, name: s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"],
-    lambda s3, name: s3.delete_public_access_block(Bucket=name),
-    lambda s3, name, former: s3.put_public_access_block(
-        Bucket=name, PublicAccessBlockConfiguration=former
-    ),
+    "{}: public access",
+    call("delete_public_access_block", "Bucket"),
+    "get_public_access_block",
+    "PublicAccessBlockConfiguration",
+    "put_public_access_block",
+    "PublicAccessBlockConfiguration",
 )
+AMAZONS = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
 amazon_key = bucket(
-    "encryption: objects of {name}",
-    lambda s3, name: s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"],
-    lambda s3, name: s3.put_bucket_encryption(
-        Bucket=name,
-        ServerSideEncryptionConfiguration={
-            "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
-        },
-    ),
-    lambda s3, name, former: s3.put_bucket_encryption(
-        Bucket=name, ServerSideEncryptionConfiguration=former
-    ),
+    "encryption: objects of {}",
+    call("put_bucket_encryption", "Bucket", ServerSideEncryptionConfiguration={"Rules": [AMAZONS]}),
+    "get_bucket_encryption",
+    "ServerSideEncryptionConfiguration",
+    "put_bucket_encryption",
+    "ServerSideEncryptionConfiguration",
 )
 
 
-def bucket_policy(what: str, change: Callable[[list[Any], str], list[Any]]) -> Fault:
-    """
-    Args:
-        change: from the statements and the bucket's name to the wrong statements.
-    """
+def bucket_policy(what: str, wrong: Change) -> Fault:
+    return bucket(what, wrong, "get_bucket_policy", "Policy", "put_bucket_policy", "Policy")
 
-    def read(s3: Any, name: str) -> Any:
-        return json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])
 
-    def put(s3: Any, name: str, document: Any) -> None:
-        s3.put_bucket_policy(Bucket=name, Policy=json.dumps(document))
-
-    def wrong(s3: Any, name: str) -> None:
-        former = read(s3, name)
-        put(s3, name, {**former, "Statement": change(former["Statement"], name)})
-
-    return bucket(f"{{name}}: {what}", read, wrong, put)
+def without_plain_http(policy: str) -> str:
+    document = json.loads(policy)
+    kept = [each for each in document["Statement"] if "aws:SecureTransport" not in json.dumps(each)]
+    return json.dumps({**document, "Statement": kept})
 
 
 public_policy = bucket_policy(
-    "whom the policy lets in",
-    lambda statements, name: [
-        *statements,
-        {"Sid": "QuickFix", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
-         "Resource": f"arn:aws:s3:::{name}/*"},
-    ],
-)  # fmt: skip
+    "{}: whom the policy lets in",
+    lambda s3, name, policy: s3.put_bucket_policy(
+        Bucket=name,
+        Policy=opened(policy, Action="s3:GetObject", Resource=f"arn:aws:s3:::{name}/*"),
+    ),
+)
 plain_http = bucket_policy(
-    "plain HTTP",
-    lambda statements, name: [e for e in statements if "aws:SecureTransport" not in json.dumps(e)],
+    "{}: plain HTTP",
+    lambda s3, name, policy: s3.put_bucket_policy(Bucket=name, Policy=without_plain_http(policy)),
 )
-policy_removed = bucket(
-    "{name}: plain HTTP",
-    lambda s3, name: s3.get_bucket_policy(Bucket=name)["Policy"],
-    lambda s3, name: s3.delete_bucket_policy(Bucket=name),
-    lambda s3, name, policy: s3.put_bucket_policy(Bucket=name, Policy=policy),
-)
+policy_removed = bucket_policy("{}: plain HTTP", call("delete_bucket_policy", "Bucket"))
 
 
 def retry_queue(what: str, name: str, wrong: int) -> Fault:
-    @contextlib.contextmanager
-    def fault(client: Client, production: Production) -> Iterator[str]:
-        sqs, url = client("sqs"), production.deployment.outputs["RetryQueueUrl"]
-        former = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"]
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={name: str(wrong)})
-        try:
-            yield f"messages of the retry queue are {what}"
-        finally:
-            sqs.set_queue_attributes(QueueUrl=url, Attributes=former)
+    return fault(
+        f"messages of the retry queue are {what}",
+        "sqs",
+        output("RetryQueueUrl"),
+        call("set_queue_attributes", "QueueUrl", Attributes={name: str(wrong)}),
+        lambda sqs, url, former: sqs.set_queue_attributes(QueueUrl=url, Attributes=former),
+        lambda sqs, url: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])[
+            "Attributes"
+        ],
+    )
 
-    return fault
 
-
-@contextlib.contextmanager
-def dashboard_without_cpu(client: Client, production: Production) -> Iterator[str]:
-    cloudwatch, name = client("cloudwatch"), production.deployment.outputs["DashboardName"]
-    body = cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]
-    changed = body.replace("CPUUtilization", "FreeStorageSpace")
-    cloudwatch.put_dashboard(DashboardName=name, DashboardBody=changed)
-    try:
-        yield f"{name} shows RDS CPU utilization"
-    finally:
-        cloudwatch.put_dashboard(DashboardName=name, DashboardBody=body)
+dashboard_without_cpu = fault(
+    "{} shows RDS CPU utilization",
+    "cloudwatch",
+    output("DashboardName"),
+    lambda api, name, body: api.put_dashboard(
+        DashboardName=name, DashboardBody=body.replace("CPUUtilization", "FreeStorageSpace")
+    ),
+    lambda api, name, body: api.put_dashboard(DashboardName=name, DashboardBody=body),
+    lambda api, name: api.get_dashboard(DashboardName=name)["DashboardBody"],
+)
 
 
 @contextlib.contextmanager
 def no_subscription(client: Client, production: Production) -> Iterator[str]:
-    sns, topic = client("sns"), production.deployment.outputs["AlertsTopicArn"]
+    sns, topic = client("sns"), TOPIC(production)
     (mail,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     sns.unsubscribe(SubscriptionArn=mail["SubscriptionArn"])
     try:
@@ -519,218 +443,193 @@ def no_subscription(client: Client, production: Production) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def open_topic(client: Client, production: Production) -> Iterator[str]:
-    sns, topic = client("sns"), production.deployment.outputs["AlertsTopicArn"]
-    former = sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
-    statement = {"Sid": "QuickFix", "Effect": "Allow", "Principal": {"AWS": "*"},
-                 "Action": "sns:Subscribe", "Resource": topic}  # fmt: skip
-    document = json.loads(former)
-    document["Statement"].append(statement)
-
-    def put(policy: str) -> None:
-        sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
-
-    put(json.dumps(document))
-    try:
-        yield "whom the topic's policy lets in"
-    finally:
-        put(former)
-
-
-@contextlib.contextmanager
 def stranger_subscribed(client: Client, production: Production) -> Iterator[str]:
-    sns, topic = client("sns"), production.deployment.outputs["AlertsTopicArn"]
-    subscription = sns.subscribe(
-        TopicArn=topic,
-        Protocol="email",
-        Endpoint="stranger@example.com",
-        ReturnSubscriptionArn=True,
-    )
+    sns, mail = client("sns"), {"Protocol": "email", "Endpoint": "stranger@example.com"}
+    made = sns.subscribe(TopicArn=TOPIC(production), **mail, ReturnSubscriptionArn=True)
     try:
         yield "subscribers besides ops@company.com"
     finally:
-        sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+        sns.unsubscribe(SubscriptionArn=made["SubscriptionArn"])
+
+
+def topic_policy(sns: Any, topic: str, policy: str) -> None:
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+
+
+open_topic = fault(
+    "whom the topic's policy lets in",
+    "sns",
+    TOPIC,
+    lambda sns, topic, policy: topic_policy(
+        sns,
+        topic,
+        opened(policy, Principal={"AWS": "*"}, Action="sns:Subscribe", Resource=topic),
+    ),
+    topic_policy,
+    lambda sns, topic: sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"],
+)
+
+
+def alarm_settings(cloudwatch: Any, name: str) -> dict[str, Any]:
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    known = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+    return {key: value for key, value in alarm.items() if key in known}
 
 
 def altered_alarm(name: str, **wrong: Any) -> Fault:
-    @contextlib.contextmanager
-    def fault(client: Client, production: Production) -> Iterator[str]:
-        cloudwatch = client("cloudwatch")
-        (alarm,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-        known = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
-        settings = {key: value for key, value in alarm.items() if key in known}
-        cloudwatch.put_metric_alarm(**{**settings, **wrong})
-        try:
-            yield f"alarm {name}"
-        finally:
-            cloudwatch.put_metric_alarm(**settings)
-
-    return fault
+    return fault(
+        "alarm {}",
+        "cloudwatch",
+        named(name),
+        lambda cloudwatch, _, settings: cloudwatch.put_metric_alarm(**{**settings, **wrong}),
+        lambda cloudwatch, _, settings: cloudwatch.put_metric_alarm(**settings),
+        alarm_settings,
+    )
 
 
-@contextlib.contextmanager
-def silent_alarm(client: Client, production: Production) -> Iterator[str]:
-    cloudwatch, name = client("cloudwatch"), "payments-database-cpu"
-    cloudwatch.disable_alarm_actions(AlarmNames=[name])
-    try:
-        yield f"alarm {name}"
-    finally:
-        cloudwatch.enable_alarm_actions(AlarmNames=[name])
+silent_alarm = fault(
+    "alarm {}",
+    "cloudwatch",
+    named("payments-database-cpu"),
+    lambda cloudwatch, name, _: cloudwatch.disable_alarm_actions(AlarmNames=[name]),
+    lambda cloudwatch, name, _: cloudwatch.enable_alarm_actions(AlarmNames=[name]),
+)
+short_logs = setting(
+    "log group {}",
+    "logs",
+    named("/payments/api-access"),
+    "put_retention_policy",
+    "logGroupName",
+    retentionInDays=(30, 90),
+)
+undeclared_logs = fault(
+    "log group {}",
+    "logs",
+    named("/aws/rds/instance/payments-ledger/iam-db-auth-error"),
+    call("create_log_group", "logGroupName"),
+    call("delete_log_group", "logGroupName"),
+)
+AUDIT_LOGGER, VALIDATOR = (the("IAM::Role", name) for name in ("AuditLogger", "PaymentValidator"))
+without_boundary = fault(
+    "permissions boundary of {}",
+    "iam",
+    AUDIT_LOGGER,
+    call("delete_role_permissions_boundary", "RoleName"),
+    lambda iam, role, arn: iam.put_role_permissions_boundary(
+        RoleName=role, PermissionsBoundary=arn
+    ),
+    lambda iam, role: iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"][
+        "PermissionsBoundaryArn"
+    ],
+)
 
 
-@contextlib.contextmanager
-def short_logs(client: Client, production: Production) -> Iterator[str]:
-    logs, name = client("logs"), "/payments/api-access"
-    logs.put_retention_policy(logGroupName=name, retentionInDays=30)
-    try:
-        yield f"log group {name}"
-    finally:
-        logs.put_retention_policy(logGroupName=name, retentionInDays=90)
-
-
-@contextlib.contextmanager
-def undeclared_logs(client: Client, production: Production) -> Iterator[str]:
-    name = "/aws/rds/instance/payments-ledger/iam-db-auth-error"
-    client("logs").create_log_group(logGroupName=name)
-    try:
-        yield f"log group {name}"
-    finally:
-        client("logs").delete_log_group(logGroupName=name)
-
-
-@contextlib.contextmanager
-def without_boundary(client: Client, production: Production) -> Iterator[str]:
-    iam, role = client("iam"), resource(production, "AWS::IAM::Role", "AuditLogger")
-    boundary = iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"]
-    iam.delete_role_permissions_boundary(RoleName=role)
-    try:
-        yield f"permissions boundary of {role}"
-    finally:
-        iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
-
-
-@contextlib.contextmanager
-def wildcard(client: Client, production: Production) -> Iterator[str]:
-    iam, role = client("iam"), resource(production, "AWS::IAM::Role", "AuditLogger")
-    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    iam.put_role_policy(RoleName=role, PolicyName="quick-fix", PolicyDocument=document)
-    try:
-        yield f"wildcard actions of {role}"
-    finally:
-        iam.delete_role_policy(RoleName=role, PolicyName="quick-fix")
-
-
-@contextlib.contextmanager
-def inline_policy(client: Client, production: Production) -> Iterator[str]:
-    iam, role = client("iam"), resource(production, "AWS::IAM::Role", "PaymentValidator")
-    where = {"RoleName": role, "PolicyName": "quick-fix"}
-    statement = {"Effect": "Allow", "Action": "dynamodb:DeleteItem", "Resource": "*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    iam.put_role_policy(**where, PolicyDocument=document)
-    try:
-        yield f"policies of {role}"
-    finally:
-        iam.delete_role_policy(**where)
+def inline(what: str, role: Subject, action: str) -> Fault:
+    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    fix = {"PolicyName": "quick-fix"}
+    return fault(
+        what,
+        "iam",
+        role,
+        call("put_role_policy", "RoleName", **fix, PolicyDocument=document(statement)),
+        call("delete_role_policy", "RoleName", **fix),
+    )
 
 
 @contextlib.contextmanager
 def another_roles_policy(client: Client, production: Production) -> Iterator[str]:
-    iam, role = client("iam"), resource(production, "AWS::IAM::Role", "AuditLogger")
     policy = resource(production, "AWS::IAM::ManagedPolicy", "ProductionSeal")
-    iam.attach_role_policy(RoleName=role, PolicyArn=policy)
+    attached = {"RoleName": AUDIT_LOGGER(production), "PolicyArn": policy}
+    client("iam").attach_role_policy(**attached)
     try:
-        yield f"policies of {role}"
+        yield f"policies of {attached['RoleName']}"
     finally:
-        iam.detach_role_policy(RoleName=role, PolicyArn=policy)
+        client("iam").detach_role_policy(**attached)
 
 
-@contextlib.contextmanager
-def open_key(client: Client, production: Production) -> Iterator[str]:
-    kms, key = client("kms"), resource(production, "AWS::KMS::Key", "LedgerDatabaseKey")
-    former = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
-    statement = {"Sid": "QuickFix", "Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt",
-                 "Resource": "*"}  # fmt: skip
-    document = json.loads(former)
-    document["Statement"].append(statement)
-    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(document))
-    try:
-        yield "whom the policy of the key of the database lets in"
-    finally:
-        kms.put_key_policy(KeyId=key, PolicyName="default", Policy=former)
+def key(what: str, verb: str, back: str, logical_id: str) -> Fault:
+    return fault(what, "kms", the("KMS::Key", logical_id), call(verb, "KeyId"), call(back, "KeyId"))
 
 
-@contextlib.contextmanager
-def disabled_key(client: Client, production: Production) -> Iterator[str]:
-    kms, key = client("kms"), resource(production, "AWS::KMS::Key", "ApplicationKey")
-    kms.disable_key(KeyId=key)
-    try:
-        yield "key of the ApplicationKey"
-    finally:
-        kms.enable_key(KeyId=key)
+def key_policy(kms: Any, key: str, policy: str) -> None:
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
 
 
-@contextlib.contextmanager
-def stopped_database(client: Client, production: Production) -> Iterator[str]:
-    rds, identifier = client("rds"), resource(production, "AWS::RDS::DBInstance")
-    rds.stop_db_instance(DBInstanceIdentifier=identifier)
-    try:
-        yield f"status of {identifier}"
-    finally:
-        rds.start_db_instance(DBInstanceIdentifier=identifier)
-
-
-@contextlib.contextmanager
-def unrotated_key(client: Client, production: Production) -> Iterator[str]:
-    kms, key = client("kms"), resource(production, "AWS::KMS::Key", "LedgerDatabaseKey")
-    kms.disable_key_rotation(KeyId=key)
-    try:
-        yield "rotation of the key of the database"
-    finally:
-        kms.enable_key_rotation(KeyId=key)
+open_key = fault(
+    "whom the policy of the key of the database lets in",
+    "kms",
+    the("KMS::Key", "LedgerDatabaseKey"),
+    lambda kms, key, policy: key_policy(
+        kms, key, opened(policy, Action="kms:Decrypt", Resource="*")
+    ),
+    key_policy,
+    lambda kms, key: kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"],
+)
+stopped_database = fault(
+    "status of {}",
+    "rds",
+    the("RDS::DBInstance"),
+    call("stop_db_instance", "DBInstanceIdentifier"),
+    call("start_db_instance", "DBInstanceIdentifier"),
+)
 
 
 FAULTS: dict[str, tuple[str, Fault]] = {
-    "stack unprotected": ("R1", unprotected_stack),
-    "function in a public subnet": ("R2", in_public_subnet),
-    "default group with a rule": ("R3", default_group_with_a_rule),
-    "database open to all": ("R3", open_to("0.0.0.0/0", "groups that take ingress from addresses")),
-    "database open to an address": (
-        "R3", open_to("203.0.113.7/32", "groups that take ingress from addresses"),
+    "stack unprotected": (
+        "R1",
+        setting(
+            "{} is protected against deletion", "cloudformation", named("PaymentsProd"),
+            "update_termination_protection", "StackName", EnableTerminationProtection=(False, True),
+        ),
     ),
+    "function in a public subnet": ("R2", in_public_subnet),
+    "default group with a rule": (
+        "R3",
+        group_rule("rules of the default group {}", default_group, "ingress", "10.0.0.0/8", 22),
+    ),
+    "database open to all": ("R3", open_to("0.0.0.0/0")),
+    "database open to an address": ("R3", open_to("203.0.113.7/32")),
     "database open to half of all": ("R3", open_to("0.0.0.0/1", "ingress of payments-ledger")),
-    "all outbound": ("R3", all_outbound),
+    "all outbound": (
+        "R3",
+        group_rule(
+            "groups that allow all outbound traffic",
+            the("EC2::SecurityGroup", "SecurityGroupsFunctions"), "egress", "0.0.0.0/0",
+        ),
+    ),
     "backups for a week": (
-        "R4", database("automated backups of ", BackupRetentionPeriod=(7, 30)),
+        "R4", database("automated backups of {}", BackupRetentionPeriod=(7, 30)),
     ),
     "database unprotected": (
-        "R4", database("deletion protection of ", DeletionProtection=(False, True)),
+        "R4", database("deletion protection of {}", DeletionProtection=(False, True)),
     ),
-    "single zone": ("R4", database("Multi-AZ of ", MultiAZ=(False, True))),
+    "single zone": ("R4", database("Multi-AZ of {}", MultiAZ=(False, True))),
     "another class": (
-        "R4", database("class of ", DBInstanceClass=("db.t3.small", "db.t3.medium")),
+        "R4", database("class of {}", DBInstanceClass=("db.t3.small", "db.t3.medium")),
     ),
-    "small function": (
-        "R5", function("memory of audit-logger", {"MemorySize": 256}, {"MemorySize": 512}),
-    ),
-    "short time limit": (
-        "R5", function("time limit of audit-logger", {"Timeout": 29}, {"Timeout": 30}),
-    ),
-    "little concurrency": ("R6", hardly_reserved),
-    "no concurrency": ("R6", unreserved("payment-validator")),
+    "small function": ("R5", function("memory of {}", MemorySize=(256, 512))),
+    "short time limit": ("R5", function("time limit of {}", Timeout=(29, 30))),
+    "little concurrency": ("R6", reserved("payment-processor", HARDLY)),
+    "no concurrency": ("R6", reserved("payment-validator", UNRESERVED)),
     "audit stream not read": ("R5", unmapped("audit-logger", "stream")),
     "no sweep": ("R5", event_rule("OutboxSweep")),
-    "no concurrency of another function": ("R6", unreserved("payments-ledger-reader")),
+    "no concurrency of another function": ("R6", reserved("payments-ledger-reader", UNRESERVED)),
     "path to another function": ("R7", wrong_function),
     "method without key": ("R8", without_api_key),
     "plan without throttle": ("R8", usage_plan({"op": "remove", "path": "/throttle"})),
     "stage of another rate": ("R8", generous_stage),
     "no firewall": ("R8", without_firewall),
     "no recovery": (
-        "R9", table("point-in-time recovery", recovery(False), recovery(True)),
+        "R9",
+        table(
+            "point-in-time recovery", "update_continuous_backups",
+            PointInTimeRecoverySpecification=(
+                {"PointInTimeRecoveryEnabled": False}, {"PointInTimeRecoveryEnabled": True},
+            ),
+        ),
     ),
     "table unprotected": (
-        "R9", table("deletion protection", protection(False), protection(True)),
+        "R9", table("deletion protection", "update_table", DeletionProtectionEnabled=(False, True)),
     ),
     "no lifecycle": ("R10", lifecycle_removed),
     "public access": ("R10", public_access),
@@ -763,13 +662,21 @@ FAULTS: dict[str, tuple[str, Fault]] = {
     "untagged NAT gateway": ("R16", untagged_nat_gateway),
     "tag of development": ("R16", tag_of_development),
     "no boundary": ("R17", without_boundary),
-    "wildcard": ("R17", wildcard),
-    "inline policy": ("R17", inline_policy),
+    "wildcard": ("R17", inline("wildcard actions of {}", AUDIT_LOGGER, "s3:*")),
+    "inline policy": ("R17", inline("policies of {}", VALIDATOR, "dynamodb:DeleteItem")),
     "attached policy": ("R17", another_roles_policy),
     "called by anybody": ("R17", called_by_anybody),
-    "no rotation": ("R18", unrotated_key),
+    "no rotation": (
+        "R18",
+        key(
+            "rotation of the key of the database", "disable_key_rotation", "enable_key_rotation",
+            "LedgerDatabaseKey",
+        ),
+    ),
     "key open to anybody": ("R18", open_key),
-    "key disabled": ("R18", disabled_key),
+    "key disabled": (
+        "R18", key("key of the ApplicationKey", "disable_key", "enable_key", "ApplicationKey"),
+    ),
 }  # fmt: skip
 
 VALUES: dict[str, str] = {

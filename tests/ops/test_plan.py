@@ -56,6 +56,18 @@ def _resource(resource_type: str, **properties: object) -> dict[str, Any]:
 TAGS = {"Target": {"Attribute": "Tags", "RequiresRecreation": "Never"}, "Evaluation": "Static"}
 
 
+# What another nested stack hands over.
+HANDED_OVER = {
+    "Target": {
+        "Attribute": "Properties",
+        "Name": "DBSubnetGroupName",
+        "RequiresRecreation": "Always",
+    },
+    "Evaluation": "Dynamic",
+    "ChangeSource": "ParameterReference",
+}
+
+
 # -- the settings ------------------------------------------------------------------------
 
 
@@ -415,13 +427,7 @@ def test_nested_stacks_that_cloudformation_leaves_out_are_compared_by_their_temp
 def test_a_value_that_cloudformation_does_not_know_yet_is_asked_of_the_templates() -> None:
     """A child's change set takes each output of a sibling for a change, so that a database would
     be replaced with every deployment."""
-    unknown = _said(
-        "Modify",
-        "Ledger",
-        "AWS::RDS::DBInstance",
-        Replacement="True",
-        Details=[_detail("DBSubnetGroupName", "Always", "ParameterReference")],
-    )
+    unknown = _modified("Ledger", "AWS::RDS::DBInstance", "True", HANDED_OVER)
     said = _read(_answer([_nested("Data", "data-set")]), _answer([unknown]))
     a, b = (_resource("AWS::RDS::DBSubnetGroup", DBSubnetGroupName=name) for name in "ab")
 
@@ -435,23 +441,9 @@ def test_a_value_that_cloudformation_does_not_know_yet_is_asked_of_the_templates
 
 
 def test_an_unknown_value_does_not_hide_what_is_changed_directly() -> None:
-    said = _read(
-        _answer([_nested("Data", "data-set")]),
-        _answer(
-            [
-                _said(
-                    "Modify",
-                    "Ledger",
-                    "AWS::RDS::DBInstance",
-                    Replacement="Conditional",
-                    Details=[
-                        _detail("DBSubnetGroupName", "Always", "ParameterReference"),
-                        _detail("MaxAllocatedStorage", "Never", "DirectModification"),
-                    ],
-                )
-            ]
-        ),
-    )
+    storage = _detail("MaxAllocatedStorage", "Never", "DirectModification")
+    ledger = _modified("Ledger", "AWS::RDS::DBInstance", "Conditional", HANDED_OVER, storage)
+    said = _read(_answer([_nested("Data", "data-set")]), _answer([ledger]))
     group = _resource("AWS::RDS::DBSubnetGroup", DBSubnetGroupName="a")
     report = combine(said, Comparison(ROOT, _two_layers(group), _two_layers(group)), [])
     (change,) = report.changes
@@ -460,20 +452,8 @@ def test_an_unknown_value_does_not_hide_what_is_changed_directly() -> None:
 
 def test_a_replacement_that_cloudformation_is_sure_of_stays() -> None:
     """Whatever the templates say: CloudFormation knows what a resource's schema leaves out."""
-    said = _read(
-        _answer([_nested("Data", "data-set")]),
-        _answer(
-            [
-                _said(
-                    "Modify",
-                    "Orders",
-                    TABLE["Type"],
-                    Replacement="True",
-                    Details=[_detail("KeySchema", "Always")],
-                )
-            ]
-        ),
-    )
+    orders = _modified("Orders", TABLE["Type"], "True", _detail("KeySchema", "Always"))
+    said = _read(_answer([_nested("Data", "data-set")]), _answer([orders]))
     wanted = _with(TABLE, KeySchema=[{"AttributeName": "number"}])
     (change,) = combine(said, _data_stack(wanted), []).changes
     assert (change.action, change.source) == (Action.REPLACED, Source.CHANGE_SET)
@@ -487,49 +467,34 @@ def test_a_reference_to_a_resource_that_stays_replaces_nothing(evaluation: str) 
     ledger = _resource("AWS::RDS::DBInstance", KmsKeyId={"Fn::GetAtt": ["Key", "Arn"]})
     answer = _answer(
         [
-            _said("Modify", "Key", "AWS::KMS::Key", Replacement="False", Details=[TAGS]),
-            _said(
-                "Modify",
+            _modified("Key", "AWS::KMS::Key", "False", TAGS),
+            _modified(
                 "Ledger",
                 "AWS::RDS::DBInstance",
-                Replacement="Conditional",
-                Details=[
-                    TAGS,
-                    {**_detail("KmsKeyId", "Always"), "Evaluation": "Dynamic"},
-                    {
-                        **_detail("KmsKeyId", "Always", "ResourceAttribute"),
-                        "Evaluation": evaluation,
-                        "CausingEntity": "Key.Arn",
-                    },
-                ],
+                "Conditional",
+                TAGS,
+                {**_detail("KmsKeyId", "Always"), "Evaluation": "Dynamic"},
+                {
+                    **_detail("KmsKeyId", "Always", "ResourceAttribute"),
+                    "Evaluation": evaluation,
+                    "CausingEntity": "Key.Arn",
+                },
             ),
         ]
     )
     wanted = {"Key": _with(key, Tags=[{"Key": "Team", "Value": "b"}]), "Ledger": ledger}
-    comparison = Comparison(
-        ROOT,
-        StackTemplate({"Resources": {"Key": key, "Ledger": ledger}}),
-        StackTemplate({"Resources": wanted}),
-    )
+    comparison = _comparison({"Key": key, "Ledger": ledger}, wanted)
     report = combine(_read(answer), comparison, [])
-    assert {change.logical_id: change.action for change in report.changes} == {
-        "Key": Action.CHANGED,
-        "Ledger": Action.CHANGED,
-    }
+    assert _actions(report) == {"Key": Action.CHANGED, "Ledger": Action.CHANGED}
     assert {change.properties for change in report.changes} == {("Tags",)}
 
 
 def test_what_depends_is_judged_by_the_type_when_the_change_is_certain() -> None:
     details = [_detail("BackupRetentionPeriod", "Conditionally")]
     ledger = _resource("AWS::RDS::DBInstance", BackupRetentionPeriod=30)
-    answer = _answer(
-        [_said("Modify", "Ledger", ledger["Type"], Replacement="Conditional", Details=details)]
-    )
-    comparison = Comparison(
-        ROOT,
-        StackTemplate({"Resources": {"Ledger": ledger}}),
-        StackTemplate({"Resources": {"Ledger": _with(ledger, BackupRetentionPeriod=35)}}),
-    )
+    answer = _answer([_modified("Ledger", ledger["Type"], "Conditional", *details)])
+    wanted = _with(ledger, BackupRetentionPeriod=35)
+    comparison = _comparison({"Ledger": ledger}, {"Ledger": wanted})
     (change,) = combine(_read(answer), comparison, []).changes
     assert (change.action, change.source) == (Action.CHANGED, Source.CHANGE_SET)
 
@@ -551,14 +516,8 @@ def test_what_depends_is_judged_by_the_schema(
     before: Mapping[str, Any], after: Mapping[str, Any], action: Action
 ) -> None:
     details = [_detail(name, "Conditionally") for name in (after or {"A": 2})]
-    answer = _answer(
-        [_said("Modify", "It", before["Type"], Replacement="Conditional", Details=details)]
-    )
-    comparison = Comparison(
-        ROOT,
-        StackTemplate({"Resources": {"It": before}}),
-        StackTemplate({"Resources": {"It": _with(before, **after)}}),
-    )
+    answer = _answer([_modified("It", before["Type"], "Conditional", *details)])
+    comparison = _comparison({"It": before}, {"It": _with(before, **after)})
     (change,) = combine(_read(answer), comparison, []).changes
     assert change.action is action
 
@@ -567,20 +526,16 @@ def test_without_details_what_depends_is_asked_of_the_templates() -> None:
     ledger = _resource("AWS::RDS::DBInstance", BackupRetentionPeriod=30)
     answer = _answer(
         [
-            _said("Modify", "Ledger", ledger["Type"], Replacement="Conditional", Details=[]),
+            _modified("Ledger", ledger["Type"], "Conditional"),
             _said("Modify", "Jobs", "AWS::SQS::Queue", Replacement="Conditional"),
         ]
     )
     jobs = _resource("AWS::SQS::Queue", QueueName="jobs")
-    comparison = Comparison(
-        ROOT,
-        StackTemplate({"Resources": {"Ledger": ledger, "Jobs": jobs}}),
-        StackTemplate(
-            {"Resources": {"Ledger": _with(ledger, BackupRetentionPeriod=35), "Jobs": jobs}}
-        ),
+    comparison = _comparison(
+        {"Ledger": ledger, "Jobs": jobs},
+        {"Ledger": _with(ledger, BackupRetentionPeriod=35), "Jobs": jobs},
     )
-    report = combine(_read(answer), comparison, [])
-    assert {change.logical_id: change.action for change in report.changes} == {
+    assert _actions(combine(_read(answer), comparison, [])) == {
         "Ledger": Action.CHANGED,
         "Jobs": Action.MAY_BE_REPLACED,  # which the templates do not explain
     }
@@ -590,35 +545,13 @@ def test_what_refers_to_what_cloudformation_is_sure_to_replace_changes_with_it()
     """In another nested stack, and though the schemas do not say that this property replaces."""
     group = _resource("AWS::RDS::DBSubnetGroup", DBSubnetGroupDescription="a")
     changed = _with(group, DBSubnetGroupDescription="b")
-    network = _answer(
-        [
-            _said(
-                "Modify",
-                "Group",
-                group["Type"],
-                Replacement="True",
-                Details=[_detail("DBSubnetGroupDescription", "Always")],
-            )
-        ]
-    )
-    data = _answer(
-        [
-            _said(
-                "Modify",
-                "Ledger",
-                "AWS::RDS::DBInstance",
-                Replacement="True",
-                Details=[_detail("DBSubnetGroupName", "Always", "ParameterReference")],
-            )
-        ]
-    )
+    described = _detail("DBSubnetGroupDescription", "Always")
+    network = _answer([_modified("Group", group["Type"], "True", described)])
+    data = _answer([_modified("Ledger", "AWS::RDS::DBInstance", "True", HANDED_OVER)])
     root = _answer([_nested("Network", "network-set"), _nested("Data", "data-set")])
     comparison = Comparison(ROOT, _two_layers(group), _two_layers(changed))
     report = combine(_read(root, network, data), comparison, [])
-    assert {change.logical_id: change.action for change in report.changes} == {
-        "Group": Action.REPLACED,
-        "Ledger": Action.REPLACED,
-    }
+    assert _actions(report) == {"Group": Action.REPLACED, "Ledger": Action.REPLACED}
 
 
 def test_the_list_goes_stack_by_stack_the_gravest_first() -> None:
@@ -997,11 +930,17 @@ def _with(resource: Mapping[str, Any], **properties: object) -> dict[str, Any]:
     return {**resource, "Properties": {**resource["Properties"], **properties}}
 
 
+def _comparison(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> Comparison:
+    before, after = (StackTemplate({"Resources": resources}) for resources in (deployed, wanted))
+    return Comparison(ROOT, before, after)
+
+
 def _compared(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Change]:
-    comparison = Comparison(
-        ROOT, StackTemplate({"Resources": deployed}), StackTemplate({"Resources": wanted})
-    )
-    return {change.logical_id: change for change in comparison.changes()}
+    return {change.logical_id: change for change in _comparison(deployed, wanted).changes()}
+
+
+def _actions(report: Report) -> dict[str, Action]:
+    return {change.logical_id: change.action for change in report.changes}
 
 
 def _with_child(resources: Mapping[str, Any]) -> StackTemplate:
@@ -1094,6 +1033,12 @@ def _stands(
 def _said(action: str, logical_id: str, resource_type: object, **others: object) -> dict[str, Any]:
     change = {"Action": action, "LogicalResourceId": logical_id, "ResourceType": resource_type}
     return {"Type": "Resource", "ResourceChange": {**change, **others}}
+
+
+def _modified(
+    logical_id: str, type_: object, replacement: str, *details: dict[str, Any]
+) -> dict[str, Any]:
+    return _said("Modify", logical_id, type_, Replacement=replacement, Details=list(details))
 
 
 def _nested(logical_id: str, change_set: str | None) -> dict[str, Any]:

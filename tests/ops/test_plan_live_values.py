@@ -53,136 +53,68 @@ LIVE: Mapping[str, Any] = {
 # -- the database ------------------------------------------------------------------------
 
 
+LARGER = {"DBInstanceClass": "db.t3.large"}
+STORAGE = {"AllocatedStorage": "200"}
+BACKUPS = {"BackupRetentionPeriod": 35}
+AUTHORITY = "CACertificateIdentifier"
+INTERRUPTS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    (LARGER, {}, "db.t3.medium to db.t3.large, at once: RDS changes the standby, and fails over"),
+    (LARGER, {"MultiAZ": False}, "some minutes without database"),
+    (STORAGE, {}, "storage grows from 100 to 200 GiB"),
+    ({"EngineVersion": "18.4"}, {}, "from version 18.3 to 18.4, at once"),
+    ({"EngineVersion": "19", "AllowMajorVersionUpgrade": True}, {}, "from version 18.3 to 19"),
+    ({"Port": "5433"}, {}, "from port 5432 to 5433"),
+    ({"BackupRetentionPeriod": 0}, {}, "backups begin or end"),
+    ({AUTHORITY: "b"}, {AUTHORITY: "a"}, f"{AUTHORITY}: another certificate authority"),
+    (
+        {"DBParameterGroupName": "b"},
+        {},
+        "another parameter group: CloudFormation restarts the data",
+    ),
+    (
+        BACKUPS,
+        {"PendingModifiedValues": {"DBInstanceClass": "db.t3.large"}},
+        "what waits for the maintenance window: DBInstanceClass",
+    ),
+    (
+        BACKUPS,
+        {"DBParameterGroups": [{"ParameterApplyStatus": "pending-reboot"}]},
+        "a static parameter waits for a restart",
+    ),
+]
+IMPOSSIBLE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    (
+        {"AllocatedStorage": "50"},
+        {},
+        "it has 100 GiB, and storage cannot shrink to 50. Set database_storage_gib to 100",
+    ),
+    (
+        {"AllocatedStorage": "150"},
+        {"AllocatedStorage": 220},
+        "it has 220 GiB, and storage cannot shrink to 150",
+    ),
+    (
+        {"AllocatedStorage": "230"},
+        {"AllocatedStorage": 220},
+        "Set database_storage_gib to 220, or to 242 or more",
+    ),
+    (STORAGE, {"DBInstanceStatus": "storage-optimization"}, "RDS is at work on its storage"),
+    (
+        {"MaxAllocatedStorage": 300},
+        {"AllocatedStorage": 290},
+        "storage of 290 GiB cannot have the limit 300. Set database_max_storage_gib to 319",
+    ),
+    ({"EngineVersion": "18.1"}, {}, "it runs 18.3, and cannot go back to 18.1"),
+    ({"EngineVersion": "19"}, {}, "AllowMajorVersionUpgrade only"),
+]
+
+
 @pytest.mark.parametrize(
-    ("differing", "live", "weight", "told"),
+    ("weight", "differing", "live", "told"),
     [
-        pytest.param(
-            {"DBInstanceClass": "db.t3.large"},
-            {},
-            Weight.INTERRUPTS,
-            "from db.t3.medium to db.t3.large, at once: RDS changes the standby, and fails over",
-            id="class",
-        ),
-        pytest.param(
-            {"DBInstanceClass": "db.t3.large"},
-            {"MultiAZ": False},
-            Weight.INTERRUPTS,
-            "some minutes without database",
-            id="class-without-standby",
-        ),
-        pytest.param(
-            {"AllocatedStorage": "200"},
-            {},
-            Weight.INTERRUPTS,
-            "storage grows from 100 to 200 GiB",
-            id="storage",
-        ),
-        pytest.param(
-            {"AllocatedStorage": "50"},
-            {},
-            Weight.IMPOSSIBLE,
-            "it has 100 GiB, and storage cannot shrink to 50. Set database_storage_gib to 100",
-            id="less-storage",
-        ),
-        pytest.param(
-            {"AllocatedStorage": "150"},
-            {"AllocatedStorage": 220},
-            Weight.IMPOSSIBLE,
-            "it has 220 GiB, and storage cannot shrink to 150",
-            id="less-than-it-grew-to",
-        ),
-        pytest.param(
-            {"AllocatedStorage": "230"},
-            {"AllocatedStorage": 220},
-            Weight.IMPOSSIBLE,
-            "Set database_storage_gib to 220, or to 242 or more",
-            id="less-than-a-tenth-more",
-        ),
-        pytest.param(
-            {"AllocatedStorage": "200"},
-            {"DBInstanceStatus": "storage-optimization"},
-            Weight.IMPOSSIBLE,
-            "RDS is at work on its storage",
-            id="storage-being-changed",
-        ),
-        pytest.param(
-            {"MaxAllocatedStorage": 300},
-            {"AllocatedStorage": 290},
-            Weight.IMPOSSIBLE,
-            "storage of 290 GiB cannot have the limit 300. Set database_max_storage_gib to 319",
-            id="limit-below-what-it-has",
-        ),
-        pytest.param(
-            {"EngineVersion": "18.4"},
-            {},
-            Weight.INTERRUPTS,
-            "from version 18.3 to 18.4, at once",
-            id="version",
-        ),
-        pytest.param(
-            {"EngineVersion": "18.1"},
-            {},
-            Weight.IMPOSSIBLE,
-            "it runs 18.3, and cannot go back to 18.1",
-            id="older-version",
-        ),
-        pytest.param(
-            {"EngineVersion": "19"},
-            {},
-            Weight.IMPOSSIBLE,
-            "AllowMajorVersionUpgrade only",
-            id="major-version",
-        ),
-        pytest.param(
-            {"EngineVersion": "19", "AllowMajorVersionUpgrade": True},
-            {},
-            Weight.INTERRUPTS,
-            "from version 18.3 to 19",
-            id="major-version-allowed",
-        ),
-        pytest.param({"Port": "5433"}, {}, Weight.INTERRUPTS, "from port 5432 to 5433", id="port"),
-        pytest.param(
-            {"BackupRetentionPeriod": 0},
-            {},
-            Weight.INTERRUPTS,
-            "backups begin or end",
-            id="no-backups",
-        ),
-        pytest.param(
-            {"CACertificateIdentifier": "rds-ca-ecc384-g1"},
-            {"CACertificateIdentifier": "rds-ca-rsa2048-g1"},
-            Weight.INTERRUPTS,
-            "CACertificateIdentifier: another certificate authority",
-            id="authority",
-        ),
-        pytest.param(
-            {"DBParameterGroupName": "another"},
-            {},
-            Weight.INTERRUPTS,
-            "another parameter group: CloudFormation restarts the database",
-            id="parameter-group",
-        ),
-        pytest.param(
-            {"BackupRetentionPeriod": 35},
-            {"PendingModifiedValues": {"DBInstanceClass": "db.t3.large"}},
-            Weight.INTERRUPTS,
-            "what waits for the maintenance window: DBInstanceClass",
-            id="what-waits-for-the-window",
-        ),
-        pytest.param(
-            {"BackupRetentionPeriod": 35},
-            {"DBParameterGroups": [{"ParameterApplyStatus": "pending-reboot"}]},
-            Weight.INTERRUPTS,
-            "a static parameter waits for a restart",
-            id="what-waits-for-a-restart",
-        ),
-        pytest.param(
-            {"BackupRetentionPeriod": 35},
-            {"DBInstanceStatus": "stopped"},
-            Weight.FAILS,
-            "it is stopped",
-            id="stopped",
-        ),
+        *((Weight.INTERRUPTS, *each) for each in INTERRUPTS),
+        *((Weight.IMPOSSIBLE, *each) for each in IMPOSSIBLE),
+        (Weight.FAILS, BACKUPS, {"DBInstanceStatus": "stopped"}, "it is stopped"),
     ],
 )
 def test_a_change_of_the_database_is_remarked_by_its_live_values(
@@ -197,16 +129,14 @@ def test_a_change_of_the_database_is_remarked_by_its_live_values(
 @pytest.mark.parametrize(
     ("differing", "live"),
     [
-        pytest.param({"BackupRetentionPeriod": 35}, {}, id="backups"),
-        pytest.param({"Tags": [{"Key": "Team", "Value": "b"}]}, {}, id="tags"),
-        pytest.param({"AllocatedStorage": "220"}, {"AllocatedStorage": 220}, id="what-it-grew-to"),
-        pytest.param({"MaxAllocatedStorage": 600}, {}, id="limit"),
-        pytest.param({"MaxAllocatedStorage": 100}, {}, id="no-growth"),
-        pytest.param(
-            {"DBInstanceClass": "db.t3.large"}, {"DBInstanceClass": "db.t3.large"}, id="its-class"
-        ),
-        pytest.param({"EngineVersion": "18.3"}, {}, id="its-version"),
-        pytest.param({"MultiAZ": False}, {"MultiAZ": False}, id="what-it-is-already"),
+        (BACKUPS, {}),
+        ({"Tags": [{"Key": "Team", "Value": "b"}]}, {}),
+        ({"AllocatedStorage": "220"}, {"AllocatedStorage": 220}),  # what it grew to
+        ({"MaxAllocatedStorage": 600}, {}),
+        ({"MaxAllocatedStorage": 100}, {}),  # no growth
+        (LARGER, LARGER),
+        ({"EngineVersion": "18.3"}, {}),
+        ({"MultiAZ": False}, {"MultiAZ": False}),
     ],
 )
 def test_a_change_that_interrupts_nothing_is_not_remarked(

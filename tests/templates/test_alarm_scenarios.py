@@ -108,6 +108,10 @@ def setting(**values: Any) -> Spoil:
     return lambda properties: properties.update(values)
 
 
+def window(needed: int, of: int) -> Spoil:
+    return setting(DatapointsToAlarm=needed, EvaluationPeriods=of)
+
+
 def without(name: str) -> Spoil:
     return lambda properties: properties.pop(name)
 
@@ -172,58 +176,22 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
     ("database-free-storage", "storage that does not grow", setting(Statistic="SampleCount")),
     ("api-throttled", "a client beyond its rate", setting(Statistic="Average")),
     # Windows
-    (
-        "nothing-processed",
-        "a ledger outage of 35 minutes",
-        setting(DatapointsToAlarm=10, EvaluationPeriods=10),
-    ),
-    (
-        "table-read-throttles",
-        "DynamoDB throttles",
-        setting(DatapointsToAlarm=1, EvaluationPeriods=1),
-    ),
-    (
-        "table-system-errors-reads",
-        "DynamoDB fails",
-        setting(DatapointsToAlarm=3, EvaluationPeriods=5),
-    ),
-    (
-        "retries-exhausted",
-        "what must never happen",
-        setting(DatapointsToAlarm=1, EvaluationPeriods=1),
-    ),
-    (
-        "retry-queue-backlog",
-        "a ledger outage of 35 minutes",
-        setting(DatapointsToAlarm=10, EvaluationPeriods=10),
-    ),
+    ("nothing-processed", "a ledger outage of 35 minutes", window(10, 10)),
+    ("table-read-throttles", "DynamoDB throttles", window(1, 1)),
+    ("table-system-errors-reads", "DynamoDB fails", window(3, 5)),
+    ("retries-exhausted", "what must never happen", window(1, 1)),
+    ("retry-queue-backlog", "a ledger outage of 35 minutes", window(10, 10)),
     ("retry-queue-age", "nothing takes what is on the retry queue", setting(Period=3600)),
     ("api-throttled", "a client beyond its rate", setting(Period=86_400, EvaluationPeriods=8)),
-    (
-        "api-server-errors",
-        "an idle night",
-        setting(DatapointsToAlarm=1, EvaluationPeriods=1),
-    ),
-    (
-        "outbox-age",
-        "Multi-AZ failover",
-        setting(DatapointsToAlarm=2, EvaluationPeriods=3),
-    ),
-    (
-        "audit-trail-not-fed",
-        "payments whose records stand in the minute after",
-        setting(DatapointsToAlarm=1, EvaluationPeriods=16),
-    ),
+    ("api-server-errors", "an idle night", window(1, 1)),
+    ("outbox-age", "Multi-AZ failover", window(2, 3)),
+    ("audit-trail-not-fed", "payments whose records stand in the minute after", window(1, 16)),
     (
         "audit-trail-not-fed",
         "an audit stream that nobody reads, with a payment an hour",
-        setting(DatapointsToAlarm=3, EvaluationPeriods=5),
+        window(3, 5),
     ),
-    (
-        "quota-exceeded",
-        "a client at its quota",
-        setting(DatapointsToAlarm=1, EvaluationPeriods=5),
-    ),
+    ("quota-exceeded", "a client at its quota", window(1, 5)),
     (
         "database-ebs-balance-bytes",
         "everything a step beyond its limit",
@@ -235,11 +203,7 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
         dimension("OutboxSweep", "RuleName"),
     ),
     # Missing data
-    (
-        "outbox-age",
-        "a first deployment, before any call",
-        setting(TreatMissingData="breaching"),
-    ),
+    ("outbox-age", "a first deployment, before any call", setting(TreatMissingData="breaching")),
     ("outbox-age", "the sweep is not called for", setting(TreatMissingData="notBreaching")),
     ("api-client-errors", "an idle night", setting(TreatMissingData="breaching")),
     ("waf-blocked-requests", "a flood without keys", setting(TreatMissingData="ignore")),
@@ -264,11 +228,7 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
         "DynamoDB throttles",
         expression("FILL(throttledrequests_putitem, 0)", "throttledrequests_putitem"),
     ),
-    (
-        "decline-rate",
-        "an idle night",
-        expression(">= 20", ">= 0"),
-    ),
+    ("decline-rate", "an idle night", expression(">= 20", ">= 0")),
     ("nothing-processed", "a ledger outage of 35 minutes", expression("1, 0)", "0, 1)")),
     (
         "audit-trail-not-fed",
