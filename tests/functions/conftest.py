@@ -8,11 +8,33 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import payment_validator.handler
 import pytest
+from botocore.stub import Stubber
 
 Logs = Callable[[], list[dict[str, Any]]]
 Metrics = Callable[[], list[tuple[str, float, str | None]]]
+Stubbed = Callable[[str], Stubber]
+
+
+@pytest.fixture
+def stubbed() -> Iterator[Stubbed]:
+    """Makes a client of a service that answers from a list, all of which must be asked for."""
+    stubs: list[Stubber] = []
+    make_client: Any = boto3.client  # which a test may replace
+
+    def stub(service: str) -> Stubber:
+        client = make_client(
+            service, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="s"
+        )
+        stubs.append(Stubber(client))
+        stubs[-1].activate()
+        return stubs[-1]
+
+    yield stub
+    for each in stubs:
+        each.assert_no_pending_responses()
 
 
 @pytest.fixture

@@ -11,24 +11,19 @@ from botocore.stub import Stubber
 from default_security_group import handler
 from default_security_group.handler import strip_rules
 
+from tests.functions.conftest import Stubbed
+
 GROUP = "sg-1"
 
 
 @pytest.fixture
-def ec2() -> Any:
-    return boto3.client(
-        "ec2", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="s"
-    )
+def stub(stubbed: Stubbed) -> Stubber:
+    return stubbed("ec2")
 
 
-@pytest.fixture
-def stub(ec2: Any) -> Any:
-    with Stubber(ec2) as stubber:
-        yield stubber
-        stubber.assert_no_pending_responses()
-
-
-def describe(stub: Any, rules: dict[str, bool], token: str | None, following: str | None) -> None:
+def describe(
+    stub: Stubber, rules: dict[str, bool], token: str | None, following: str | None
+) -> None:
     expected: dict[str, Any] = {"Filters": [{"Name": "group-id", "Values": [GROUP]}]}
     answer: dict[str, Any] = {
         "SecurityGroupRules": [
@@ -42,13 +37,13 @@ def describe(stub: Any, rules: dict[str, bool], token: str | None, following: st
     stub.add_response("describe_security_group_rules", answer, expected)
 
 
-def revoke(stub: Any, rule: str) -> None:
+def revoke(stub: Stubber, rule: str) -> None:
     stub.add_response(
         "revoke_security_group_ingress", {}, {"GroupId": GROUP, "SecurityGroupRuleIds": [rule]}
     )
 
 
-def test_all_rules_of_all_pages_are_revoked(ec2: Any, stub: Any) -> None:
+def test_all_rules_of_all_pages_are_revoked(stub: Stubber) -> None:
     describe(stub, {"in1": False, "out1": True}, None, "next")
     describe(stub, {"in2": False}, "next", None)
     stub.add_response(
@@ -60,20 +55,20 @@ def test_all_rules_of_all_pages_are_revoked(ec2: Any, stub: Any) -> None:
         "revoke_security_group_egress", {}, {"GroupId": GROUP, "SecurityGroupRuleIds": ["out1"]}
     )
     describe(stub, {}, None, None)
-    assert strip_rules(ec2, GROUP) == []
+    assert strip_rules(stub.client, GROUP) == []
 
 
-def test_no_rule_to_revoke_is_success(ec2: Any, stub: Any) -> None:
+def test_no_rule_to_revoke_is_success(stub: Stubber) -> None:
     describe(stub, {}, None, None)
     describe(stub, {}, None, None)
-    assert strip_rules(ec2, GROUP) == []
+    assert strip_rules(stub.client, GROUP) == []
 
 
 @pytest.fixture
-def no_pause(monkeypatch: pytest.MonkeyPatch, ec2: Any) -> None:
+def no_pause(monkeypatch: pytest.MonkeyPatch, stub: Stubber) -> None:
     """No time passes between two tries."""
     monkeypatch.setattr(handler, "PAUSE", 0.0)
-    monkeypatch.setattr(boto3, "client", lambda _service, config: ec2)
+    monkeypatch.setattr(boto3, "client", lambda _service, config: stub.client)
 
 
 @pytest.fixture
@@ -91,7 +86,7 @@ def tries(monkeypatch: pytest.MonkeyPatch, no_pause: None) -> list[str]:
 
 
 @pytest.mark.usefixtures("no_pause")
-def test_a_group_that_still_shows_a_rule_is_looked_at_again(stub: Any) -> None:
+def test_a_group_that_still_shows_a_rule_is_looked_at_again(stub: Stubber) -> None:
     """EC2 took the order, and shows the rule once more, or somebody has made another."""
     rule = {"in1": False}
     shown: list[dict[str, bool]] = [rule, {}]
@@ -104,7 +99,7 @@ def test_a_group_that_still_shows_a_rule_is_looked_at_again(stub: Any) -> None:
 
 @pytest.mark.usefixtures("no_pause")
 def test_a_group_that_keeps_a_rule_is_not_reported_empty(
-    stub: Any, monkeypatch: pytest.MonkeyPatch
+    stub: Stubber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handler, "PATIENCE", 0.0)
     describe(stub, {"in1": False}, None, None)
@@ -115,7 +110,7 @@ def test_a_group_that_keeps_a_rule_is_not_reported_empty(
 
 
 @pytest.mark.usefixtures("no_pause")
-def test_a_rule_that_is_gone_before_it_is_revoked_is_looked_for_again(stub: Any) -> None:
+def test_a_rule_that_is_gone_before_it_is_revoked_is_looked_for_again(stub: Stubber) -> None:
     describe(stub, {"in1": False}, None, None)
     stub.add_client_error(
         "revoke_security_group_ingress", "InvalidSecurityGroupRuleId.NotFound", "gone"

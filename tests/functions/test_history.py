@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, replace
 from typing import Any
 
-import boto3
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from payments.attributes import from_attribute, from_item, to_attribute, to_item
 from payments.history import History
 from payments.states import APPROVED, PaymentRequest, Posting
+from tests.functions.conftest import Stubbed
 
 TABLE = "payment-transactions"
 REQUEST = PaymentRequest(
@@ -43,22 +43,13 @@ KEY = {"transaction_id": {"S": "t1"}, "timestamp": {"N": "0"}}
 
 
 @pytest.fixture
-def client() -> Any:
-    return boto3.client(
-        "dynamodb", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="s"
-    )
+def stub(stubbed: Stubbed) -> Stubber:
+    return stubbed("dynamodb")
 
 
 @pytest.fixture
-def stub(client: Any) -> Any:
-    with Stubber(client) as stubber:
-        yield stubber
-        stubber.assert_no_pending_responses()
-
-
-@pytest.fixture
-def history(client: Any) -> History:
-    return History(client, TABLE)
+def history(stub: Stubber) -> History:
+    return History(stub.client, TABLE)
 
 
 def put(item: dict[str, Any]) -> dict[str, Any]:
@@ -74,34 +65,34 @@ def get() -> dict[str, Any]:
     return {"TableName": TABLE, "Key": KEY, "ConsistentRead": True}
 
 
-def refuse_put(stub: Any) -> None:
+def refuse_put(stub: Stubber) -> None:
     stub.add_client_error("put_item", "ConditionalCheckFailedException", http_status_code=400)
 
 
-def test_a_new_request_is_item_0(history: History, stub: Any) -> None:
+def test_a_new_request_is_item_0(history: History, stub: Stubber) -> None:
     stub.add_response("put_item", {}, put(ITEM))
     assert history.record_request(REQUEST) == REQUEST
 
 
-def test_a_request_that_is_there_stays_and_is_returned(history: History, stub: Any) -> None:
+def test_a_request_that_is_there_stays_and_is_returned(history: History, stub: Stubber) -> None:
     refuse_put(stub)
     stub.add_response("get_item", {"Item": ITEM}, get())
     assert history.record_request(replace(REQUEST, amount=9, fingerprint="f2")) == REQUEST
 
 
-def test_an_unknown_transaction_has_no_request(history: History, stub: Any) -> None:
+def test_an_unknown_transaction_has_no_request(history: History, stub: Stubber) -> None:
     stub.add_response("get_item", {}, get())
     assert history.find_request("t1") is None
 
 
-def test_a_request_is_read_as_it_was_written(history: History, stub: Any) -> None:
+def test_a_request_is_read_as_it_was_written(history: History, stub: Stubber) -> None:
     stub.add_response("get_item", {"Item": ITEM}, get())
     found = history.find_request("t1")
     assert found == REQUEST
     assert type(found.amount) is int
 
 
-def test_an_event_is_an_item_of_its_own_time(history: History, stub: Any) -> None:
+def test_an_event_is_an_item_of_its_own_time(history: History, stub: Stubber) -> None:
     item = {
         "transaction_id": {"S": "t1"},
         "timestamp": {"N": "1795401628964443"},
@@ -113,20 +104,14 @@ def test_an_event_is_an_item_of_its_own_time(history: History, stub: Any) -> Non
     assert history.record_event("t1", 1795401628964443, {"state": "posted", "amount": 5})
 
 
-def test_an_event_cannot_name_another_item(history: History, stub: Any) -> None:
+def test_an_event_cannot_name_another_item(history: History, stub: Stubber) -> None:
     item = {"transaction_id": {"S": "t1"}, "timestamp": {"N": "7"}, "delivery": ANY}
     stub.add_response("put_item", {}, put(item))
     history.record_event("t1", 7, {"timestamp": 0, "transaction_id": "t2"})
 
 
-def test_acceptance_is_item_1_and_noted_once(history: History, stub: Any) -> None:
-    item = {
-        "transaction_id": {"S": "t1"},
-        "timestamp": {"N": "1"},
-        "state": {"S": "queued"},
-        "accepted_at": {"S": "now"},
-    }
-    stub.add_response("put_item", {}, put(item))
+def test_acceptance_is_item_1_and_noted_once(history: History, stub: Stubber) -> None:
+    stub.add_response("put_item", {}, put(QUEUED_ITEM))
     history.record_acceptance("t1", "now")
     refuse_put(stub)
     history.record_acceptance("t1", "later")
@@ -165,7 +150,7 @@ POSTED_ITEM = {
     ],
 )
 def test_all_of_a_payment_is_read_at_once(
-    history: History, stub: Any, later: list[dict[str, Any]], accepted: bool, posted: bool
+    history: History, stub: Stubber, later: list[dict[str, Any]], accepted: bool, posted: bool
 ) -> None:
     stub.add_response("query", {"Items": [ITEM, *later]}, QUERY)
     found = history.find("t1")
@@ -186,13 +171,15 @@ def test_all_of_a_payment_is_read_at_once(
 
 @pytest.mark.parametrize("items", [[], [QUEUED_ITEM]])
 def test_what_nobody_asked_for_is_no_payment(
-    history: History, stub: Any, items: list[dict[str, Any]]
+    history: History, stub: Stubber, items: list[dict[str, Any]]
 ) -> None:
     stub.add_response("query", {"Items": items}, QUERY)
     assert history.find("t1") is None
 
 
-def test_what_another_release_writes_besides_is_passed_over(history: History, stub: Any) -> None:
+def test_what_another_release_writes_besides_is_passed_over(
+    history: History, stub: Stubber
+) -> None:
     newer = {"channel": {"S": "web"}}
     stub.add_response("get_item", {"Item": {**ITEM, **newer}}, get())
     assert history.find_request("t1") == REQUEST
@@ -206,7 +193,7 @@ def test_what_another_release_writes_besides_is_passed_over(history: History, st
     "name", ["payment_method_token", "reference", "idempotency_key", "reasons", "decided_at"]
 )
 def test_what_another_release_leaves_out_is_not_missed(
-    history: History, stub: Any, name: str
+    history: History, stub: Stubber, name: str
 ) -> None:
     less = {key: value for key, value in ITEM.items() if key != name}
     stub.add_response("get_item", {"Item": less}, get())
@@ -221,7 +208,7 @@ def test_what_another_release_leaves_out_is_not_missed(
 
 @pytest.mark.parametrize("name", ["merchant_id", "amount", "currency", "state", "expires_at"])
 def test_a_payment_without_its_terms_is_named_and_not_guessed(
-    history: History, stub: Any, name: str
+    history: History, stub: Stubber, name: str
 ) -> None:
     less = {key: value for key, value in ITEM.items() if key != name}
     stub.add_response("get_item", {"Item": less}, get())
@@ -234,7 +221,7 @@ def test_a_payment_without_its_terms_is_named_and_not_guessed(
 
 @pytest.mark.parametrize("name", ["merchant_id", "amount", "currency"])
 def test_a_posting_that_does_not_repeat_its_terms_has_those_of_the_request(
-    history: History, stub: Any, name: str
+    history: History, stub: Stubber, name: str
 ) -> None:
     """Were it passed over, a ledger that was restored to a time before would post it again."""
     less = {key: value for key, value in POSTED_ITEM.items() if key != name}
@@ -246,7 +233,7 @@ def test_a_posting_that_does_not_repeat_its_terms_has_those_of_the_request(
 
 
 def test_a_state_that_only_a_later_release_knows_is_passed_over(
-    history: History, stub: Any
+    history: History, stub: Stubber
 ) -> None:
     later = [
         {"transaction_id": {"S": "t1"}, "timestamp": {"N": "5"}, "kind": {"SS": ["x"]}},
@@ -290,7 +277,7 @@ def test_a_request_whose_answer_was_lost_is_new() -> None:
     assert history.record_request(later) is not later
 
 
-def test_the_probe_tries_a_write_that_cannot_be_done(history: History, stub: Any) -> None:
+def test_the_probe_tries_a_write_that_cannot_be_done(history: History, stub: Stubber) -> None:
     never = {
         "TableName": TABLE,
         "Item": {"transaction_id": {"S": "status"}, "timestamp": {"N": "0"}},
@@ -305,18 +292,18 @@ def test_the_probe_tries_a_write_that_cannot_be_done(history: History, stub: Any
 @pytest.mark.parametrize(
     "code", ["AccessDeniedException", "ProvisionedThroughputExceededException"]
 )
-def test_a_table_that_refuses_writes_is_not_up(history: History, stub: Any, code: str) -> None:
+def test_a_table_that_refuses_writes_is_not_up(history: History, stub: Stubber, code: str) -> None:
     stub.add_client_error("put_item", code, http_status_code=400)
     with pytest.raises(ClientError, match=code):
         history.probe()
 
 
-def test_an_event_delivered_again_adds_nothing(history: History, stub: Any) -> None:
+def test_an_event_delivered_again_adds_nothing(history: History, stub: Stubber) -> None:
     refuse_put(stub)
     assert not history.record_event("t1", 7, {"state": "posted"})
 
 
-def test_any_other_error_of_the_table_passes_through(history: History, stub: Any) -> None:
+def test_any_other_error_of_the_table_passes_through(history: History, stub: Stubber) -> None:
     stub.add_client_error("put_item", "AccessDeniedException", http_status_code=400)
     with pytest.raises(ClientError, match="AccessDenied"):
         history.record_event("t1", 7, {"state": "posted"})

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import json
 import urllib.request
+from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import production_seal.handler
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
@@ -16,6 +17,7 @@ from botocore.stub import Stubber
 from production_seal.protection import Database, Table
 from production_seal.seal import PAUSE, SealError, seal, unseal
 
+from tests.functions.conftest import Stubbed
 from tests.functions.lambda_context import CONTEXT
 
 
@@ -205,32 +207,19 @@ def test_waiting_is_bounded_and_tells_what_it_waited_for(clock: Clock) -> None:
 # The two resources
 
 
-@pytest.fixture
-def stubbed() -> Any:
-    """Makes a client of a service, with a stub that was used up in the end."""
-    stubs = []
-    make_client: Any = boto3.client
-
-    def make(service: str) -> tuple[Any, Stubber]:
-        client = make_client(
-            service, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="s"
-        )
-        stub = Stubber(client)
-        stub.activate()
-        stubs.append(stub)
-        return client, stub
-
-    yield make
-    for stub in stubs:
-        stub.assert_no_pending_responses()
+Resources = dict[str, Callable[[Stubber], Database | Table]]
+RESOURCES: Resources = {
+    "rds": lambda stub: Database(stub.client, "ledger"),
+    "dynamodb": lambda stub: Table(stub.client, "payments"),
+}
 
 
 def described(protected: bool, status: str = "available") -> dict[str, Any]:
     return {"DBInstances": [{"DeletionProtection": protected, "DBInstanceStatus": status}]}
 
 
-def test_the_database_is_changed_at_once_and_in_nothing_else(stubbed: Any) -> None:
-    client, stub = stubbed("rds")
+def test_the_database_is_changed_at_once_and_in_nothing_else(stubbed: Stubbed) -> None:
+    stub = stubbed("rds")
     identified = {"DBInstanceIdentifier": "ledger"}
     stub.add_response("describe_db_instances", described(False), identified)
     stub.add_response(
@@ -239,65 +228,67 @@ def test_the_database_is_changed_at_once_and_in_nothing_else(stubbed: Any) -> No
         {**identified, "DeletionProtection": True, "ApplyImmediately": True},
     )
     stub.add_response("describe_db_instances", described(True), identified)
-    database = Database(client, "ledger")
+    database = RESOURCES["rds"](stub)
     assert database.is_protected() is False
     assert database.protect(True)
     assert database.is_protected() is True
 
 
-@pytest.mark.parametrize("code", ["InvalidDBInstanceState", "DBInstanceNotFound"])
-def test_a_database_that_cannot_be_changed_now_is_no_error(stubbed: Any, code: str) -> None:
-    client, stub = stubbed("rds")
-    stub.add_client_error("modify_db_instance", code)
-    assert not Database(client, "ledger").protect(True)
-
-
-def test_a_database_that_is_gone_or_going_does_not_exist(stubbed: Any) -> None:
-    client, stub = stubbed("rds")
-    stub.add_client_error("describe_db_instances", "DBInstanceNotFound")
-    stub.add_response("describe_db_instances", described(True, "deleting"))
-    database = Database(client, "ledger")
-    assert database.is_protected() is None
-    assert database.is_protected() is None
-
-
-def test_the_table_is_changed_in_nothing_else(stubbed: Any) -> None:
-    client, stub = stubbed("dynamodb")
+def test_the_table_is_changed_in_nothing_else(stubbed: Stubbed) -> None:
+    stub = stubbed("dynamodb")
     named = {"TableName": "payments"}
     active = {"TableStatus": "ACTIVE"}
     sealed = {**active, "DeletionProtectionEnabled": True}
     stub.add_response("describe_table", {"Table": active}, named)
     stub.add_response("update_table", {}, {**named, "DeletionProtectionEnabled": True})
     stub.add_response("describe_table", {"Table": sealed}, named)
-    table = Table(client, "payments")
+    table = RESOURCES["dynamodb"](stub)
     assert table.is_protected() is False
     assert table.protect(True)
     assert table.is_protected() is True
 
 
-@pytest.mark.parametrize("code", ["ResourceInUseException", "ResourceNotFoundException"])
-def test_a_table_that_cannot_be_changed_now_is_no_error(stubbed: Any, code: str) -> None:
-    client, stub = stubbed("dynamodb")
-    stub.add_client_error("update_table", code)
-    assert not Table(client, "payments").protect(True)
+@pytest.mark.parametrize(
+    ("service", "operation", "code", "taken"),
+    [
+        ("rds", "modify_db_instance", "InvalidDBInstanceState", False),
+        ("rds", "modify_db_instance", "DBInstanceNotFound", False),
+        ("rds", "modify_db_instance", "Other", None),
+        ("dynamodb", "update_table", "ResourceInUseException", False),
+        ("dynamodb", "update_table", "ResourceNotFoundException", False),
+        ("dynamodb", "update_table", "Other", None),
+    ],
+)
+def test_only_what_cannot_be_changed_now_is_no_error(
+    stubbed: Stubbed, service: str, operation: str, code: str, taken: bool | None
+) -> None:
+    stub = stubbed(service)
+    stub.add_client_error(operation, code)
+    with nullcontext() if taken is False else pytest.raises(ClientError):
+        assert RESOURCES[service](stub).protect(True) is taken
 
 
-def test_a_table_that_is_gone_or_going_does_not_exist(stubbed: Any) -> None:
-    client, stub = stubbed("dynamodb")
-    stub.add_client_error("describe_table", "ResourceNotFoundException")
-    stub.add_response("describe_table", {"Table": {"TableStatus": "DELETING"}})
-    table = Table(client, "payments")
-    assert table.is_protected() is None
-    assert table.is_protected() is None
-
-
-@pytest.mark.parametrize("service", ["rds", "dynamodb"])
-def test_any_other_error_is_one(stubbed: Any, service: str) -> None:
-    client, stub = stubbed(service)
-    stub.add_client_error("modify_db_instance" if service == "rds" else "update_table", "Other")
-    resource = Database(client, "ledger") if service == "rds" else Table(client, "payments")
-    with pytest.raises(ClientError):
-        resource.protect(True)
+@pytest.mark.parametrize(
+    ("service", "look", "gone", "going"),
+    [
+        ("rds", "describe_db_instances", "DBInstanceNotFound", described(True, "deleting")),
+        (
+            "dynamodb",
+            "describe_table",
+            "ResourceNotFoundException",
+            {"Table": {"TableStatus": "DELETING"}},
+        ),
+    ],
+)
+def test_what_is_gone_or_going_does_not_exist(
+    stubbed: Stubbed, service: str, look: str, gone: str, going: dict[str, Any]
+) -> None:
+    stub = stubbed(service)
+    stub.add_client_error(look, gone)
+    stub.add_response(look, going)
+    resource = RESOURCES[service](stub)
+    assert resource.is_protected() is None
+    assert resource.is_protected() is None
 
 
 # CloudFormation's requests

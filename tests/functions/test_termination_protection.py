@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 from termination_protection.handler import lift_if_rolled_back
+
+from tests.functions.conftest import Stubbed
 
 STACK = "arn:aws:cloudformation:us-east-1:111122223333:stack/PaymentsProd/0a1b2c3d"
 
 
 @pytest.fixture
-def cloudformation() -> Any:
-    return boto3.client(
-        "cloudformation", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="s"
-    )
-
-
-@pytest.fixture
-def stub(cloudformation: Any) -> Iterator[Stubber]:
-    with Stubber(cloudformation) as stubber:
-        yield stubber
-        stubber.assert_no_pending_responses()
+def stub(stubbed: Stubbed) -> Stubber:
+    return stubbed("cloudformation")
 
 
 def is_found(stub: Stubber, status: str) -> None:
@@ -37,16 +27,14 @@ def is_found(stub: Stubber, status: str) -> None:
     stub.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": STACK})
 
 
-def test_a_creation_that_is_rolled_back_leaves_no_protected_record(
-    cloudformation: Any, stub: Stubber
-) -> None:
+def test_a_creation_that_is_rolled_back_leaves_no_protected_record(stub: Stubber) -> None:
     is_found(stub, "ROLLBACK_IN_PROGRESS")
     stub.add_response(
         "update_termination_protection",
         {"StackId": STACK},
         {"StackName": STACK, "EnableTerminationProtection": False},
     )
-    lift_if_rolled_back(cloudformation, STACK)
+    lift_if_rolled_back(stub.client, STACK)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +47,6 @@ def test_a_creation_that_is_rolled_back_leaves_no_protected_record(
         "ROLLBACK_FAILED",
     ],
 )
-def test_nothing_else_is_unprotected(cloudformation: Any, stub: Stubber, status: str) -> None:
+def test_nothing_else_is_unprotected(stub: Stubber, status: str) -> None:
     is_found(stub, status)
-    lift_if_rolled_back(cloudformation, STACK)
+    lift_if_rolled_back(stub.client, STACK)
