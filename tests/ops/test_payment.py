@@ -254,6 +254,10 @@ def test_what_operators_see_holds_no_token_and_no_fingerprint() -> None:
     }
 
 
+def test_a_posting_that_the_ledger_does_not_have_is_told() -> None:
+    assert gaps(story(request(), posted()))["ledger entry"][1] is Verdict.PROBLEM
+
+
 def test_an_item_that_only_the_trail_has_was_deleted() -> None:
     items = [request(), posted(2 * MINUTE)]
     inserted = {item["timestamp"]: item for item in items}

@@ -5,11 +5,8 @@ Each fault by itself, at each place: tests/functions/test_audit_trail.py.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -18,9 +15,8 @@ from typing import Any
 import pytest
 from audit_logger.trail import AuditTrail
 
-from local import aws
 from tests.command_line import operators_tool
-from tests.environment import PROJECT, Environment
+from tests.environment import Environment
 from tests.functions.bucket_in_memory import KEY
 from tests.functions.test_audit_logger import record
 
@@ -193,20 +189,3 @@ def test_people_are_told_that_an_end_cannot_be_proven(
     environment: Environment, bucket: str
 ) -> None:
     assert "Nothing follows it" in shown(environment, bucket)
-
-
-def test_an_intact_trail_that_is_told_to_nobody_is_not_called_broken(
-    environment: Environment, bucket: str
-) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "wb") as nobody:
-        done = subprocess.run(
-            [sys.executable, "-m", "ops", "audit-trail", "verify", "--bucket", bucket],
-            cwd=PROJECT,
-            env={**os.environ, **aws.environment(environment.endpoint)},
-            stdout=nobody,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-    assert (done.returncode, done.stderr) == (141, b"")
