@@ -212,26 +212,6 @@ def test_an_item_that_was_changed_is_found(ours: Ours) -> None:
     assert len(found) == 2
 
 
-def test_a_malformed_item_is_found_and_the_others_are_added_up(ours: Ours) -> None:
-    ours.pay()
-    transaction = ours.pay()
-    item = ours.posted_item(transaction)
-    ours.put({**item, "amount": {"S": "abc"}})
-    try:
-        ours.audited(transaction, 3)
-        answer = ours.reconcile("--scan")
-    finally:
-        ours.put(item)
-        ours.audited(transaction, 4)
-    assert answer.code == 1
-    found = differences(answer)
-    assert set(found) == {(transaction, "item is malformed"), (transaction, "history item changed")}
-    assert "amount is 'abc'" in found[transaction, "item is malformed"]
-    (told,) = answer.document["sums"]
-    assert told["history"] == {"count": 2, "sum": 12}
-    assert '"sum": 12}' in answer.output
-
-
 def test_an_item_about_a_payment_that_the_ledger_does_not_have_is_found(ours: Ours) -> None:
     transaction = str(uuid4())
     ours.put(made_up(transaction, 12))
@@ -320,21 +300,3 @@ def test_differences_are_told_to_people_too(ours: Ours) -> None:
     assert "no ledger entry" in answer.output
     assert "python -m ops payment" in answer.output
     assert max(map(len, answer.output.splitlines())) <= 80
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (["--last=1h", "--from=2026-01-01"], "--last stands instead of --from and --to"),
-        (["--to=2026-01-01"], "--to needs --from"),
-        (["--from=2026-01-02", "--to=2026-01-01"], "--from must be before --to"),
-        (["--from=9999-12-31"], "--from must be in the past"),
-        (["--last=an hour"], "none of 30m, 12h, 7d"),
-    ],
-)
-def test_a_period_that_is_none_is_refused(
-    production: Production, options: list[str], told: str
-) -> None:
-    answer = ops(production, "reconcile", *options, COLUMNS="200")
-    assert (answer.code, answer.output) == (2, "")
-    assert told in answer.errors

@@ -285,6 +285,13 @@ def test_a_period_ends_after_its_begin(end: datetime) -> None:
         _period(TODAY.replace(tzinfo=None), end.replace(tzinfo=None), None, NOW)
 
 
+def test_a_period_is_given_in_one_way() -> None:
+    with pytest.raises(typer.BadParameter, match="--last stands instead of --from and --to"):
+        _period(NOW.replace(tzinfo=None), None, DAY, NOW)
+    with pytest.raises(typer.BadParameter, match="--to needs --from"):
+        _period(None, NOW.replace(tzinfo=None), None, NOW)
+
+
 def test_durations() -> None:
     assert duration("90m") == timedelta(minutes=90)
     assert duration("12h") == timedelta(hours=12)
