@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from local import aws
+from local import aws, execution_role
 
 PROJECT = Path(__file__).resolve().parent.parent
 STACK = "PaymentsProd"
@@ -66,6 +66,7 @@ class Cdk:
         """Prepare the emulator's account for deployments (raises DeploymentError)."""
         # Away from cdk.json: with the account named, no app need be synthesized.
         arguments = ["bootstrap", f"aws://{aws.ACCOUNT}/{aws.REGION}"]
+        arguments += execution_role.prepare(self._endpoint)
         self._run(arguments, tell, stack="CDKToolkit", directory=self._directory)
 
     def deploy(self, tell: Callable[[str], None]) -> None:

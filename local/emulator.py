@@ -23,7 +23,14 @@ from typing import Any
 
 import trustme
 
-from local import aws, cloudformation_types, emulator_internals, nested_stacks, rds
+from local import (
+    aws,
+    cloudformation_types,
+    emulator_internals,
+    execution_role,
+    nested_stacks,
+    rds,
+)
 
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
@@ -87,6 +94,7 @@ class Emulator:
         emulator_internals.keep_aliases_of_updated_mappings()
         emulator_internals.delete_custom_resources_that_failed()
         emulator_internals.keep_what_undeleted_resources_need()
+        emulator_internals.work_under_execution_roles(execution_role.asked)
         emulator_internals.refuse_change_sets_during_operations()
         emulator_internals.flatten_alarms(cloudformation_types.flat_alarm)
         emulator_internals.record_alarm_actions()

@@ -19,7 +19,7 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -377,6 +377,105 @@ def refuse_change_sets_during_operations() -> None:
 
     for action in ("CreateChangeSet", "ExecuteChangeSet"):
         handlers._ACTION_HANDLERS[action] = guarded(handlers._ACTION_HANDLERS[action])
+
+
+Asked = Callable[[str, str, str, Properties, str], Iterable["Right"]]
+
+
+@dataclass(frozen=True)
+class Right:
+    """What a request needs a policy for."""
+
+    action: str
+    resource: str
+    context: Mapping[str, str]
+
+
+def work_under_execution_roles(asked: Asked) -> None:
+    """Have CloudFormation make, change and delete resources with the rights of the role that it was
+    given, as AWS does; the emulator asks nobody. A stack keeps its role for what comes later.
+
+    Args:
+        asked: the rights for a resource, by its type, the operation (`create`, `update`, `delete`),
+            its logical id, its properties and the stack's name.
+    """
+    from ministack.services.cloudformation import handlers, stacks
+
+    def keeping(by_itself: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def act(parameters: Any) -> Any:
+            answer = by_itself(parameters)
+            record = stack_record(handlers._p(parameters, "StackName"))
+            if record and (role := handlers._p(parameters, "RoleARN")):
+                record["RoleARN"] = role
+            return answer
+
+        return act
+
+    for action in ("CreateStack", "UpdateStack", "CreateChangeSet", "DeleteStack"):
+        handlers._ACTION_HANDLERS[action] = keeping(handlers._ACTION_HANDLERS[action])
+
+    def require(
+        type_: str, operation: str, logical_id: str, properties: Properties, stack: str
+    ) -> None:
+        role = (stack_record(stack) or {}).get("RoleARN")
+        if not role:
+            return
+        for right in asked(type_, operation, logical_id, properties, stack):
+            if not role_allows(role, right):
+                raise RuntimeError(
+                    f"{role} is not authorized to perform: {right.action} on resource: "
+                    f"{right.resource}"
+                )
+
+    create, update, delete = (
+        stacks._provision_resource,
+        stacks._update_resource,
+        stacks._delete_resource,
+    )
+
+    def created(type_: str, logical_id: str, properties: Properties, stack: str) -> Any:
+        require(type_, "create", logical_id, properties, stack)
+        return create(type_, logical_id, properties, stack)
+
+    def updated(
+        type_: str, physical_id: str, old: Properties, new: Properties, stack: str, *others: Any
+    ) -> Any:
+        if old != new:
+            require(type_, "update", others[0] if others else physical_id, new, stack)
+        return update(type_, physical_id, old, new, stack, *others)
+
+    def deleted(
+        type_: str, physical_id: str, properties: Properties, stack: str, logical_id: str
+    ) -> None:
+        require(type_, "delete", logical_id, properties, stack)
+        delete(type_, physical_id, properties, stack, logical_id)
+
+    stacks._provision_resource = created
+    stacks._update_resource = updated
+    stacks._delete_resource = deleted
+
+
+def role_allows(role: str, right: Right) -> bool:
+    """Evaluate a role's policies and its permissions boundary."""
+    from ministack.core import iam_evaluator
+    from ministack.services import iam
+
+    account, region = account_and_region()
+    name = role.rpartition("/")[2]
+    context = iam_evaluator.EvalContext(
+        principal_arn=role,
+        principal_type="AssumedRole",
+        principal_account=account,
+        action=right.action,
+        resource_arn=right.resource,
+        region=region,
+        source_ip="127.0.0.1",
+        secure_transport=True,
+        service_context={key.lower(): value for key, value in right.context.items()},
+    )
+    policies = iam_evaluator._gather_role_policies(name, account)
+    limits = iam_evaluator._permissions_boundary(iam._roles, name, account)
+    return bool(iam_evaluator.evaluate(context, policies, *limits).decision == "Allow")
 
 
 def record_alarm_actions() -> None:

@@ -44,7 +44,10 @@ class NestedStack:
         cloudformation = self._client("cloudformation")
         suffix = f"-{logical_id}-{uuid.uuid4().hex[:12].upper()}"
         name = stack[: STACK_NAME_LIMIT - len(suffix)] + suffix
-        stack_id = cloudformation.create_stack(StackName=name, **_request(properties))["StackId"]
+        parent = emulator_internals.stack_record(stack) or {}
+        role = {"RoleARN": parent["RoleARN"]} if "RoleARN" in parent else {}
+        request = _request(properties) | role
+        stack_id = cloudformation.create_stack(StackName=name, **request)["StackId"]
         _adopt(stack_id, parent=stack)
         state = _settled(cloudformation, stack_id)
         if state["StackStatus"] != "CREATE_COMPLETE":

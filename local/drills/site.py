@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import aws
+from local import aws, execution_role
 from local.demonstration import Deployment
 from local.deployment import PROJECT, STACK, cdk_environment
 from local.drills.releases import GOOD, Release
@@ -201,7 +201,8 @@ def open_site(directory: Path, *, keeps: bool = False) -> Iterator[Site]:
             raise SiteError(f"the emulator did not start:\n{words}")
         account = f"aws://{aws.ACCOUNT}/{aws.REGION}"
         # Away from cdk.json: with the account named, no app need be synthesized.
-        site.start("bootstrap", account, directory=directory).wait().require()
+        policies = execution_role.prepare(site.endpoint)
+        site.start("bootstrap", account, *policies, directory=directory).wait().require()
         yield site
     finally:
         site.close()
