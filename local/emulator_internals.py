@@ -478,6 +478,26 @@ def role_allows(role: str, right: Right) -> bool:
     return bool(iam_evaluator.evaluate(context, policies, *limits).decision == "Allow")
 
 
+def trusts(policy: Properties, provider: str, claims: Mapping[str, str]) -> bool:
+    """Whether a role's trust policy lets in who brings an OIDC provider's token.
+
+    Args:
+        claims: of the token, by condition key.
+    """
+    from ministack.core import iam_evaluator
+
+    context = iam_evaluator.EvalContext(
+        principal_arn=provider,
+        principal_type="WebIdentityUser",
+        principal_account="",
+        action="sts:AssumeRoleWithWebIdentity",
+        resource_arn="*",
+        region="",
+        service_context=dict(claims),
+    )
+    return bool(iam_evaluator.evaluate_trust_policy(dict(policy), provider, context))
+
+
 def record_alarm_actions() -> None:
     """Have an alarm's history tell, as on AWS, whether the topic took the message. The emulator
     sends it, and leaves it at that."""
