@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import urllib.request
 from collections.abc import Callable
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -17,8 +14,8 @@ from botocore.stub import Stubber
 from production_seal.protection import Database, Table
 from production_seal.seal import PAUSE, SealError, seal, unseal
 
+from tests.functions.cloudformation import Send, sender
 from tests.functions.conftest import Stubbed
-from tests.functions.lambda_context import CONTEXT
 
 
 class Clock:
@@ -295,31 +292,14 @@ def test_what_is_gone_or_going_does_not_exist(
 
 
 @pytest.fixture
-def request_(monkeypatch: pytest.MonkeyPatch) -> Any:
+def request_(monkeypatch: pytest.MonkeyPatch) -> Send:
     """Sends a request to the function, about these resources; its answer to CloudFormation."""
-    answers: list[dict[str, Any]] = []
-
-    def receive(request: urllib.request.Request, timeout: float) -> io.BytesIO:
-        assert isinstance(request.data, bytes)
-        answers.append(json.loads(request.data))
-        return io.BytesIO()
-
-    monkeypatch.setattr(urllib.request, "urlopen", receive)
-    context = SimpleNamespace(**vars(CONTEXT))
-    context.get_remaining_time_in_millis = lambda: 300_000
+    properties = {"DatabaseIdentifier": "ledger", "TableName": "payments"}
+    ask = sender(monkeypatch, production_seal.handler.handle, **properties)
 
     def send(request_type: str, resources: list[Resource], **more: Any) -> dict[str, Any]:
         monkeypatch.setattr(production_seal.handler, "_resources", lambda _: resources)
-        event = {
-            "RequestType": request_type,
-            "ResponseURL": "https://answer",
-            "StackId": "s",
-            "RequestId": "r",
-            "LogicalResourceId": "ProductionSeal",
-            "ResourceProperties": {"DatabaseIdentifier": "ledger", "TableName": "payments"},
-        }
-        production_seal.handler.handle(event | more, context)
-        return answers[-1]
+        return ask(request_type, **more)
 
     return send
 
@@ -330,14 +310,14 @@ def two(protected: bool) -> list[Resource]:
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
 @pytest.mark.parametrize("before", [True, False])
-def test_create_and_update_seal(request_: Any, request_type: str, before: bool) -> None:
+def test_create_and_update_seal(request_: Send, request_type: str, before: bool) -> None:
     resources = two(before)
     answer = request_(request_type, resources)
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", "production-seal")
     assert [resource.protected for resource in resources] == [True, True]
 
 
-def test_the_rollback_of_an_update_leaves_it_sealed(request_: Any) -> None:
+def test_the_rollback_of_an_update_leaves_it_sealed(request_: Send) -> None:
     """CloudFormation sends an Update again, with the old properties."""
     resources = two(True)
     before = {"DatabaseIdentifier": "ledger", "TableName": "failed"}
@@ -346,7 +326,7 @@ def test_the_rollback_of_an_update_leaves_it_sealed(request_: Any) -> None:
     assert [resource.protected for resource in resources] == [True, True]
 
 
-def test_a_first_creation_that_fails_in_the_seal_can_be_rolled_back(request_: Any) -> None:
+def test_a_first_creation_that_fails_in_the_seal_can_be_rolled_back(request_: Send) -> None:
     """CloudFormation sends a Delete for the resource whose Create failed."""
     database, table = Resource("database"), Refusing("table")
     answer = request_("Create", [database, table])
@@ -358,13 +338,13 @@ def test_a_first_creation_that_fails_in_the_seal_can_be_rolled_back(request_: An
     assert not database.protected
 
 
-def test_delete_of_what_is_gone_succeeds(request_: Any) -> None:
+def test_delete_of_what_is_gone_succeeds(request_: Send) -> None:
     resources = [Resource("database", protected=None), Resource("table", protected=None)]
     assert request_("Delete", resources)["Status"] == "SUCCESS"
 
 
 def test_cloudformation_is_answered_before_the_functions_time_is_up(
-    request_: Any, clock: Clock
+    request_: Send, clock: Clock
 ) -> None:
     answer = request_("Create", [Resource("database", looks=1_000), Resource("table")])
     assert answer["Status"] == "FAILED"

@@ -84,14 +84,23 @@ def _drop(name: str) -> Callable[[Properties], None]:
     return lambda properties: properties.pop(name)
 
 
-def _open_to_public(properties: Properties) -> None:
-    properties["PublicAccessBlockConfiguration"]["BlockPublicPolicy"] = False
+def _set(value: Any, *place: str | int) -> Callable[[Properties], None]:
+    def change(properties: Any) -> None:
+        *way, last = place
+        for step in way:
+            properties = properties[step]
+        properties[last] = value
+
+    return change
 
 
-def _let_everybody_in(properties: Properties) -> None:
-    properties["SecurityGroupIngress"] = [
-        {"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432}
-    ]
+def _admit(principal: Any) -> Callable[[Properties], None]:
+    def change(properties: Properties) -> None:
+        for statement in properties["KeyPolicy"]["Statement"]:
+            if statement["Sid"] == "AccountUsesKeyThroughServices":
+                statement["Principal"] = principal
+
+    return change
 
 
 def _drop_statement(sid: str) -> Callable[[Properties], None]:
@@ -100,10 +109,6 @@ def _drop_statement(sid: str) -> Callable[[Properties], None]:
         policy["Statement"] = [s for s in policy["Statement"] if s.get("Sid") != sid]
 
     return drop
-
-
-def _allow_all_of_dynamodb(properties: Properties) -> None:
-    properties["PolicyDocument"]["Statement"][0]["Action"] = "dynamodb:*"
 
 
 def _allow_all_but_one_action(properties: Properties) -> None:
@@ -122,36 +127,8 @@ def _deny_other_regions_to_s3_alone(properties: Properties) -> None:
             statement["Action"] = "s3:*"
 
 
-def _admit_another_account(properties: Properties) -> None:
-    for statement in properties["KeyPolicy"]["Statement"]:
-        if statement["Sid"] == "AccountUsesKeyThroughServices":
-            statement["Principal"] = {"AWS": "arn:aws:iam::999999999999:root"}
-
-
-def _admit_everybody(properties: Properties) -> None:
-    for statement in properties["KeyPolicy"]["Statement"]:
-        if statement["Sid"] == "AccountUsesKeyThroughServices":
-            statement["Principal"] = "*"
-
-
-def _with_inline_policy(properties: Properties) -> None:
-    properties["Policies"] = [{"PolicyName": "more", "PolicyDocument": {"Statement": []}}]
-
-
-def _not_rotated(properties: Properties) -> None:
-    properties["EnableKeyRotation"] = False
-
-
-def _without_recovery(properties: Properties) -> None:
-    properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] = False
-
-
 def _without_cost_center(properties: Properties) -> None:
     properties["Tags"] = [tag for tag in properties["Tags"] if tag["Key"] != "CostCenter"]
-
-
-def _with_aws_policy(properties: Properties) -> None:
-    properties["ManagedPolicyArns"] = ["arn:aws:iam::aws:policy/ReadOnlyAccess"]
 
 
 def _needs_its_whole_window(properties: Properties) -> None:
@@ -166,10 +143,16 @@ _APPLICATION_KEY = "PaymentsProd/ApplicationKey/Resource"
 _SHARED_LOG = "PaymentsProd/SharedLogGroups/DatabaseMonitoring/Default"
 _TOPIC = "PaymentsProd/ObservabilityNestedStack/AlertsTopic/Resource"
 _ALARMS = "PaymentsProd/ObservabilityNestedStack/Alarms"
+_FROM_ANYWHERE = {"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432}
+_INLINE = {"PolicyName": "more", "PolicyDocument": {"Statement": []}}
 _VALIDATOR_POLICY = f"{_COMPUTE}/PaymentValidator/Role/Policy/Resource"
 
 REGRESSIONS = [
-    ("PublicBucket", f"{_DATA}/AuditBucket/Bucket/Resource", _open_to_public),
+    (
+        "PublicBucket",
+        f"{_DATA}/AuditBucket/Bucket/Resource",
+        _set(False, "PublicAccessBlockConfiguration", "BlockPublicPolicy"),
+    ),
     ("MissingDeny", _VALIDATOR_POLICY, _drop_statement("DenyRewritingHistory")),
     ("MissingDeny", _VALIDATOR_POLICY, _drop_statement("DenyTamperingWithAuditTrail")),
     ("MissingDeny", _VALIDATOR_POLICY, _drop_statement("DenyKeyAdministration")),
@@ -181,14 +164,18 @@ REGRESSIONS = [
         f"{_DATA}/LedgerDatabase/Key/Resource",
         _drop_statement("DenyPlainHttp"),
     ),
-    ("StrangersAdmitted", _APPLICATION_KEY, _admit_another_account),
-    ("StrangersAdmitted", _APPLICATION_KEY, _admit_everybody),
-    ("OpenGroup", f"{_NETWORK}/SecurityGroups/Database/Resource", _let_everybody_in),
+    ("StrangersAdmitted", _APPLICATION_KEY, _admit({"AWS": "arn:aws:iam::999999999999:root"})),
+    ("StrangersAdmitted", _APPLICATION_KEY, _admit("*")),
+    (
+        "OpenGroup",
+        f"{_NETWORK}/SecurityGroups/Database/Resource",
+        _set([_FROM_ANYWHERE], "SecurityGroupIngress"),
+    ),
     ("OpenGroup", f"{_NETWORK}/SecurityGroups/Database/Resource", _drop("SecurityGroupEgress")),
     ("OpenGroup", f"{_NETWORK}/SecurityGroups/Functions/Resource", _let_everything_out),
     ("Unencrypted", _TOPIC, _drop("KmsMasterKeyId")),
     ("Unencrypted", f"{_DATA}/Queues/RetryQueue/Resource", _drop("KmsMasterKeyId")),
-    ("KeyWithoutRotation", _APPLICATION_KEY, _not_rotated),
+    ("KeyWithoutRotation", _APPLICATION_KEY, _set(False, "EnableKeyRotation")),
     (
         "LogGroupWithoutRetention",
         f"{_COMPUTE}/PaymentValidator/LogGroup/Resource",
@@ -199,14 +186,18 @@ REGRESSIONS = [
     (
         "WildcardAction",
         f"{_COMPUTE}/PaymentProcessor/Role/Policy/Resource",
-        _allow_all_of_dynamodb,
+        _set("dynamodb:*", "PolicyDocument", "Statement", 0, "Action"),
     ),
     (
         "WildcardAction",
         f"{_COMPUTE}/PaymentProcessor/Role/Policy/Resource",
         _allow_all_but_one_action,
     ),
-    ("MissingPointInTimeRecovery", f"{_DATA}/TransactionsTable/Resource", _without_recovery),
+    (
+        "MissingPointInTimeRecovery",
+        f"{_DATA}/TransactionsTable/Resource",
+        _set(False, "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"),
+    ),
     ("UntaggedResource", f"{_DATA}/LedgerDatabase/Instance/Resource", _without_cost_center),
     (
         "RoleWithoutBoundary",
@@ -223,8 +214,12 @@ REGRESSIONS = [
         f"{_ALARMS}/payments-table-write-throttles/Resource",
         _drop("DatapointsToAlarm"),
     ),
-    ("SharedPolicy", f"{_COMPUTE}/AuditLogger/Role/Resource", _with_aws_policy),
-    ("SharedPolicy", f"{_COMPUTE}/AuditLogger/Role/Resource", _with_inline_policy),
+    (
+        "SharedPolicy",
+        f"{_COMPUTE}/AuditLogger/Role/Resource",
+        _set(["arn:aws:iam::aws:policy/ReadOnlyAccess"], "ManagedPolicyArns"),
+    ),
+    ("SharedPolicy", f"{_COMPUTE}/AuditLogger/Role/Resource", _set([_INLINE], "Policies")),
 ]
 
 

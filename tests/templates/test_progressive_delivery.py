@@ -323,12 +323,6 @@ def test_a_function_reports_failures_by_the_name_that_its_alarm_looks_for(
 
 
 @pytest.mark.parametrize("name", BY_CANARY)
-def test_no_alarm_fires_for_want_of_data(synthesized: Synthesized, name: str) -> None:
-    for alarm in release_alarms(synthesized, name):
-        assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
-
-
-@pytest.mark.parametrize("name", BY_CANARY)
 def test_each_version_has_alarms_of_its_own(synthesized: Synthesized, name: str) -> None:
     """One that a bad release set off must not be the one that its rollback asks."""
     version, _ = of_function(synthesized, "AWS::Lambda::Version", name)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from collections.abc import Callable, Sequence
-from io import BytesIO
-from types import SimpleNamespace
 from typing import Any
 
 import ledger_schema.handler
@@ -14,16 +10,8 @@ import pytest
 from ledger_schema import migrator
 
 from local.postgres import PostgresServer
+from tests.functions.cloudformation import Send, sender
 from tests.integration.ledger.conftest import MASTER
-
-CONTEXT = SimpleNamespace(
-    function_name="ledger-schema",
-    memory_limit_in_mb=512,
-    invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:ledger-schema",
-    aws_request_id="request",
-    log_stream_name="stream",
-    get_remaining_time_in_millis=lambda: 300_000,
-)
 
 
 @pytest.fixture
@@ -39,33 +27,17 @@ def database(
 
 
 @pytest.fixture
-def request_(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+def request_(monkeypatch: pytest.MonkeyPatch) -> Send:
     """Sends a request of that type to the function, with its migrations and, for an Update, those
     before; its answer to CloudFormation."""
-    answers: list[dict[str, Any]] = []
-
-    def receive(request: urllib.request.Request, timeout: float) -> BytesIO:
-        assert isinstance(request.data, bytes)
-        answers.append(json.loads(request.data))
-        return BytesIO()
-
-    monkeypatch.setattr(urllib.request, "urlopen", receive)
+    ask = sender(monkeypatch, ledger_schema.handler.handle)
 
     def send(
         request_type: str, migrations: Sequence[str] = (), before: Sequence[str] = ()
     ) -> dict[str, Any]:
-        event: dict[str, Any] = {
-            "RequestType": request_type,
-            "ResponseURL": "https://answer",
-            "StackId": "s",
-            "RequestId": "r",
-            "LogicalResourceId": "LedgerSchema",
-            "ResourceProperties": {"Migrations": migrations},
-        }
-        if request_type == "Update":
-            event["OldResourceProperties"] = {"Migrations": before}
-        ledger_schema.handler.handle(event, CONTEXT)
-        return answers[-1]
+        old = {"OldResourceProperties": {"Migrations": before}}
+        more = old if request_type == "Update" else {}
+        return ask(request_type, ResourceProperties={"Migrations": migrations}, **more)
 
     return send
 
@@ -81,10 +53,7 @@ def tables(server: PostgresServer, database: str) -> int:
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
 def test_create_and_update_bring_the_schema_up(
-    request_: Callable[..., dict[str, Any]],
-    server: PostgresServer,
-    database: str,
-    request_type: str,
+    request_: Send, server: PostgresServer, database: str, request_type: str
 ) -> None:
     answer = request_(request_type)
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", "ledger-schema")
@@ -92,9 +61,7 @@ def test_create_and_update_bring_the_schema_up(
     assert request_("Update")["Status"] == "SUCCESS"
 
 
-def test_delete_touches_nothing(
-    request_: Callable[..., dict[str, Any]], server: PostgresServer, database: str
-) -> None:
+def test_delete_touches_nothing(request_: Send, server: PostgresServer, database: str) -> None:
     request_("Create")
     assert request_("Delete")["Status"] == "SUCCESS"
     assert tables(server, database) == 6
@@ -112,7 +79,7 @@ def test_delete_touches_nothing(
     ids=["back", "back from an edit", "another", "an edit", "exchanged"],
 )
 def test_a_rollback_does_not_depend_on_the_ledger(
-    request_: Callable[..., dict[str, Any]],
+    request_: Send,
     monkeypatch: pytest.MonkeyPatch,
     migrations: list[str],
     before: list[str],
@@ -128,7 +95,7 @@ def test_a_rollback_does_not_depend_on_the_ledger(
 
 
 def test_a_failing_migration_fails_the_deployment_with_its_reason(
-    request_: Callable[..., dict[str, Any]], server: PostgresServer, database: str
+    request_: Send, server: PostgresServer, database: str
 ) -> None:
     connection = server.connect(MASTER, database)
     connection.run("CREATE SCHEMA ledger; CREATE TABLE ledger.accounts (id int)")
@@ -142,7 +109,7 @@ def test_a_failing_migration_fails_the_deployment_with_its_reason(
 
 
 def test_an_edited_migration_fails_the_deployment_with_what_to_do(
-    request_: Callable[..., dict[str, Any]], server: PostgresServer, database: str
+    request_: Send, server: PostgresServer, database: str
 ) -> None:
     request_("Create")
     connection = server.connect(MASTER, database)
@@ -157,10 +124,7 @@ def test_an_edited_migration_fails_the_deployment_with_what_to_do(
 
 
 def test_another_migrator_fails_the_deployment_with_who_it_is(
-    request_: Callable[..., dict[str, Any]],
-    server: PostgresServer,
-    database: str,
-    monkeypatch: pytest.MonkeyPatch,
+    request_: Send, server: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrator, "MIGRATOR_PATIENCE", 0.2)
     connection = server.connect(MASTER, database)
@@ -173,7 +137,7 @@ def test_another_migrator_fails_the_deployment_with_who_it_is(
 
 
 def test_no_connection_fails_the_deployment_with_its_reason(
-    request_: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    request_: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_limit: float) -> None:
         raise OSError("no route to host")
