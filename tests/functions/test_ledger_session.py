@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ledger_reader.handler import SESSION
+from ledger_reader.handler import SESSION, SILENCE
 from payment_processor.budget import LEDGER_SESSION, LEDGER_SILENCE
 from pg8000.native import DatabaseError, InterfaceError  # type: ignore[import-untyped]
 
@@ -221,6 +221,13 @@ def test_the_server_ends_what_sleeps_before_nat_forgets_it() -> None:
     assert IDLE_LIMIT < seconds < NAT_FORGETS
     for settings in (LEDGER_SESSION, SESSION):
         assert settings["idle_session_timeout"] == IDLE_SESSION_TIMEOUT
+
+
+def test_the_server_gives_up_before_the_function_does() -> None:
+    """The connection then stays usable. That sessions have these settings: integration/ledger."""
+    limits = LEDGER_SESSION["statement_timeout"], SESSION["statement_timeout"]
+    assert limits == ("2500ms", "10s")
+    assert (LEDGER_SILENCE, SILENCE) == (2.5 + 0.5, 10 + 1)
 
 
 @pytest.mark.parametrize(("opening", "starts"), [(2.0, True), (2.5, False)])

@@ -164,24 +164,15 @@ def _replacement(details: list[dict[str, Any]]) -> str:
 # -- production's settings ---------------------------------------------------------------
 
 
-def _tags(layers: dict[str, Body], key: str) -> None:
-    for template in layers.values():
-        for resource in template["Resources"].values():
-            for tag in resource.get("Properties", {}).get("Tags", ()):
-                if isinstance(tag, dict) and tag["Key"] == key:
-                    tag["Value"] = "another"
+def _tag(key: str) -> Callable[[dict[str, Body]], None]:
+    def change(layers: dict[str, Body]) -> None:
+        for template in layers.values():
+            for resource in template["Resources"].values():
+                for tag in resource.get("Properties", {}).get("Tags", ()):
+                    if isinstance(tag, dict) and tag["Key"] == key:
+                        tag["Value"] = "another"
 
-
-def _team(layers: dict[str, Body]) -> None:
-    _tags(layers, "Team")
-
-
-def _environment(layers: dict[str, Body]) -> None:
-    _tags(layers, "Environment")
-
-
-def _nothing(_layers: dict[str, Body]) -> None:
-    pass
+    return change
 
 
 def _database(**properties: object) -> Callable[[dict[str, Body]], None]:
@@ -204,9 +195,9 @@ def _of_type(resource_type: str, **properties: object) -> Callable[[dict[str, Bo
 @pytest.mark.parametrize(
     "setting",
     [
-        pytest.param(_nothing, id="nothing"),
-        pytest.param(_team, id="team_tag"),
-        pytest.param(_environment, id="environment_tag"),
+        pytest.param(lambda _: None, id="nothing"),
+        pytest.param(_tag("Team"), id="team_tag"),
+        pytest.param(_tag("Environment"), id="environment_tag"),
         pytest.param(_database(BackupRetentionPeriod=35), id="backup_retention_days"),
         pytest.param(_database(DBInstanceClass="db.t3.large"), id="database_instance_type"),
         pytest.param(_database(AllocatedStorage="200"), id="database_storage_gib"),
@@ -221,7 +212,8 @@ def test_what_aws_changes_in_place_is_not_refused(
 
 
 def test_a_tag_is_all_that_is_told_of_a_changed_tag(synthesized: Synthesized) -> None:
-    told = {change.logical_id: change.properties for change in _planned(synthesized, _team).changes}
+    changes = _planned(synthesized, _tag("Team")).changes
+    told = {change.logical_id: change.properties for change in changes}
     assert told[DATABASE] == ("Tags",)
     assert set(told.values()) == {("Tags",)}
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -214,46 +212,3 @@ def test_who_reaches_nobody_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(EndpointConnectionError):
         Clients(session()).account()
     assert len(waited) == 2
-
-
-INTERRUPTED = """
-import os, signal, sys
-import boto3
-from ops import cli
-from ops.production.questions import Clients, answers
-from ops.verify import stack
-from ops.inspection.survey import question
-
-
-class Detecting:
-    def detect_stack_drift(self, **_):
-        return {"StackDriftDetectionId": "1"}
-
-    def describe_stack_drift_detection_status(self, **_):
-        os.kill(os.getpid(), signal.SIGINT)
-        return {"DetectionStatus": "DETECTION_IN_PROGRESS"}
-
-
-@cli.app.command("detect")
-def detect():
-    clients = Clients(boto3.Session(region_name="us-east-1"))
-    clients._made["cloudformation"] = Detecting()
-    answers([question("R1", "", lambda: stack.drift(clients, "D", "s"))], clients)
-
-
-sys.argv = ["ops", "detect"]
-sys.exit(cli.main())
-"""
-
-
-def test_ctrl_c_ends_the_detection_of_drift() -> None:
-    path = os.pathsep.join([str(ROOT), str(ROOT / "lambda_code")])
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr.strip()) == (130, "Interrupted.")

@@ -263,20 +263,3 @@ def test_it_may_not_do_what_it_does_not_need(reader: Connection, statement: str)
     with pytest.raises(DatabaseError) as error:
         reader.run(statement)
     assert sqlstate(error) == INSUFFICIENT_PRIVILEGE
-
-
-def test_its_user_signs_in_with_iam_tokens_only(server: Any, database: str) -> None:
-    superuser = server.connect(database=database)
-    rows = superuser.run(
-        "SELECT pg_has_role(rolname, 'rds_iam', 'member'), rolpassword, rolsuper, rolcreaterole "
-        "FROM pg_authid WHERE rolname = 'ledger_reader'"
-    )
-    superuser.close()
-    assert rows == [[True, None, False, False]]
-
-
-def test_the_server_gives_up_before_the_function_does(reader: Connection) -> None:
-    ((limit,),) = reader.run(
-        "SELECT extract(epoch FROM current_setting('statement_timeout')::interval)::float"
-    )
-    assert 0 < limit < handler.SILENCE

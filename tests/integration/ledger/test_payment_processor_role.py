@@ -43,29 +43,6 @@ def test_it_may_not(processor: Connection, statement: str) -> None:
     assert sqlstate(error) == INSUFFICIENT_PRIVILEGE
 
 
-def test_it_signs_in_with_iam_tokens_only(server_roles: dict[str, object]) -> None:
-    assert server_roles == {"rds_iam": True, "password": None, "superuser": False}
-
-
-@pytest.fixture
-def server_roles(request: pytest.FixtureRequest) -> dict[str, object]:
-    request.getfixturevalue("database")
-    connection = request.getfixturevalue("server").connect()
-    try:
-        rows = connection.run(
-            "SELECT pg_has_role(rolname, 'rds_iam', 'member'), rolpassword, rolsuper "
-            "FROM pg_authid WHERE rolname = 'payment_processor'"
-        )
-    finally:
-        connection.close()
-    return dict(zip(("rds_iam", "password", "superuser"), rows[0], strict=True))
-
-
-def test_its_statements_have_a_time_limit_below_the_functions(processor: Connection) -> None:
-    with pytest.raises(DatabaseError, match="statement timeout"):
-        processor.run("SELECT pg_sleep(10)")
-
-
 def test_no_other_user_may_use_the_ledger(processor: Connection, master: Connection) -> None:
     rows = master.run(
         "SELECT p.proname FROM pg_proc p, aclexplode(coalesce(p.proacl, "

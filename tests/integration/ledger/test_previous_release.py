@@ -20,7 +20,6 @@ from uuid import uuid4
 
 import pytest
 from ledger_schema.migrator import read
-from pg8000.native import Connection  # type: ignore[import-untyped]
 
 from tests.integration.ledger.conftest import Connect
 from tests.integration.ledger.previous_release.renew import FUNCTIONS, MIGRATIONS
@@ -56,48 +55,11 @@ def terms(**changes: Any) -> dict[str, Any]:
     return own | changes
 
 
-def test_it_posts_a_payment_once_and_finds_it(ledger: Any, master: Connection) -> None:
-    payment = terms()
-    entry = ledger.post(**payment)
-    assert {posting["direction"]: posting["amount"] for posting in entry.postings} == {
-        "debit": 5,
-        "credit": 5,
-    }
-    assert ledger.post(**payment) == entry == ledger.find(payment["transaction_id"])
-    assert ledger.find(str(uuid4())) is None
-    assert master.run(
-        "SELECT count(*) FROM ledger.postings JOIN ledger.entries USING (entry_id) "
-        "WHERE transaction_id = :t",
-        t=payment["transaction_id"],
-    ) == [[2]]
-
-
 def test_it_refuses_other_terms(ledger: Any, previous: tuple[Any, Any]) -> None:
     payment = terms()
     ledger.post(**payment)
     with pytest.raises(previous[1].LedgerRefusedError):
         ledger.post(**payment | {"amount": 6})
-
-
-def test_it_delivers_the_outbox(ledger: Any) -> None:
-    ledger.probe()
-    (event,) = ledger.post(**terms()).undelivered
-    assert event.event["state"] == "posted"
-    assert event in ledger.undelivered(event.event_id - 1, 10)
-    before = ledger.backlog().events
-    ledger.mark_delivered([event.event_id])
-    assert ledger.backlog().events == before - 1
-    assert event not in ledger.undelivered(event.event_id - 1, 10)
-
-
-def test_what_this_release_posts_the_one_before_understands(ledger: Any, connect: Connect) -> None:
-    from ledger.posting import Ledger
-    from ledger.session import LedgerSession
-
-    payment = terms()
-    entry = Ledger(LedgerSession(connect)).post(**payment)
-    assert entry
-    assert ledger.post(**payment).entry_id == entry.entry_id
 
 
 def test_migrations_in_production_stay_as_they_are() -> None:

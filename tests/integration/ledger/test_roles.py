@@ -65,6 +65,16 @@ def test_the_session_settings_are_those_of_the_migrations(
     assert {row[0] for row in rows} == {f"{name}={value}" for name, value in USERS[user].items()}
 
 
+def test_it_signs_in_with_iam_tokens_only(server: PostgresServer, user: str) -> None:
+    with contextlib.closing(server.connect()) as superuser:
+        rows = superuser.run(
+            "SELECT pg_has_role(rolname, 'rds_iam', 'member'), rolpassword, rolsuper, "
+            "rolcreaterole FROM pg_authid WHERE rolname = :user",
+            user=user,
+        )
+    assert rows == [[True, None, False, False]]
+
+
 @pytest.mark.parametrize("elsewhere", ["postgres", "template1"])
 def test_it_makes_no_temporary_table_in_any_database(
     server: PostgresServer, database: str, user: str, elsewhere: str

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from payment_processor import budget
 from pg8000.native import Connection  # type: ignore[import-untyped]
 
 from ledger.posting import Ledger
-from ledger.session import IDLE_LIMIT, LedgerSession, LedgerUnavailableError
+from ledger.session import LedgerSession, LedgerUnavailableError
 from local.postgres import PostgresServer
 from tests.integration.ledger.conftest import Connect
 
@@ -83,22 +82,6 @@ def test_a_payment_whose_session_the_server_has_ended_is_posted_once(
     ) == [[1]]
 
 
-@pytest.mark.parametrize("user", ["payment_processor", "ledger_reader"])
-def test_what_sleeps_is_ended_before_nat_forgets_it(connect: Connect, user: str) -> None:
-    """After 350 s without traffic (Amazon VPC user guide, "NAT gateway basics")."""
-    (limit,) = connect(user).run(
-        "SELECT extract(epoch FROM current_setting('idle_session_timeout')::interval)::float"
-    )[0]
-    assert IDLE_LIMIT < limit < 350
-
-
 def test_a_statement_beyond_its_time_limit_counts_as_unavailable(session: LedgerSession) -> None:
     with pytest.raises(LedgerUnavailableError, match="57014"):
         session.run("SELECT pg_sleep(10)")
-
-
-def test_the_server_gives_up_before_the_function_does(processor: Connection) -> None:
-    (limit,) = processor.run(
-        "SELECT setting::int / 1000.0 FROM pg_settings WHERE name = 'statement_timeout'"
-    )[0]
-    assert limit < budget.LEDGER_SILENCE

@@ -110,11 +110,6 @@ def test_a_role_may_do_what_its_policy_allows_and_no_more(function: Function, bu
     assert "AccessDenied" in probe.attempt(["dynamodb", "list_tables", {}])
 
 
-def test_a_role_without_a_policy_may_do_nothing(function: Function, bucket: str) -> None:
-    probe = function()
-    assert "AccessDenied" in probe.attempt(_put(bucket))
-
-
 def test_an_explicit_deny_wins(function: Function, bucket: str) -> None:
     allow = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
     deny = {"Effect": "Deny", "Action": "s3:Put*", "Resource": f"arn:aws:s3:::{bucket}/b/*"}
