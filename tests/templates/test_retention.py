@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from tests.synthesis import Resource, Synthesized
 
 Templates = dict[str, dict[str, Any]]
@@ -165,28 +163,3 @@ def test_the_databases_helpers_are_what_it_refers_to(synthesized: Synthesized) -
         "AWS::RDS::DBParameterGroup",
         "AWS::RDS::DBSubnetGroup",
     }
-
-
-@pytest.mark.parametrize(
-    ("attribute", "value"),
-    [
-        ("DeletionPolicy", None),
-        ("DeletionPolicy", "Delete"),
-        ("DeletionPolicy", "Snapshot"),
-        # It would stay behind when a first deployment fails, and block the next one.
-        ("DeletionPolicy", "Retain"),
-        ("UpdateReplacePolicy", None),
-        ("UpdateReplacePolicy", "Delete"),
-    ],
-)
-@pytest.mark.parametrize("kind", STATEFUL)
-def test_one_that_is_not_kept_is_found(
-    synthesized: Synthesized, kind: str, attribute: str, value: str | None
-) -> None:
-    layer, name, resource = next(synthesized.resources(kind))
-    changed = {key: kept for key, kept in resource.items() if key != attribute}
-    if value is not None:
-        changed[attribute] = value
-    templates = synthesized.templates()
-    resources = templates[layer]["Resources"] | {name: changed}
-    assert list(not_kept(templates | {layer: {"Resources": resources}})) == [f"{layer}/{name}"]

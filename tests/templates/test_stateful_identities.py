@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import pytest
-
 from tests.synthesis import Synthesized
 from tests.templates.test_retention import STATEFUL
 
@@ -103,19 +101,3 @@ def complaints(templates: dict[str, dict[str, Any]]) -> Iterator[str]:
 def test_what_holds_data_is_where_it_was(synthesized: Synthesized) -> None:
     found = list(complaints(synthesized.templates()))
     assert not found, "\n".join(found)
-
-
-@pytest.mark.parametrize(
-    "identity", sorted(IDENTITIES), ids=[f"{i.layer}/{i.logical_id}" for i in sorted(IDENTITIES)]
-)
-def test_a_changed_id_is_told_with_what_it_would_destroy(
-    synthesized: Synthesized, identity: Identity
-) -> None:
-    layer, kind, logical_id = identity
-    templates = synthesized.templates()
-    resources = dict(templates[layer]["Resources"])
-    resources["Renamed"] = resources.pop(logical_id)
-    gone, new = complaints(templates | {layer: {"Resources": resources}})
-    assert gone.startswith(f"{layer}/{logical_id} ({kind}) is gone")
-    assert WHAT_A_CHANGE_DOES[kind] in gone
-    assert new.startswith(f"{layer}/Renamed ({kind}) is not listed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from tests.synthesis import Synthesized
@@ -27,11 +26,6 @@ def tag_property(resource_type: str) -> str | None:
     return path.removeprefix("/properties/")
 
 
-def test_schemas_tell_taggable_types_from_others() -> None:
-    assert tag_property("AWS::Lambda::Function") == "Tags"
-    assert tag_property("AWS::EC2::SecurityGroupIngress") is None
-
-
 def test_every_taggable_resource_carries_the_three_tags(synthesized: Synthesized) -> None:
     untagged = []
     checked = set()
@@ -47,10 +41,3 @@ def test_every_taggable_resource_carries_the_three_tags(synthesized: Synthesized
             untagged.append(f"{layer}/{logical_id} ({resource['Type']})")
     assert len(checked) >= 25
     assert not untagged, "without the tags of R16:\n" + "\n".join(untagged)
-
-
-@pytest.mark.parametrize(
-    "resource_type", ["AWS::EC2::EIP", "AWS::KMS::Key", "AWS::CloudFormation::Stack"]
-)
-def test_type_is_known_as_taggable(resource_type: str) -> None:
-    assert tag_property(resource_type)

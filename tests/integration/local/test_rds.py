@@ -322,22 +322,6 @@ def test_another_engine_version_than_the_embedded_is_refused(stack: Stack) -> No
     assert "PostgreSQL 16.4 is asked for" in stack.reasons()[-1]
 
 
-def test_a_protected_instance_is_not_deleted(environment: Environment, stack: Stack) -> None:
-    resources = {"Database": _resources()["Database"]}
-    resources["Database"]["Properties"].update(
-        DBInstanceIdentifier="protected", DeletionProtection=True
-    )
-    secrets = environment.client("secretsmanager")
-    before = len(secrets.list_secrets()["SecretList"])
-    assert stack.create(resources) == "CREATE_COMPLETE"
-    assert stack.delete() == "DELETE_FAILED"
-    environment.client("rds").modify_db_instance(
-        DBInstanceIdentifier="protected", DeletionProtection=False, ApplyImmediately=True
-    )
-    assert stack.delete() == "DELETE_COMPLETE"
-    assert len(secrets.list_secrets()["SecretList"]) == before
-
-
 def test_an_update_keeps_the_database(environment: Environment, stack: Stack) -> None:
     resources = {"Database": _resources()["Database"]}
     resources["Database"]["Properties"]["DBInstanceIdentifier"] = "updated"
@@ -354,7 +338,10 @@ def test_an_update_keeps_the_database(environment: Environment, stack: Stack) ->
         "DBInstances"
     ]
     assert found["BackupRetentionPeriod"] == 30
+    secrets = environment.client("secretsmanager")
+    assert before["Secret"] in {each["ARN"] for each in secrets.list_secrets()["SecretList"]}
     assert stack.delete() == "DELETE_COMPLETE"
+    assert before["Secret"] not in {each["ARN"] for each in secrets.list_secrets()["SecretList"]}
 
 
 # -- Restores ------------------------------------------------------------------------------
