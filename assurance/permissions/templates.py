@@ -36,6 +36,7 @@ _PSEUDO: Final = {
 
 _NAMES: Final = {
     "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::CloudWatch::CompositeAlarm": "AlarmName",
     "AWS::DynamoDB::Table": "TableName",
     "AWS::Lambda::Alias": "FunctionName",
     "AWS::Lambda::Function": "FunctionName",
@@ -56,6 +57,7 @@ _VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "AWS::ApiGateway::RestApi": {"Ref": "{}"},
     "AWS::ApiGateway::Stage": {"Ref": "prod"},
     "AWS::CloudWatch::Alarm": {"Ref": "{}", "Arn": _arn("cloudwatch", "alarm:{}")},
+    "AWS::CloudWatch::CompositeAlarm": {"Arn": _arn("cloudwatch", "alarm:{}")},
     "AWS::DynamoDB::Table": {
         "Ref": "{}",
         "Arn": _arn("dynamodb", "table/{}"),

@@ -10,26 +10,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from assurance.compliance.templates import Resource, of_type, read
+from assurance.permissions.templates import Templates
 from ops.console.failure import OpsError
-from ops.production.assembly import STACK
-from ops.production.stack import REGION
 
 Json = Mapping[str, Any]
-
-_NAMES: Final = (
-    "AlarmName",
-    "DBInstanceIdentifier",
-    "FunctionName",
-    "LogGroupName",
-    "QueueName",
-    "StageName",
-    "TableName",
-    "TopicName",
-)
-"""Properties that hold a physical name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,49 +115,17 @@ def metrics(widget: Widget) -> list[Metric]:
 
 
 def synthesized(assembly: Path) -> tuple[str, Json]:
-    """The name and the body of a cloud assembly's dashboard, with names that people know for what
-    it refers to.
+    """The name and the body of a cloud assembly's dashboard, with what AWS would make of names.
 
     Raises:
         OpsError: it has none, or several.
     """
-    resources = read(assembly / f"{STACK}.template.json")
-    dashboards = list(of_type(resources, "AWS::CloudWatch::Dashboard"))
+    templates = Templates.of(assembly)
+    dashboards = list(templates.resources("AWS::CloudWatch::Dashboard"))
     if len(dashboards) != 1:
         raise OpsError(f"{assembly} has {len(dashboards)} dashboards instead of one")
-    properties = dashboards[0].properties
-    return properties["DashboardName"], json.loads(
-        _Names(resources).resolved(properties["DashboardBody"])
-    )
-
-
-class _Names:
-    """What references stand for, to a reader."""
-
-    def __init__(self, resources: Sequence[Resource]) -> None:
-        self._by_id = {resource.logical_id: resource for resource in resources}
-
-    def resolved(self, value: Any) -> str:
-        match value:
-            case str():
-                return value
-            case {"Ref": "AWS::Region"}:
-                return REGION
-            case {"Ref": str(name)} if name.startswith("AWS::"):
-                return name.removeprefix("AWS::")
-            case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), _]}:
-                return self._name(name)
-            case {"Fn::Join": [str(separator), list(parts)]}:
-                return separator.join(map(self.resolved, parts))
-        raise OpsError(f"a dashboard with {next(iter(value))} cannot be read")
-
-    def _name(self, logical_id: str) -> str:
-        resource = self._by_id.get(logical_id)
-        properties = resource.properties if resource else {}
-        for key in _NAMES:
-            if isinstance(properties.get(key), str):
-                return str(properties[key])
-        return re.sub(r"[0-9A-F]{8}$", "", logical_id)
+    found = templates.resolved(dashboards[0].properties, dashboards[0].stack)
+    return found["DashboardName"], json.loads(found["DashboardBody"])
 
 
 def plain(markdown: str) -> Iterator[tuple[int, str]]:

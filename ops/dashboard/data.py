@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import operator
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -14,6 +12,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from assurance.alerting.simulation.expression import Expression, ExpressionError
 from ops.dashboard.body import Json, Metric
 from ops.production.stack import all_alarms
 
@@ -246,7 +245,6 @@ class Samples:
 
     def series(self, metrics: Sequence[Metric]) -> list[Series]:
         known = {each.identifier: self._values(each) for each in metrics if not each.expression}
-        periods = {each.identifier: each.period for each in metrics}
         found: list[Series] = []
         for metric in (each for each in metrics if each.visible):
             if metric.expression.startswith("SEARCH("):
@@ -255,9 +253,8 @@ class Samples:
             values, note = known.get(metric.identifier), ""
             if values is None:
                 try:
-                    values = _Formula(known, periods).value(metric.expression) + 0 * self._minutes
-                    known[metric.identifier] = values
-                except (SyntaxError, KeyError, TypeError):
+                    values = known[metric.identifier] = self._worked_out(metric.expression, known)
+                except ExpressionError:
                     values = np.full_like(self._minutes, np.nan)
                     note = f"not worked out: {metric.expression}"
             label = metric.label or metric.name or metric.expression
@@ -275,6 +272,16 @@ class Samples:
             right=metric.right,
             note=note,
         )
+
+    def _worked_out(self, expression: str, known: Mapping[str, Values]) -> Values:
+        parsed = Expression.parse(expression)
+        found = (
+            parsed.at(
+                {name: None if np.isnan(of[at]) else float(of[at]) for name, of in known.items()}
+            )
+            for at in range(_POINTS)
+        )
+        return np.array([np.nan if value is None else value for value in found])
 
     def _searched(self, metric: Metric) -> Iterator[Series]:
         name = re.search(r'MetricName="(\w+)', metric.expression)
@@ -327,100 +334,6 @@ def _filled_in(label: str, values: Values) -> str:
         lambda found: f"{statistics[found[1]]:,.4g}" if found[1] in statistics else found[0],
         label,
     )
-
-
-_OPERATORS: Final[Mapping[type[ast.AST], Callable[..., Any]]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-    ast.USub: operator.neg,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.And: np.logical_and,
-    ast.Or: np.logical_or,
-}
-
-
-_AGGREGATES: Final[Mapping[str, Callable[..., Any]]] = {
-    "SUM": np.sum,
-    "MAX": np.max,
-    "MIN": np.min,
-    "AVG": np.mean,
-}
-
-
-class _Formula:
-    """CloudWatch's metric math, as far as samples need it.
-
-    Args:
-        known: the lines that it may name.
-        periods: theirs, in seconds.
-    """
-
-    def __init__(self, known: Mapping[str, Values], periods: Mapping[str, int]) -> None:
-        self._known = known
-        self._periods = periods
-
-    def value(self, expression: str) -> Values:
-        """
-        Raises:
-            SyntaxError, KeyError, TypeError: it uses something else.
-        """
-        for theirs, ours in (("&&", " and "), ("||", " or "), (" AND ", " and "), (" OR ", " or ")):
-            expression = expression.replace(theirs, ours)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            value = np.asarray(self._of(ast.parse(expression.strip(), mode="eval").body), float)
-        # CloudWatch leaves out what is divided by zero.
-        return np.where(np.isfinite(value), value, np.nan)
-
-    def _of(self, node: ast.AST) -> Any:
-        match node:
-            case ast.Constant(value=int() | float() as value):
-                return float(value)
-            case ast.Name(id=name):
-                return self._known[name]
-            case ast.List(elts=items):
-                return [self._of(item) for item in items]
-            case ast.UnaryOp(op=operation, operand=operand):
-                return _OPERATORS[type(operation)](self._of(operand))
-            case ast.BinOp(left=left, op=operation, right=right):
-                return _OPERATORS[type(operation)](self._of(left), self._of(right))
-            case ast.Compare(left=left, ops=[operation], comparators=[right]):
-                return _OPERATORS[type(operation)](self._of(left), self._of(right))
-            case ast.BoolOp(op=operation, values=[first, *others]):
-                value = self._of(first)
-                for other in others:
-                    value = _OPERATORS[type(operation)](value, self._of(other))
-                return value
-            case ast.Call(func=ast.Name(id="PERIOD"), args=[ast.Name(id=name)]):
-                return self._periods[name]
-            case ast.Call(func=ast.Name(id="METRICS"), args=[]):
-                return list(self._known.values())
-            case ast.Call(func=ast.Name(id="FILL"), args=[filled, ast.Name()]):  # such as REPEAT
-                return self._of(filled)
-            case ast.Call(func=ast.Name(id=name), args=arguments):
-                return self._called(name, [self._of(each) for each in arguments])
-        raise SyntaxError(ast.unparse(node))
-
-    def _called(self, name: str, arguments: list[Any]) -> Any:
-        match name, arguments:
-            case "FILL", [values, instead]:
-                return np.where(np.isfinite(values), values, instead)
-            case "IF", [condition, then]:
-                return np.where(condition, then, np.nan)
-            case "IF", [condition, then, otherwise]:
-                return np.where(condition, then, otherwise)
-            case (("SUM" | "MAX" | "MIN" | "AVG"), [values]):
-                return _AGGREGATES[name](values, axis=0 if isinstance(values, list) else None)
-            case "ABS", [values]:
-                return np.abs(values)
-        raise SyntaxError(name)
 
 
 def now() -> datetime:

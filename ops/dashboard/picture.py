@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.patches import FancyBboxPatch, Rectangle, Wedge
+from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -145,8 +145,6 @@ class _Drawing:
             "text": self._words,
             "alarm": self._tiles,
             "metric": self._metrics,
-            "log": self._query,
-            "explorer": self._explorer,
         }
         for widget in self._widgets:
             box = _Box(
@@ -211,35 +209,12 @@ class _Drawing:
         for line in lines:
             if line.note:
                 self._remark(f"{widget.title}: {line.label}: {line.note}")
-        match widget.properties.get("view", "timeSeries"):
-            case "timeSeries":
-                self._graph(widget, box, lines)
-            case "singleValue":
-                self._figures(box, lines)
-            case "gauge":
-                self._gauge(widget, box, lines)
-            case view:
-                self._placeholder(box, f"metrics as {view!r} are not drawn")
-
-    def _query(self, widget: Widget, box: _Box) -> None:
-        self._titled(widget, box)
-        self._text(box.x + 12, box.y + 38, "log query; its rows are not fetched", color=_FAINT)
-        lines = str(widget.properties.get("query", "")).splitlines()
-        room = int((box.height - 60) // _LINE)
-        for number, line in enumerate(lines[:room]):
-            self._text(
-                box.x + 12,
-                box.y + 60 + number * _LINE,
-                self._fitted(line.strip(), box.width - 24, _SMALL),
-                size=_SMALL,
-                family="DejaVu Sans Mono",
-            )
-
-    def _explorer(self, widget: Widget, box: _Box) -> None:
-        self._titled(widget, box)
-        self._text(
-            box.x + 12, box.y + 38, "metrics explorer; its metrics are not fetched", color=_FAINT
-        )
+        view = widget.properties.get("view", "timeSeries")
+        kind = "stacked" if widget.properties.get("stacked") else view
+        if kind != "timeSeries":
+            self._placeholder(box, f"metrics as {kind!r} are not drawn")
+        else:
+            self._graph(widget, box, lines)
 
     def _unknown(self, widget: Widget, box: _Box) -> None:
         self._titled(widget, box)
@@ -260,21 +235,18 @@ class _Drawing:
         )
         axes = self._axes(inner, widget.title)
         others = axes.twinx() if right else axes
-        if widget.properties.get("stacked"):
-            self._stack(axes, lines)
-        else:
-            for index, line in enumerate(lines):
-                where = others if line.right else axes
-                alone = np.isfinite(line.values).sum() == 1
-                where.plot(
-                    line.minutes,
-                    line.values,
-                    color=_colour(index),
-                    linestyle=_style(index),
-                    linewidth=1.5,
-                    marker="o" if alone else None,
-                    markersize=3.5,
-                )
+        for index, line in enumerate(lines):
+            where = others if line.right else axes
+            alone = np.isfinite(line.values).sum() == 1
+            where.plot(
+                line.minutes,
+                line.values,
+                color=_colour(index),
+                linestyle=_style(index),
+                linewidth=1.5,
+                marker="o" if alone else None,
+                markersize=3.5,
+            )
         sides = widget.properties.get("yAxis", {})
         thresholds = widget.properties.get("annotations", {}).get("horizontal", [])
         for name, where in (("left", axes), ("right", others))[: 1 + right]:
@@ -296,20 +268,6 @@ class _Drawing:
                     color=_colour(index), linestyle=_style(index), linewidth=2.2,
                 )  # fmt: skip
                 self._text(box.x + 31 + x, y, text, size=_SMALL)
-
-    def _stack(self, axes: Axes, lines: Sequence[Series]) -> None:
-        """Lines on lines; CloudWatch takes what is missing for nothing."""
-        minutes = np.unique(np.concatenate([line.minutes for line in lines] or [np.zeros(1)]))
-        base = np.zeros_like(minutes)
-        for index, line in enumerate(lines):
-            top = base + (
-                np.interp(minutes, line.minutes, np.nan_to_num(line.values))
-                if line.values.size
-                else 0
-            )
-            axes.fill_between(minutes, base, top, color=_colour(index), alpha=0.45, linewidth=0)
-            axes.plot(minutes, top, color=_colour(index), linewidth=1.2)
-            base = top
 
     def _scale(
         self,
@@ -344,45 +302,6 @@ class _Drawing:
                 # Readable where lines cross it.
                 bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.5},
             )
-
-    def _figures(self, box: _Box, lines: Sequence[Series]) -> None:
-        """The last value of each line, large."""
-        width = (box.width - 24) / max(1, len(lines))
-        for index, line in enumerate(lines):
-            known = line.values[np.isfinite(line.values)]
-            x = box.x + 12 + index * width
-            value = _short(known[-1]) if known.size else "–"
-            self._text(x, box.y + 30 + (box.height - 30) * 0.4, value, size=20, weight="bold")
-            self._text(
-                x,
-                box.y + 30 + (box.height - 30) * 0.75,
-                self._fitted(line.label, width - 8, 8),
-                color=_FAINT,
-            )
-
-    def _gauge(self, widget: Widget, box: _Box, lines: Sequence[Series]) -> None:
-        """Half a dial for each line, between the ends of the left axis."""
-        side = widget.properties.get("yAxis", {}).get("left", {})
-        low, high = float(side.get("min", 0)), float(side.get("max", 100))
-        width = box.width / max(1, len(lines))
-        radius = min(width / 2 - 16, box.height - 80)
-        for index, line in enumerate(lines):
-            known = line.values[np.isfinite(line.values)]
-            x, y = box.x + width * (index + 0.5), box.y + 38 + radius
-            full = Wedge((x, y), radius, 180, 360, width=radius * 0.25, facecolor="#DFE3E8")
-            self._paper.add_patch(full)
-            value = f"{known[-1]:,.4g}" if known.size else "–"
-            if known.size:
-                share = min(max((float(known[-1]) - low) / (high - low), 0), 1)
-                self._paper.add_patch(
-                    Wedge(
-                        (x, y), radius, 180, 180 + 180 * share, width=radius * 0.25,
-                        facecolor=_colour(index),
-                    )
-                )  # fmt: skip
-            self._text(x, y - radius * 0.2, value, size=15, weight="bold", align="center")
-            label = self._fitted(line.label, width - 16, 8)
-            self._text(x, y + _LINE, label, color=_FAINT, align="center")
 
     # -- parts ---------------------------------------------------------------------------
 
@@ -457,12 +376,10 @@ class _Drawing:
         weight: str = "normal",
         color: str = _INK,
         align: str = "left",
-        family: str | None = None,
     ) -> None:
-        settings: dict[str, Any] = {"family": family} if family else {}
         self._paper.text(
             x, y, text, fontsize=size, fontweight=weight, color=color, ha=align,
-            va="center_baseline", **settings,
+            va="center_baseline",
         )  # fmt: skip
 
     def _in_rows(
