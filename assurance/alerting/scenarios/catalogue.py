@@ -16,7 +16,6 @@ from assurance.alerting.scenarios.scenario import (
     AT,
     PROCESSED,
     VALIDATED,
-    Change,
     Course,
     Scenario,
     Told,
@@ -190,24 +189,24 @@ _QUIET: Final = (
         ),
         minutes=8 * 60,
         traffic=nobody,
-        changes=(
-            Change(100, 101, _failing(1, calls=1)),
-            Change(140, 145, {gateway(1, n): d for n, d in _dropping(1, 500).items()}),
-            Change(200, 201, {table("SystemErrors", "GetRecords"): level(1)}),
-            Change(260, 261, {function(AUDIT_LOGGER, "Errors"): counted(1, 1)}),
-            Change(350, 355, {reported(VALIDATOR, "PaymentsDeclined"): level(1)}),
-            Change(300, 420, {firewall(): level(1, 5)}),
-        ),
+        changes={
+            (100, 101): _failing(1, calls=1),
+            (140, 145): {gateway(1, n): d for n, d in _dropping(1, 500).items()},
+            (200, 201): {table("SystemErrors", "GetRecords"): level(1)},
+            (260, 261): {function(AUDIT_LOGGER, "Errors"): counted(1, 1)},
+            (350, 355): {reported(VALIDATOR, "PaymentsDeclined"): level(1)},
+            (300, 420): {firewall(): level(1, 5)},
+        },
     ),
     Scenario(
         name="the first three days, with hardly any traffic",
         why="One call in three hours, of which one fails on the second day.",
         minutes=3 * _DAY,
         traffic=_now_and_then,
-        changes=(
-            Change(_DAY + 180, _DAY + 181, _failing(1, calls=2)),
-            Change(2 * _DAY, 2 * _DAY + 1, {reported(VALIDATOR, "PaymentsDeclined"): level(1)}),
-        ),
+        changes={
+            (_DAY + 180, _DAY + 181): _failing(1, calls=2),
+            (2 * _DAY, 2 * _DAY + 1): {reported(VALIDATOR, "PaymentsDeclined"): level(1)},
+        },
     ),
     Scenario(
         name="a first deployment, before any call",
@@ -233,17 +232,13 @@ _QUIET: Final = (
             if AT <= minute < 2 * AT
             else (VALIDATED, PROCESSED)
         ),
-        changes=(
-            Change(
-                AT,
-                2 * AT,
-                {
-                    database("CPUUtilization"): level(70),
-                    database("DatabaseConnections"): level(_LIMITS.processor_concurrency),
-                    logged("CallsThrottled"): level(1, 40),
-                },
-            ),
-        ),
+        changes={
+            (AT, 2 * AT): {
+                database("CPUUtilization"): level(70),
+                database("DatabaseConnections"): level(_LIMITS.processor_concurrency),
+                logged("CallsThrottled"): level(1, 40),
+            }
+        },
     ),
     Scenario(
         name="storage growing by autoscaling",
@@ -251,14 +246,12 @@ _QUIET: Final = (
             "RDS adds storage when less than a tenth has been free for five minutes, and takes a "
             "while: that is how it is meant to be."
         ),
-        changes=(
-            Change(
-                0,
-                AT + 25,
-                {database("FreeStorageSpace"): lambda passed: level((12.4 - passed * 0.05) * GIB)},
-            ),
-            Change(AT + 25, 3 * 60, {database("FreeStorageSpace"): level(17 * GIB)}),
-        ),
+        changes={
+            (0, AT + 25): {
+                database("FreeStorageSpace"): lambda passed: level((12.4 - passed * 0.05) * GIB)
+            },
+            (AT + 25, 3 * 60): {database("FreeStorageSpace"): level(17 * GIB)},
+        },
         events=((AT + 10, events.rds(217, "configuration change")),),
     ),
     Scenario(
@@ -270,19 +263,15 @@ _QUIET: Final = (
         ),
         minutes=2 * 60,
         traffic=steadily(300, 300),
-        changes=(
-            Change(
-                AT,
-                AT + 5,
-                {
-                    released(PROCESSOR, "Errors", "2"): counted(270, 2),
-                    reported(PROCESSOR, "CallsFailed", version="2"): level(1, 2),
-                    **_failing(5, calls=600),
-                },
-            ),
-            Change(AT + 1, AT + 2, {released(PROCESSOR, "Errors", "1"): counted(30, 1)}),
-            Change(AT + 3, AT + 4, {reported(PROCESSOR, "CallsFailed", version="1"): level(1)}),
-        ),
+        changes={
+            (AT, AT + 5): {
+                released(PROCESSOR, "Errors", "2"): counted(270, 2),
+                reported(PROCESSOR, "CallsFailed", version="2"): level(1, 2),
+                **_failing(5, calls=600),
+            },
+            (AT + 1, AT + 2): {released(PROCESSOR, "Errors", "1"): counted(30, 1)},
+            (AT + 3, AT + 4): {reported(PROCESSOR, "CallsFailed", version="1"): level(1)},
+        },
     ),
     Scenario(
         name="a client alone at night that loops on refused payments",
@@ -291,18 +280,14 @@ _QUIET: Final = (
             "calls than a share is made of, and no payment that was to be posted."
         ),
         traffic=nobody,
-        changes=(
-            Change(
-                AT,
-                2 * AT,
-                {
-                    **_refusing(15, calls=0),
-                    method("/process", "4XXError"): counted(15, 15),
-                    method("/process", "5XXError"): counted(15),
-                    method("/process", "IntegrationLatency"): level(200, 15),
-                },
-            ),
-        ),
+        changes={
+            (AT, 2 * AT): {
+                **_refusing(15, calls=0),
+                method("/process", "4XXError"): counted(15, 15),
+                method("/process", "5XXError"): counted(15),
+                method("/process", "IntegrationLatency"): level(200, 15),
+            }
+        },
     ),
 )
 
@@ -318,23 +303,19 @@ _RELEASES: Final = (
         why="CodeDeploy watches it for five minutes: later is too late.",
         minutes=2 * 60,
         traffic=_WORKING_HOUR,
-        changes=(
-            Change(
-                AT,
-                AT + 6,
-                {
-                    **{
-                        metric: counted(calls, 3)
-                        for service in (VALIDATOR, PROCESSOR)
-                        for metric, calls in (
-                            (released(service, "Errors", "1"), 30),
-                            (function(service, "Errors"), 300),
-                        )
-                    },
-                    **_failing(6, calls=600),
+        changes={
+            (AT, AT + 6): {
+                **{
+                    metric: counted(calls, 3)
+                    for service in (VALIDATOR, PROCESSOR)
+                    for metric, calls in (
+                        (released(service, "Errors", "1"), 30),
+                        (function(service, "Errors"), 300),
+                    )
                 },
-            ),
-        ),
+                **_failing(6, calls=600),
+            }
+        },
         must=_BOTH_RELEASES,
     ),
     Scenario(
@@ -342,35 +323,27 @@ _RELEASES: Final = (
         why="For Lambda, such a call is none that failed: the function itself counts it.",
         minutes=2 * 60,
         traffic=_WORKING_HOUR,
-        changes=(
-            Change(
-                AT,
-                AT + 6,
-                {
-                    **{
-                        reported(service, "CallsFailed", version="1"): level(1, 3)
-                        for service in (VALIDATOR, PROCESSOR)
-                    },
-                    **_failing(6, calls=600),
+        changes={
+            (AT, AT + 6): {
+                **{
+                    reported(service, "CallsFailed", version="1"): level(1, 3)
+                    for service in (VALIDATOR, PROCESSOR)
                 },
-            ),
-        ),
+                **_failing(6, calls=600),
+            }
+        },
         must=_BOTH_RELEASES,
     ),
     Scenario(
         name="a spoilt release of the audit-logger",
         why="It goes to all at once: no canary would tell. Each batch runs into the time limit.",
         minutes=4 * 60,
-        changes=(
-            Change(
-                AT,
-                AT + 40,
-                {
-                    **_audit_stopped(),
-                    function(AUDIT_LOGGER, "Duration"): level(1_000 * FUNCTION_TIMEOUT_SECONDS, 60),
-                },
-            ),
-        ),
+        changes={
+            (AT, AT + 40): {
+                **_audit_stopped(),
+                function(AUDIT_LOGGER, "Duration"): level(1_000 * FUNCTION_TIMEOUT_SECONDS, 60),
+            }
+        },
         must={
             "function-errors-audit-logger": _SOON,
             "function-duration-audit-logger": _SOON,
@@ -413,12 +386,12 @@ _LEDGER: Final = (
             "Two minutes in which payments wait: RDS says so, at its beginning and at its end. "
             "Everything else mends itself, sweeps that reached no ledger too."
         ),
-        changes=(
-            Change(AT, AT + 2, _ledger_away()),
-            Change(AT, AT + 3, _database_silent()),
-            Change(AT + 2, AT + 6, _drained(70)),
-            Change(AT + 3, AT + 6, {database("CPUUtilization"): level(75)}),
-        ),
+        changes={
+            (AT, AT + 2): _ledger_away(),
+            (AT, AT + 3): _database_silent(),
+            (AT + 2, AT + 6): _drained(70),
+            (AT + 3, AT + 6): {database("CPUUtilization"): level(75)},
+        },
         events=(
             (AT, events.rds(13, "failover")),
             (AT + 2, events.rds(15, "failover")),
@@ -433,12 +406,12 @@ _LEDGER: Final = (
             "them use up their tries: those are for a person."
         ),
         minutes=4 * 60,
-        changes=(
-            Change(AT, AT + 35, _ledger_away()),
-            Change(AT + 25, AT + 35, {reported(PROCESSOR, "PaymentsGivenUp"): level(1, 40)}),
-            Change(AT + 25, 4 * 60, {waiting(RETRY_DEAD_LETTERS): level(300)}),
-            Change(AT + 35, AT + 45, _drained(200)),
-        ),
+        changes={
+            (AT, AT + 35): _ledger_away(),
+            (AT + 25, AT + 35): {reported(PROCESSOR, "PaymentsGivenUp"): level(1, 40)},
+            (AT + 25, 4 * 60): {waiting(RETRY_DEAD_LETTERS): level(300)},
+            (AT + 35, AT + 45): _drained(200),
+        },
         must={
             "nothing-processed": _IN_A_QUARTER,
             "outbox-age": _IN_A_QUARTER,
@@ -453,16 +426,12 @@ _LEDGER: Final = (
         why="Nobody calls, so that only the sweep can tell.",
         minutes=4 * 60,
         traffic=nobody,
-        changes=(
-            Change(
-                AT,
-                2 * AT,
-                {
-                    reported(PROCESSOR, "OutboxAge"): None,
-                    reported(PROCESSOR, "LedgerImbalance"): None,
-                },
-            ),
-        ),
+        changes={
+            (AT, 2 * AT): {
+                reported(PROCESSOR, "OutboxAge"): None,
+                reported(PROCESSOR, "LedgerImbalance"): None,
+            }
+        },
         must={"outbox-age": _IN_A_QUARTER, "system-health-payments": _IN_A_QUARTER},
     ),
     Scenario(
@@ -470,20 +439,18 @@ _LEDGER: Final = (
         why="Somebody disabled its schedule, in a quiet hour. No data is what tells.",
         minutes=4 * 60,
         traffic=nobody,
-        changes=(Change(AT, 2 * AT, _not_swept()),),
+        changes={(AT, 2 * AT): _not_swept()},
         must={"outbox-age": Told(30)},
     ),
     Scenario(
         name="a history that falls behind",
         why="Sweeps run, and deliver nothing.",
         minutes=4 * 60,
-        changes=(
-            Change(
-                AT,
-                2 * AT,
-                {reported(PROCESSOR, "OutboxAge"): lambda passed: level(60 * (passed + 1))},
-            ),
-        ),
+        changes={
+            (AT, 2 * AT): {
+                reported(PROCESSOR, "OutboxAge"): lambda passed: level(60 * (passed + 1))
+            }
+        },
         must={"outbox-age": Told(16), "system-health-payments": Told(16)},
     ),
     Scenario(
@@ -494,15 +461,14 @@ _LEDGER: Final = (
         ),
         minutes=6 * 60,
         begins=3 * AT,
-        changes=(
-            Change(
-                AT,
-                AT + 20,
-                {database("ReadLatency"): level(0.02), database("WriteLatency"): level(0.04)},
-            ),
-            Change(3 * AT, 3 * AT + 2, _ledger_away() | _database_silent()),
-            Change(3 * AT + 2, 3 * AT + 6, _drained(70)),
-        ),
+        changes={
+            (AT, AT + 20): {
+                database("ReadLatency"): level(0.02),
+                database("WriteLatency"): level(0.04),
+            },
+            (3 * AT, 3 * AT + 2): _ledger_away() | _database_silent(),
+            (3 * AT + 2, 3 * AT + 6): _drained(70),
+        },
         events=(
             (AT, events.rds(1, "backup")),
             (AT + 20, events.rds(2, "backup")),
@@ -520,46 +486,40 @@ _LEDGER: Final = (
         name="storage that does not grow",
         why="The limit is reached, or RDS does not add any so soon again.",
         minutes=6 * 60,
-        changes=(
-            Change(
-                0,
-                5 * 60,
-                {
-                    database("FreeStorageSpace"): lambda passed: level(
-                        (_LIMITS.alarm_free_storage_gib - (passed >= AT) / 100) * GIB
-                    )
-                },
-            ),
-        ),
+        changes={
+            (0, 5 * 60): {
+                database("FreeStorageSpace"): lambda passed: level(
+                    (_LIMITS.alarm_free_storage_gib - (passed >= AT) / 100) * GIB
+                )
+            }
+        },
         must={"database-free-storage": _SOON, "system-health-ledger": _SOON},
     ),
     Scenario(
         name="a t3 that runs out of credits",
         why="Work as hard as this is charged for; nobody is harmed.",
         minutes=6 * 60,
-        changes=(
-            Change(AT, 4 * AT, {database("CPUUtilization"): level(60)}),
-            Change(
-                AT,
-                4 * AT,
-                {
-                    database("CPUCreditBalance"): lambda passed: (
-                        None if passed % 5 else level(_LIMITS.alarm_cpu_credits - 1)
-                    )
-                },
-            ),
-        ),
+        changes={
+            (AT, 4 * AT): {
+                database("CPUUtilization"): level(60),
+                database("CPUCreditBalance"): lambda passed: (
+                    None if passed % 5 else level(_LIMITS.alarm_cpu_credits - 1)
+                ),
+            }
+        },
         must={"database-cpu-credits": Told(75)},
     ),
     Scenario(
         name="the database is deleted",
         why="It says so, and then nothing any more. What hangs on it stays on.",
         minutes=4 * 60,
-        changes=(
-            Change(AT, 4 * 60, _ledger_away() | _database_silent()),
-            Change(AT + 25, 4 * 60, {reported(PROCESSOR, "PaymentsGivenUp"): level(1, 40)}),
-            Change(AT + 25, 4 * 60, {waiting(RETRY_DEAD_LETTERS): level(300)}),
-        ),
+        changes={
+            (AT, 4 * 60): _ledger_away() | _database_silent(),
+            (AT + 25, 4 * 60): {
+                reported(PROCESSOR, "PaymentsGivenUp"): level(1, 40),
+                waiting(RETRY_DEAD_LETTERS): level(300),
+            },
+        },
         events=((AT, events.rds(3, "deletion")),),
         must={
             "database-failed": _EVENT,
@@ -579,22 +539,18 @@ _CLIENTS: Final = (
     Scenario(
         name="a client that loops on errors",
         why="It sends what is refused, ever again, beside those that are in order.",
-        changes=(Change(AT, 2 * AT, _refusing(400)),),
+        changes={(AT, 2 * AT): _refusing(400)},
         must={"api-client-errors": _SOON},
     ),
     Scenario(
         name="a client beyond its rate",
         why="429, more than one a second: it does not slow down.",
-        changes=(
-            Change(
-                AT,
-                2 * AT,
-                {
-                    **_refusing(_LIMITS.alarm_throttled_calls + 1),
-                    logged("CallsThrottled"): level(1, _LIMITS.alarm_throttled_calls + 1),
-                },
-            ),
-        ),
+        changes={
+            (AT, 2 * AT): {
+                **_refusing(_LIMITS.alarm_throttled_calls + 1),
+                logged("CallsThrottled"): level(1, _LIMITS.alarm_throttled_calls + 1),
+            }
+        },
         must={"api-throttled": _SOON},
     ),
     Scenario(
@@ -604,72 +560,60 @@ _CLIENTS: Final = (
             "it calls. One alert."
         ),
         minutes=6 * 60,
-        changes=tuple(
-            Change(minute, minute + 1, {**_refusing(1), logged("CallsOverQuota"): level(1)})
+        changes={
+            (minute, minute + 1): {**_refusing(1), logged("CallsOverQuota"): level(1)}
             for minute in range(AT, 3 * AT, 20)
-        ),
+        },
         must={"quota-exceeded": _AT_ONCE},
     ),
     Scenario(
         name="a flood without keys",
         why="403 for all of it, until the firewall blocks the addresses; payments go on.",
-        changes=(
-            Change(AT, AT + 10, _refusing(20_000)),
-            Change(AT + 5, 2 * AT, {firewall(): level(1, 20_000)}),
-        ),
+        changes={
+            (AT, AT + 10): _refusing(20_000),
+            (AT + 5, 2 * AT): {firewall(): level(1, 20_000)},
+        },
         must={"api-client-errors": _SOON, "waf-blocked-requests": Told(5 + _SOON.within)},
     ),
     Scenario(
         name="every call fails, one a minute",
         why="An outage in a quiet hour: there is no second failure in a minute to wait for.",
         traffic=steadily(0, 1),
-        changes=(
-            Change(
-                AT, 2 * AT, {**_failing(1, calls=1), reported(PROCESSOR, "PaymentsProcessed"): None}
-            ),
-        ),
+        changes={
+            (AT, 2 * AT): {**_failing(1, calls=1), reported(PROCESSOR, "PaymentsProcessed"): None}
+        },
         must={"api-server-errors": _SOON, "system-health-service": _SOON},
     ),
     Scenario(
         name="one call fails in each of three minutes of a busy hour",
         why="Each is the only one among a hundred: a client repeats it, and it passes.",
         minutes=2 * 60,
-        changes=tuple(
-            Change(minute, minute + 1, _failing(1, calls=90)) for minute in (AT, AT + 2, AT + 4)
-        ),
+        changes={(minute, minute + 1): _failing(1, calls=90) for minute in (AT, AT + 2, AT + 4)},
     ),
     Scenario(
         name="every payment is refused",
         why="New ones are approved, and 409 is what all clients get for them: no error of theirs.",
-        changes=(
-            Change(
-                AT,
-                2 * AT,
-                {
-                    api("4XXError"): counted(_CALLS, PROCESSED),
-                    method("/process", "4XXError"): counted(PROCESSED, PROCESSED),
-                    reported(PROCESSOR, "PaymentsProcessed"): None,
-                },
-            ),
-        ),
+        changes={
+            (AT, 2 * AT): {
+                api("4XXError"): counted(_CALLS, PROCESSED),
+                method("/process", "4XXError"): counted(PROCESSED, PROCESSED),
+                reported(PROCESSOR, "PaymentsProcessed"): None,
+            }
+        },
         must={"nothing-processed": _IN_A_QUARTER, "system-health-payments": _IN_A_QUARTER},
     ),
     Scenario(
         name="functions that fail",
         why="Two calls in a hundred raise, of each function.",
-        changes=(
-            Change(
-                AT,
-                2 * AT,
-                {
-                    **{
-                        function(service, "Errors"): counted(100, 2)
-                        for service in (VALIDATOR, PROCESSOR, AUDIT_LOGGER)
-                    },
-                    **_failing(4),
+        changes={
+            (AT, 2 * AT): {
+                **{
+                    function(service, "Errors"): counted(100, 2)
+                    for service in (VALIDATOR, PROCESSOR, AUDIT_LOGGER)
                 },
-            ),
-        ),
+                **_failing(4),
+            }
+        },
         must={
             "function-errors-payment-validator": _SOON,
             "function-errors-payment-processor": _SOON,
@@ -684,16 +628,14 @@ _PARTS: Final = (
     Scenario(
         name="an outage of one NAT gateway's zone",
         why="Payments of the other zones go on, and in this one the endpoints serve.",
-        changes=(
-            Change(AT, AT + 30, {gateway(2, n): d for n, d in _dropping(900, 2_500).items()}),
-        ),
+        changes={(AT, AT + 30): {gateway(2, n): d for n, d in _dropping(900, 2_500).items()}},
         must={"nat-packets-dropped-2": _SOON},
     ),
     Scenario(
         name="a stalled audit stream",
         why="One batch fails ever again, and all behind it wait.",
         minutes=5 * 60,
-        changes=(Change(AT, AT + 90, _audit_stopped()),),
+        changes={(AT, AT + 90): _audit_stopped()},
         must={
             "function-errors-audit-logger": _SOON,
             "stream-age": Told(_LIMITS.alarm_stream_age_minutes + 8),
@@ -707,7 +649,7 @@ _PARTS: Final = (
             "nothing is late, since nobody is called."
         ),
         minutes=8 * 60,
-        changes=(Change(AT, 3 * AT, _audit_silent()),),
+        changes={(AT, 3 * AT): _audit_silent()},
         must={"audit-trail-not-fed": Told(52), "system-health-service": Told(52)},
     ),
     Scenario(
@@ -715,7 +657,7 @@ _PARTS: Final = (
         why="Three payments that nobody has audited are told all the same.",
         minutes=12 * 60,
         traffic=lambda minute: (1, 1) if minute % 60 == 5 else (0, 0),
-        changes=(Change(AT, 5 * AT, _audit_silent()),),
+        changes={(AT, 5 * AT): _audit_silent()},
         must={"audit-trail-not-fed": Told(3 * 60), "system-health-service": Told(3 * 60)},
     ),
     Scenario(
@@ -723,24 +665,20 @@ _PARTS: Final = (
         why="One in a quarter of an hour, audited forty seconds later, the clock's minute over.",
         minutes=8 * 60,
         traffic=lambda minute: (1, 1) if minute % 37 == 0 else (0, 0),
-        changes=tuple(
-            Change(minute, minute + 2, {function(AUDIT_LOGGER, "Invocations"): _a_minute_later})
+        changes={
+            (minute, minute + 2): {function(AUDIT_LOGGER, "Invocations"): _a_minute_later}
             for minute in range(0, 8 * 60, 37)
-        ),
+        },
     ),
     Scenario(
         name="what failed cannot be set aside",
         why="Once: a batch of the audit stream, and a sweep. Nobody will ever see them again.",
-        changes=(
-            Change(
-                AT,
-                AT + 1,
-                {
-                    function(PROCESSOR, "DeadLetterErrors"): level(1),
-                    function(AUDIT_LOGGER, "DestinationDeliveryFailures"): level(1),
-                },
-            ),
-        ),
+        changes={
+            (AT, AT + 1): {
+                function(PROCESSOR, "DeadLetterErrors"): level(1),
+                function(AUDIT_LOGGER, "DestinationDeliveryFailures"): level(1),
+            }
+        },
         must={
             "function-events-lost-payment-processor": _AT_ONCE,
             "function-events-lost-audit-logger": _AT_ONCE,
@@ -752,18 +690,14 @@ _PARTS: Final = (
         why="The function's permission is gone. Payments go on, their history too, for now.",
         minutes=4 * 60,
         traffic=nobody,
-        changes=(
-            Change(
-                AT,
-                2 * AT,
-                {
-                    schedule("FailedInvocations"): level(1),
-                    waiting(FAILED_INVOCATIONS): lambda passed: level(passed + 1),
-                    **_not_swept(),
-                },
-            ),
-            Change(2 * AT, 4 * 60, {waiting(FAILED_INVOCATIONS): level(60)}),
-        ),
+        changes={
+            (AT, 2 * AT): {
+                schedule("FailedInvocations"): level(1),
+                waiting(FAILED_INVOCATIONS): lambda passed: level(passed + 1),
+                **_not_swept(),
+            },
+            (2 * AT, 4 * 60): {waiting(FAILED_INVOCATIONS): level(60)},
+        },
         must={
             "sweep-not-called": _SOON,
             "failed-invocations-queue": _WHEN_AWAKE,
@@ -773,34 +707,30 @@ _PARTS: Final = (
     Scenario(
         name="a lost subscriber",
         why="An alert reaches nobody. Who looks at the dashboard sees it.",
-        changes=(
-            Change(AT, AT + 1, {topic("NumberOfNotificationsFailed"): level(1)}),
-            Change(AT, 3 * 60, {waiting(UNDELIVERED): level(1)}),
-        ),
+        changes={
+            (AT, AT + 1): {topic("NumberOfNotificationsFailed"): level(1)},
+            (AT, 3 * 60): {waiting(UNDELIVERED): level(1)},
+        },
         must={"alerts-not-delivered": _AT_ONCE, "undelivered-alerts-queue": _WHEN_AWAKE},
     ),
     Scenario(
         name="the application's key is disabled",
         why="Table, queues and topic cannot be used: each call fails, and nothing is audited.",
         minutes=4 * 60,
-        changes=(
-            Change(
-                AT,
-                2 * AT,
-                {
-                    **_failing(_CALLS),
-                    **_audit_stopped(),
-                    method("/process", "5XXError"): counted(PROCESSED, PROCESSED),
-                    reported(VALIDATOR, "PaymentsApproved"): None,
-                    reported(VALIDATOR, "PaymentsDeclined"): None,
-                    reported(PROCESSOR, "PaymentsProcessed"): None,
-                    reported(PROCESSOR, "OutboxAge"): lambda passed: level(60 * passed),
-                    waiting(RETRY_QUEUE): None,
-                    in_flight(RETRY_QUEUE): None,
-                    oldest(RETRY_QUEUE): None,
-                },
-            ),
-        ),
+        changes={
+            (AT, 2 * AT): {
+                **_failing(_CALLS),
+                **_audit_stopped(),
+                method("/process", "5XXError"): counted(PROCESSED, PROCESSED),
+                reported(VALIDATOR, "PaymentsApproved"): None,
+                reported(VALIDATOR, "PaymentsDeclined"): None,
+                reported(PROCESSOR, "PaymentsProcessed"): None,
+                reported(PROCESSOR, "OutboxAge"): lambda passed: level(60 * passed),
+                waiting(RETRY_QUEUE): None,
+                in_flight(RETRY_QUEUE): None,
+                oldest(RETRY_QUEUE): None,
+            }
+        },
         events=((AT, events.call("kms", "DisableKey")),),
         must={
             "key-disabled": _EVENT,
@@ -815,19 +745,15 @@ _PARTS: Final = (
     Scenario(
         name="DynamoDB fails",
         why="Each call with its retries, for a quarter of an hour; then it is over.",
-        changes=(
-            Change(
-                AT,
-                AT + 15,
-                {
-                    **{
-                        table("SystemErrors", operation): level(_LIMITS.alarm_table_errors + 1)
-                        for operation in ("Query", "PutItem", "GetRecords")
-                    },
-                    **_failing(40),
+        changes={
+            (AT, AT + 15): {
+                **{
+                    table("SystemErrors", operation): level(_LIMITS.alarm_table_errors + 1)
+                    for operation in ("Query", "PutItem", "GetRecords")
                 },
-            ),
-        ),
+                **_failing(40),
+            }
+        },
         must={
             "table-system-errors-reads": _SOON,
             "table-system-errors-writes": _SOON,
@@ -839,17 +765,13 @@ _PARTS: Final = (
     Scenario(
         name="DynamoDB throttles",
         why="One read and one write were too many: a table on demand should refuse none.",
-        changes=(
-            Change(
-                AT,
-                AT + 1,
-                {
-                    table("ThrottledRequests", "GetItem"): None,
-                    table("ThrottledRequests", "Query"): level(1),
-                    table("ThrottledRequests", "PutItem"): level(1),
-                },
-            ),
-        ),
+        changes={
+            (AT, AT + 1): {
+                table("ThrottledRequests", "GetItem"): None,
+                table("ThrottledRequests", "Query"): level(1),
+                table("ThrottledRequests", "PutItem"): level(1),
+            }
+        },
         must={
             "table-read-throttles": _AT_ONCE,
             "table-write-throttles": _AT_ONCE,
@@ -859,16 +781,12 @@ _PARTS: Final = (
     Scenario(
         name="Lambda throttles",
         why="One call of each function was refused: concurrency is reserved so that none is.",
-        changes=(
-            Change(
-                AT,
-                AT + 1,
-                {
-                    function(service, "Throttles"): counted(60, 1)
-                    for service in (VALIDATOR, PROCESSOR, AUDIT_LOGGER)
-                },
-            ),
-        ),
+        changes={
+            (AT, AT + 1): {
+                function(service, "Throttles"): counted(60, 1)
+                for service in (VALIDATOR, PROCESSOR, AUDIT_LOGGER)
+            }
+        },
         must={
             **{
                 f"function-throttles-{service}": _AT_ONCE
@@ -881,16 +799,12 @@ _PARTS: Final = (
         name="nothing takes what is on the retry queue",
         why="Its mapping is disabled: a message that nobody receives ages.",
         minutes=4 * 60,
-        changes=(
-            Change(
-                AT,
-                2 * AT,
-                {
-                    waiting(RETRY_QUEUE): level(1),
-                    oldest(RETRY_QUEUE): lambda passed: level(60 * passed),
-                },
-            ),
-        ),
+        changes={
+            (AT, 2 * AT): {
+                waiting(RETRY_QUEUE): level(1),
+                oldest(RETRY_QUEUE): lambda passed: level(60 * passed),
+            }
+        },
         must={
             "retry-queue-backlog": _IN_A_QUARTER,
             "retry-queue-age": Told(_LIMITS.alarm_retry_age_seconds // 60 + _SOON.within),
@@ -900,16 +814,12 @@ _PARTS: Final = (
     Scenario(
         name="something is set aside",
         why="One message in each queue that a person must look into.",
-        changes=(
-            Change(
-                AT,
-                3 * 60,
-                {
-                    waiting(name): level(1)
-                    for name in (RETRY_DEAD_LETTERS, AUDIT_FAILURES, FAILED_INVOCATIONS)
-                },
-            ),
-        ),
+        changes={
+            (AT, 3 * 60): {
+                waiting(name): level(1)
+                for name in (RETRY_DEAD_LETTERS, AUDIT_FAILURES, FAILED_INVOCATIONS)
+            }
+        },
         must={
             "retry-dead-letter-queue": _WHEN_AWAKE,
             "audit-failure-queue": _WHEN_AWAKE,
@@ -919,19 +829,15 @@ _PARTS: Final = (
     Scenario(
         name="what must never happen",
         why="An entry that does not balance, history that was changed, and whatever else: once.",
-        changes=(
-            Change(
-                AT,
-                AT + 1,
-                {
-                    reported(PROCESSOR, "LedgerImbalance"): level(1),
-                    reported(PROCESSOR, "PaymentsGivenUp"): level(1),
-                    reported(AUDIT_LOGGER, "HistoryChanged"): level(1),
-                    reported(AUDIT_LOGGER, "ForeignAuditObjects"): level(1),
-                    logged("SchemaChanges"): level(1),
-                },
-            ),
-        ),
+        changes={
+            (AT, AT + 1): {
+                reported(PROCESSOR, "LedgerImbalance"): level(1),
+                reported(PROCESSOR, "PaymentsGivenUp"): level(1),
+                reported(AUDIT_LOGGER, "HistoryChanged"): level(1),
+                reported(AUDIT_LOGGER, "ForeignAuditObjects"): level(1),
+                logged("SchemaChanges"): level(1),
+            }
+        },
         must=dict.fromkeys(
             (
                 "ledger-imbalance",
@@ -1039,14 +945,13 @@ _PARTS: Final = (
         minutes=_DAY + 4 * 60,
         begins=_DAY,
         traffic=steadily(2, 2),
-        changes=(
-            Change(
-                -1,
-                _DAY + 4 * 60,
-                {waiting(RETRY_DEAD_LETTERS): level(1), database("FreeStorageSpace"): level(GIB)},
-            ),
-            Change(_DAY, _DAY + 30, _failing(2, calls=4)),
-        ),
+        changes={
+            (-1, _DAY + 4 * 60): {
+                waiting(RETRY_DEAD_LETTERS): level(1),
+                database("FreeStorageSpace"): level(GIB),
+            },
+            (_DAY, _DAY + 30): _failing(2, calls=4),
+        },
         must={"api-server-errors": _SOON, "system-health-service": _SOON},
         stays=frozenset(
             {"retry-dead-letter-queue", "database-free-storage", "system-health-ledger"}
@@ -1175,13 +1080,13 @@ _EDGES: Final = (
         name="everything at its limit",
         why="What has a limit may go as far: config.py says so.",
         minutes=4 * 60,
-        changes=(Change(AT, 3 * AT, _at_the_limits(beyond=0)),),
+        changes={(AT, 3 * AT): _at_the_limits(beyond=0)},
     ),
     Scenario(
         name="everything a step beyond its limit",
         why="One unit more, of each: everything that has a limit is told.",
         minutes=5 * 60,
-        changes=(Change(AT, 3 * AT, _at_the_limits(beyond=1)),),
+        changes={(AT, 3 * AT): _at_the_limits(beyond=1)},
         must={
             **dict.fromkeys(_LIMITED, _SOON),
             "database-cpu-credits": Told(75),

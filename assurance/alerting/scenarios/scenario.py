@@ -34,16 +34,6 @@ usual: Final = steadily(VALIDATED, PROCESSED)
 
 
 @dataclass(frozen=True)
-class Change:
-    """Metrics that are other than in the quiet world, from one minute until another (which is not
-    in it)."""
-
-    begin: int
-    end: int
-    courses: Mapping[Metric, Course]
-
-
-@dataclass(frozen=True)
 class Told:
     """How an alert must come.
 
@@ -64,6 +54,8 @@ class Scenario:
 
     Attributes:
         begins: the minute in which the trouble begins; what must come is counted from there.
+        changes: metrics that are other than in the quiet world, by the minutes from which and until
+            which (which is not in it).
         must: by the alert's name, without the prefix. Of a release: ``release of <construct>``.
         stays: alarms that were on before, and are so at the end.
         is_new: production was deployed in minute 0.
@@ -75,7 +67,7 @@ class Scenario:
     minutes: int = 3 * 60
     traffic: Traffic = usual
     begins: int = AT
-    changes: tuple[Change, ...] = ()
+    changes: Mapping[tuple[int, int], Mapping[Metric, Course]] = field(default_factory=dict)
     events: tuple[tuple[int, Mapping[str, Any]], ...] = ()
     must: Mapping[str, Told] = field(default_factory=dict)
     stays: frozenset[str] = frozenset()
@@ -90,11 +82,11 @@ class Scenario:
                 if self.is_new and minute < 0 and metric.namespace not in _MADE_EARLIER:
                     continue
                 streams.setdefault(metric, {})[minute] = datapoint
-        for change in self.changes:
-            for metric, course in change.courses.items():
+        for (begin, end), courses in self.changes.items():
+            for metric, course in courses.items():
                 stream = streams.setdefault(metric, {})
-                for minute in range(change.begin, change.end):
-                    at = course(minute - change.begin) if callable(course) else course
+                for minute in range(begin, end):
+                    at = course(minute - begin) if callable(course) else course
                     if at is None:
                         stream.pop(minute, None)
                     else:
