@@ -80,47 +80,46 @@ def _accept(
     ]
 
 
+def _in_nist_and_pci(rule: str) -> list[str]:
+    """A rule that both of these packs have."""
+    return [f"NIST.800.53.R5-{rule}", f"PCI.DSS.321-{rule}"]
+
+
 ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
     # Network
     *_accept(
         [f"{_NETWORK}/Network/Vpc/PublicSubnet{n}/DefaultRoute" for n in (1, 2, 3)],
-        [
-            "NIST.800.53.R5-VPCNoUnrestrictedRouteToIGW",
-            "PCI.DSS.321-VPCNoUnrestrictedRouteToIGW",
-        ],
+        _in_nist_and_pci("VPCNoUnrestrictedRouteToIGW"),
         "The NAT gateways, which alone stand in the public subnets, need this route: it is the "
         "private subnets' only way out (R2). No public subnet gives addresses to instances.",
     ),
     *_accept(
         f"{_NETWORK}/Network/Vpc/Resource",
-        [
-            "NIST.800.53.R5-VPCDefaultSecurityGroupClosed",
-            "PCI.DSS.321-VPCDefaultSecurityGroupClosed",
-        ],
+        _in_nist_and_pci("VPCDefaultSecurityGroupClosed"),
         "A template cannot say that the default group is empty, so the packs warn about every "
         "VPC. Custom::DefaultSecurityGroup takes its rules out in the same deployment (R3).",
     ),
     *_accept(
         _DEFAULT_GROUP_FUNCTION,
-        ["NIST.800.53.R5-LambdaInsideVPC", "PCI.DSS.321-LambdaInsideVPC"],
+        _in_nist_and_pci("LambdaInsideVPC"),
         "It empties the default security group through the EC2 API, before the VPC has a way "
         "out, and reaches no data. It runs during deployments only.",
     ),
     *_accept(
         _PROTECTION_FUNCTION,
-        ["NIST.800.53.R5-LambdaInsideVPC", "PCI.DSS.321-LambdaInsideVPC"],
+        _in_nist_and_pci("LambdaInsideVPC"),
         "It calls CloudFormation's API when no VPC is left, and reaches no data. It runs when a "
         "deployment begins or is undone.",
     ),
     *_accept(
         _SHARED_LOGS_FUNCTION,
-        ["NIST.800.53.R5-LambdaInsideVPC", "PCI.DSS.321-LambdaInsideVPC"],
+        _in_nist_and_pci("LambdaInsideVPC"),
         "It calls CloudWatch Logs' API before there is a VPC, and reads no line of a log. It runs "
         "during deployments only.",
     ),
     *_accept(
         _RELEASE_TEST_FUNCTION,
-        ["NIST.800.53.R5-LambdaInsideVPC", "PCI.DSS.321-LambdaInsideVPC"],
+        _in_nist_and_pci("LambdaInsideVPC"),
         "It calls the APIs of Lambda and CodeDeploy, and reaches no data but what the payment "
         "functions answer to it. It runs during releases only.",
     ),
@@ -288,26 +287,20 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
     ),
     *_accept(
         _AUDIT_BUCKET,
-        [
-            "NIST.800.53.R5-S3BucketReplicationEnabled",
-            "PCI.DSS.321-S3BucketReplicationEnabled",
-        ],
+        _in_nist_and_pci("S3BucketReplicationEnabled"),
         "Each object is in three zones at least, versioned, locked against deletion, and one of "
         "a chain that shows what is missing. A copy in a second account is the account owner's "
         "to decide: it needs that account.",
     ),
     *_accept(
         _ACCESS_LOGS,
-        [
-            "NIST.800.53.R5-S3BucketReplicationEnabled",
-            "PCI.DSS.321-S3BucketReplicationEnabled",
-        ],
+        _in_nist_and_pci("S3BucketReplicationEnabled"),
         "The logs say who reached the audit trail; they are no record of payments. Each object "
         "is in three zones at least, versioned, and the bucket's policy denies deletion.",
     ),
     *_accept(
         _ACCESS_LOGS,
-        ["NIST.800.53.R5-S3DefaultEncryptionKMS", "PCI.DSS.321-S3DefaultEncryptionKMS"],
+        _in_nist_and_pci("S3DefaultEncryptionKMS"),
         "S3 delivers server access logs only to buckets under S3's own keys (SSE-S3). The logs "
         "name requests and objects; they hold no payment data.",
     ),
@@ -341,16 +334,13 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
     ),
     *_accept(
         _STAGE,
-        [
-            "NIST.800.53.R5-APIGWCacheEnabledAndEncrypted",
-            "PCI.DSS.321-APIGWCacheEnabledAndEncrypted",
-        ],
+        _in_nist_and_pci("APIGWCacheEnabledAndEncrypted"),
         "Answers about payments must not come from a cache: a request changes state, or asks for "
         "what is true now. What is not cached is not stored.",
     ),
     *_accept(
         _STAGE,
-        ["NIST.800.53.R5-APIGWSSLEnabled", "PCI.DSS.321-APIGWSSLEnabled"],
+        _in_nist_and_pci("APIGWSSLEnabled"),
         "A client certificate proves API Gateway to HTTP backends. The only backends are "
         "Lambda functions, which are invoked over TLS with IAM authorization.",
     ),
