@@ -102,6 +102,15 @@ class Built:
         named = dict.fromkeys(_references(value))
         return [self.by_id[name] for name in named if name in self.by_id]
 
+    def routes(self, subnet: Resource) -> list[Resource]:
+        """Those of a subnet's route table."""
+        tables = [
+            each.properties["RouteTableId"]
+            for each in self.of("EC2::SubnetRouteTableAssociation")
+            if subnet in self.referred(each.properties["SubnetId"])
+        ]
+        return [e for e in self.of("EC2::Route") if e.properties["RouteTableId"] in tables]
+
     def text(self, value: Any) -> str:
         """A piece of a template in words: references become names of what they refer to."""
         match value:

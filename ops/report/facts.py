@@ -158,16 +158,9 @@ class Facts:
 
     def default_route(self, subnet: Resource) -> str:
         """What is reached by way of a subnet's default route."""
-        built = self.built
-        tables = [
-            each.properties["RouteTableId"]
-            for each in built.of("EC2::SubnetRouteTableAssociation")
-            if subnet in built.referred(each.properties["SubnetId"])
-        ]
         ways = [
-            built.text(each.properties.get("NatGatewayId") or each.properties["GatewayId"])
-            for each in built.of("EC2::Route")
-            if each.properties["RouteTableId"] in tables
+            self.built.text(each.properties.get("NatGatewayId") or each.properties["GatewayId"])
+            for each in self.built.routes(subnet)
         ]
         return ", ".join(ways) or "none"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from assurance.compliance.templates import Resource
@@ -15,6 +15,8 @@ _LEFT: Final = 30
 _VPC_RIGHT: Final = 636
 _BARS: Final = (62, 620)
 _SERVICES: Final = (736, 956)
+_WIDE: Final = _SERVICES[1] - _SERVICES[0]
+_LONG: Final = _BARS[1] - _BARS[0]
 _MIDDLE: Final = (_SERVICES[0] + _SERVICES[1]) / 2
 _TOP: Final = 112
 _BAR_HEIGHT: Final = 44
@@ -93,14 +95,12 @@ class _Drawing:
         self.service_y = float(_TOP)
 
     def picture(self) -> Picture:
-        region = self._add(
-            Box(x=12, y=84, width=WIDTH - 24, height=0, style="region", lines=("us-east-1",))
-        )
+        region = self._box("region", 12, 84, WIDTH - 24, 0, "us-east-1")
         entry = self._entry()
         bottom = self._network()
         self._services()
         bottom = max(bottom + 24, self.service_y + 4)
-        self.boxes[self.boxes.index(region)] = _resized(region, bottom - region.y)
+        self.boxes[self.boxes.index(region)] = replace(region, height=bottom - region.y)
         self._traffic(entry)
         return Picture(
             height=bottom + 12,
@@ -109,53 +109,37 @@ class _Drawing:
             description=self._description(),
         )
 
-    def _add(self, box: Box, resource: Resource | None = None) -> Box:
+    def _box(
+        self,
+        style: str,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        *lines: str,
+        of: Resource | None = None,
+    ) -> Box:
+        """Draw one, which stands for a resource if one is given."""
+        box = Box(x=x, y=y, width=width, height=height, style=style, lines=lines)
         self.boxes.append(box)
-        if resource is not None:
-            self.placed[resource.logical_id] = box
+        if of is not None:
+            self.placed[of.logical_id] = box
         return box
 
     def _entry(self) -> Box:
         """Clients, the firewall and the API."""
-        client = self._add(
-            Box(
-                x=_LEFT,
-                y=14,
-                width=170,
-                height=48,
-                style="outside",
-                lines=("API clients", "HTTPS, API key"),
-            )
-        )
+        client = self._box("outside", _LEFT, 14, 170, 48, "API clients", "HTTPS, API key")
         acl = self.built.one("ComputeNestedStack/Firewall/WebAcl")
         rules = len(acl.properties["Rules"])
-        firewall = self._add(
-            Box(
-                x=_LEFT,
-                y=_TOP,
-                width=170,
-                height=58,
-                style="edge",
-                lines=("Web firewall", f"{rules} rules"),
-            ),
-            acl,
-        )
+        firewall = self._box("edge", _LEFT, _TOP, 170, 58, "Web firewall", f"{rules} rules", of=acl)
         api = self.built.one("ComputeNestedStack/Api/RestApi", "ApiGateway::RestApi")
         methods = " · ".join(self._path(each) for each in self.built.of("ApiGateway::Method"))
         plan = self.built.one("ComputeNestedStack/Api/RestApi/UsagePlan").properties
         limit = (
             f"a key each, {plan['Throttle']['RateLimit']} calls/s, {plan['Quota']['Limit']:,} a day"
         )
-        entry = self._add(
-            Box(
-                x=240,
-                y=_TOP,
-                width=_VPC_RIGHT - 240,
-                height=58,
-                style="edge",
-                lines=("API Gateway, REST", methods, limit),
-            ),
-            api,
+        entry = self._box(
+            "edge", 240, _TOP, _VPC_RIGHT - 240, 58, "API Gateway, REST", methods, limit, of=api
         )
         self._arrow(
             "api", "clients call the API over HTTPS", (115, client.bottom), (115, firewall.y)
@@ -185,18 +169,16 @@ class _Drawing:
         bars_top = top + 172
         database_top = bars_top + _BAR_STEP * len(inside)
         bottom = database_top + 88
-        self._add(
-            Box(
-                x=_LEFT,
-                y=top,
-                width=_VPC_RIGHT - _LEFT,
-                height=bottom - top,
-                style="vpc",
-                lines=(f"VPC {vpc.properties['CidrBlock']}{self._endpoints()}",),
-            ),
-            vpc,
+        self._box(
+            "vpc",
+            _LEFT,
+            top,
+            _VPC_RIGHT - _LEFT,
+            bottom - top,
+            f"VPC {vpc.properties['CidrBlock']}{self._endpoints()}",
+            of=vpc,
         )
-        width = (_BARS[1] - _BARS[0] + 16) / len(zones)
+        width = (_LONG + 16) / len(zones)
         for number, zone in enumerate(zones):
             x = _BARS[0] - 8 + number * width
             self._zone(zone, subnets, x, top + 30, width - 8, bottom - top - 42)
@@ -204,21 +186,17 @@ class _Drawing:
             self._bar(function, bars_top + number * _BAR_STEP)
         properties = database.properties
         zones_text = "Multi-AZ: a standby in another zone" if properties["MultiAZ"] else "one zone"
-        self._add(
-            Box(
-                x=_BARS[0],
-                y=database_top + 6,
-                width=_BARS[1] - _BARS[0],
-                height=58,
-                style="data",
-                lines=(
-                    f"{properties['DBInstanceIdentifier']}: {properties['Engine']} "
-                    f"{properties['EngineVersion']}, {properties['DBInstanceClass']}",
-                    f"{zones_text}; backups {properties['BackupRetentionPeriod']} days",
-                    self._key(properties["KmsKeyId"]),
-                ),
-            ),
-            database,
+        self._box(
+            "data",
+            _BARS[0],
+            database_top + 6,
+            _LONG,
+            58,
+            f"{properties['DBInstanceIdentifier']}: {properties['Engine']} "
+            f"{properties['EngineVersion']}, {properties['DBInstanceClass']}",
+            f"{zones_text}; backups {properties['BackupRetentionPeriod']} days",
+            self._key(properties["KmsKeyId"]),
+            of=database,
         )
         outside = self._functions(in_vpc=False)
         y = bottom + 12
@@ -236,8 +214,7 @@ class _Drawing:
         width: float,
         height: float,
     ) -> None:
-        self._add(Box(x=x, y=y, width=width, height=height, style="zone", lines=(zone,)))
-        inner = {"x": x + 6, "width": width - 12}
+        self._box("zone", x, y, width, height, zone)
         own = [each for each in subnets if each.properties["AvailabilityZone"] == zone]
         gateways = self.built.of("EC2::NatGateway")
         for subnet in own:
@@ -245,17 +222,10 @@ class _Drawing:
             cidr = subnet.properties["CidrBlock"]
             if self._is_public(subnet):
                 lines = ("public", cidr, *("NAT gateway" for _ in nat))
-                self._add(Box(y=y + 24, height=66, style="public", lines=lines, **inner), subnet)
+                self._box("public", x + 6, y + 24, width - 12, 66, *lines, of=subnet)
             else:
-                self._add(
-                    Box(
-                        y=y + 98,
-                        height=height - 106,
-                        style="private",
-                        lines=("private", cidr),
-                        **inner,
-                    ),
-                    subnet,
+                self._box(
+                    "private", x + 6, y + 98, width - 12, height - 106, "private", cidr, of=subnet
                 )
 
     def _endpoints(self) -> str:
@@ -269,15 +239,7 @@ class _Drawing:
 
     def _is_public(self, subnet: Resource) -> bool:
         """Whether its routes lead to an internet gateway."""
-        tables = [
-            each.properties["RouteTableId"]
-            for each in self.built.of("EC2::SubnetRouteTableAssociation")
-            if subnet in self.built.referred(each.properties["SubnetId"])
-        ]
-        return any(
-            "GatewayId" in route.properties and route.properties["RouteTableId"] in tables
-            for route in self.built.of("EC2::Route")
-        )
+        return any("GatewayId" in each.properties for each in self.built.routes(subnet))
 
     def _functions(self, *, in_vpc: bool) -> list[Resource]:
         """The payments' first, in the order in which a payment meets them."""
@@ -287,14 +249,8 @@ class _Drawing:
             for each in self.built.of("Lambda::Function")
             if ("VpcConfig" in each.properties) is in_vpc
         ]
-        names = [each.properties["FunctionName"] for each in found]
-        return [
-            function
-            for _, _, function in sorted(
-                ((order.index(name) if name in order else len(order)), name, function)
-                for name, function in zip(names, found, strict=True)
-            )
-        ]
+        found.sort(key=lambda each: str(each.properties["FunctionName"]))
+        return sorted(found, key=lambda each: [each.properties["FunctionName"] != n for n in order])
 
     def _bar(self, function: Resource, y: float) -> None:
         name = function.properties["FunctionName"]
@@ -303,16 +259,15 @@ class _Drawing:
             f"{function.properties['MemorySize']} MB, {function.properties['Timeout']} s, "
             f"{function.properties['ReservedConcurrentExecutions']} at once"
         )
-        self._add(
-            Box(
-                x=_BARS[0],
-                y=y,
-                width=_BARS[1] - _BARS[0],
-                height=_BAR_HEIGHT,
-                style=style,
-                lines=(f"{name}  ({limits})", function.properties["Description"]),
-            ),
-            function,
+        self._box(
+            style,
+            _BARS[0],
+            y,
+            _LONG,
+            _BAR_HEIGHT,
+            f"{name}  ({limits})",
+            function.properties["Description"],
+            of=function,
         )
 
     def _database(self) -> Resource:
@@ -333,16 +288,7 @@ class _Drawing:
         built = self.built
         topic = built.one("ObservabilityNestedStack/AlertsTopic", "SNS::Topic")
         mails = [each.properties["Endpoint"] for each in built.of("SNS::Subscription")]
-        people = self._add(
-            Box(
-                x=_SERVICES[0],
-                y=14,
-                width=_SERVICES[1] - _SERVICES[0],
-                height=48,
-                style="outside",
-                lines=("Operators", *mails),
-            )
-        )
+        people = self._box("outside", _SERVICES[0], 14, _WIDE, 48, "Operators", *mails)
         box = self._service(
             "watch", topic, "SNS: alerts", self._key(topic.properties["KmsMasterKeyId"])
         )
@@ -439,16 +385,10 @@ class _Drawing:
         )
 
     def _service(self, style: str, resource: Resource, *lines: str) -> Box:
-        box = Box(
-            x=_SERVICES[0],
-            y=self.service_y,
-            width=_SERVICES[1] - _SERVICES[0],
-            height=_HEAD + _LINE * (len(lines) - 1) + 8,
-            style=style,
-            lines=lines,
-        )
-        self.service_y += box.height + 18
-        return self._add(box, resource)
+        height = _HEAD + _LINE * (len(lines) - 1) + 8
+        box = self._box(style, _SERVICES[0], self.service_y, _WIDE, height, *lines, of=resource)
+        self.service_y += height + 18
+        return box
 
     def _arrow(self, style: str, words: str, *points: tuple[float, float]) -> None:
         self.arrows.append(Arrow(points=points, words=words, style=style))
@@ -478,26 +418,14 @@ class _Drawing:
             leaving = ends[f"from {start}"] = ends.get(f"from {start}", -1) + 1
             target = other.y + 16 + 14 * count
             source = one.y + 18 + 9 * leaving
+            begin, finish = one.right, other.x
             if one.x > other.x:  # from a service to a function
                 source, target = one.y + 16 + 14 * ends.get(start, -1) + 14, other.y + 30
                 ends[start] = ends.get(start, -1) + 1
-                self._arrow(
-                    style,
-                    words,
-                    (one.x, source),
-                    (lane, source),
-                    (lane, target),
-                    (other.right, target),
-                )
-            else:
-                self._arrow(
-                    style,
-                    words,
-                    (one.right, source),
-                    (lane, source),
-                    (lane, target),
-                    (other.x, target),
-                )
+                begin, finish = one.x, other.right
+            self._arrow(
+                style, words, (begin, source), (lane, source), (lane, target), (finish, target)
+            )
         self._to_ledger()
 
     def _relations(self) -> Iterator[tuple[str, str, str, str]]:
@@ -555,10 +483,6 @@ class _Drawing:
     def _description(self) -> str:
         parts = [f"{box.lines[0]}: {', '.join(box.lines[1:])}" for box in self.boxes if box.lines]
         return ". ".join([*parts, *(arrow.words for arrow in self.arrows)]) + "."
-
-
-def _resized(box: Box, height: float) -> Box:
-    return Box(x=box.x, y=box.y, width=box.width, height=height, style=box.style, lines=box.lines)
 
 
 LEGEND: Final[Mapping[str, str]] = {

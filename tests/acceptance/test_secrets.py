@@ -61,7 +61,6 @@ KNOWN = {
     # What a change report calls resources, and what it knows of one.
     ("ops/plan/marks.py", "the key that clients send"),
     ("ops/plan/marks.py", "the secret"),
-    ("ops/report/requirements.py", "DataNestedStack/LedgerDatabase/Key"),
     ("tests/ops/test_plan.py", "none"),
     # The digits of Crockford's base 32.
     ("benchmarks/card_number_corpus.py", "0123456789" + "ABCDEFGHJKMNPQRSTVWXYZ"),
