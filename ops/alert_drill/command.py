@@ -23,6 +23,7 @@ from ops.console.terminal import escape, progress
 from ops.production import subscriptions
 from ops.production.alarms import named, restoring
 from ops.production.assembly import STACK
+from ops.production.judgement import judged
 from ops.production.stack import Production, all_alarms
 from ops.production.subscriptions import State, Subscription
 
@@ -42,7 +43,11 @@ _STRANGER_WAITS: Final = (
     "do not confirm it: AWS forgets what nobody confirms within two days; or, if it belongs "
     "there, put it into nested/observability and deploy"
 )
-_BY_HAND: Final = "a deployment of an unchanged template does not"
+_ADMIT: Final = (
+    "the topic's policy and its key's must both admit cloudwatch.amazonaws.com: `python -m ops "
+    "verify` has CloudFormation compare them with the templates; put back by hand what differs: a "
+    "deployment of an unchanged template does not"
+)
 
 Item = Mapping[str, Any]
 
@@ -173,14 +178,11 @@ class Drill:
         yield from subscriptions.safe(found, self.topic)
 
     def _wanted(self, found: Subscription | None, *, protocol: str, endpoint: str) -> Check:
-        held = found is not None and found.confirmed
-        return Check(
-            what=f"subscription of {endpoint}",
+        return judged(
+            f"subscription of {endpoint}",
             found=_STATES[found.state if found else None],
-            verdict=Verdict.HELD if held else Verdict.PROBLEM,
-            mend=""
-            if held
-            else subscriptions.how_to_confirm(
+            held=found is not None and found.confirmed,
+            mend=subscriptions.how_to_confirm(
                 found, topic=self.topic, protocol=protocol, endpoint=endpoint
             ),
         )
@@ -197,13 +199,12 @@ class Drill:
             found = f"no action to the alerts topic on {' and '.join(missing)}"
         elif not self.alarm.get("ActionsEnabled", True):
             found = "switched off"
-        held = not missing and self.alarm.get("ActionsEnabled", True)
         name = self.alarm["AlarmName"]
-        return Check(
-            what=f"actions of {name}",
+        return judged(
+            f"actions of {name}",
             found=found,
-            verdict=Verdict.HELD if held else Verdict.PROBLEM,
-            mend="" if held else f"if the templates say otherwise: {restoring(name)}",
+            held=not missing and self.alarm.get("ActionsEnabled", True),
+            mend=f"if the templates say otherwise: {restoring(name)}",
         )
 
     def perform(self) -> list[Check]:
@@ -225,11 +226,11 @@ class Drill:
         seen = self._describe()
         real = seen["StateValue"] == "ALARM"
         found.append(
-            Check(
-                what=f"{name} set back",
+            judged(
+                f"{name} set back",
                 found=f"{seen['StateValue']}: {seen.get('StateReason', '')}" if real else former,
-                verdict=Verdict.PROBLEM if real else Verdict.HELD,
-                mend="this is no drill any more: follow the alarm's runbook" if real else "",
+                held=not real,
+                mend="this is no drill any more: follow the alarm's runbook",
             )
         )
         if self.parents:
@@ -278,24 +279,16 @@ class Drill:
         return self._judged(state, outcome)
 
     def _judged(self, state: str, outcome: str | None) -> Check:
-        what = f"the topic took the message of {state}"
-        if outcome == "":
-            return Check(what=what, found="CloudWatch says so", verdict=Verdict.HELD)
-        if outcome:
-            return Check(
-                what=what,
-                found=outcome,
-                verdict=Verdict.PROBLEM,
-                mend="the topic's policy and its key's must both admit cloudwatch.amazonaws.com: "
-                "`python -m ops verify` has CloudFormation compare them with the templates; put "
-                f"back by hand what differs: {_BY_HAND}",
-            )
-        return Check(
-            what=what,
-            found=f"no word from CloudWatch within {self.wait} s",
-            verdict=Verdict.PROBLEM,
-            mend="aws cloudwatch describe-alarm-history --history-item-type Action --alarm-name "
-            + self.alarm["AlarmName"],
+        found, mend = outcome, _ADMIT
+        if outcome is None:
+            found = f"no word from CloudWatch within {self.wait} s"
+            mend = "aws cloudwatch describe-alarm-history --history-item-type Action --alarm-name "
+            mend += self.alarm["AlarmName"]
+        return judged(
+            f"the topic took the message of {state}",
+            found=found or "CloudWatch says so",
+            held=outcome == "",
+            mend=mend,
         )
 
     def _history(self) -> list[Item]:

@@ -69,11 +69,9 @@ class EventDrill:
             denied = Check(what=_WHAT, found=explain(error), verdict=Verdict.UNSEEN, mend=_RIGHTS)
             return cls(production=production, id="", sent=now, unsent=denied)
         if "EventId" not in put:
-            refused = Check(
-                what=_WHAT,
-                found=f"EventBridge refused it: {put.get('ErrorMessage', put)}",
-                verdict=Verdict.PROBLEM,
-                mend="drill again; if it stays so, AWS Support",
+            refused = _problem(
+                f"EventBridge refused it: {put.get('ErrorMessage', put)}",
+                "drill again; if it stays so, AWS Support",
             )
             return cls(production=production, id="", sent=now, unsent=refused)
         return cls(production=production, id=put["EventId"], sent=now)
@@ -125,11 +123,9 @@ class EventDrill:
             own.attributes.get(name, {}).get("StringValue", "")
             for name in ("ERROR_CODE", "ERROR_MESSAGE")
         )
-        return Check(
-            what=_WHAT,
-            found=f"EventBridge set it aside as {own.id}: {code} {reason}".rstrip(),
-            verdict=Verdict.PROBLEM,
-            mend=f"{_ADMIT}. Then take the event away: `python -m ops dlq quarantine invocations "
+        return _problem(
+            f"EventBridge set it aside as {own.id}: {code} {reason}".rstrip(),
+            f"{_ADMIT}. Then take the event away: `python -m ops dlq quarantine invocations "
             f"--id {own.id} --reason drill --yes`",
         )
 
@@ -137,12 +133,7 @@ class EventDrill:
         """What EventBridge's metrics say of the rule, which has no other events than drills'."""
         calls, failures = self._sum("Invocations"), self._sum("FailedInvocations")
         if failures:
-            return Check(
-                what=_WHAT,
-                found=f"EventBridge counts {failures:g} failed calls of the topic",
-                verdict=Verdict.PROBLEM,
-                mend=_ADMIT,
-            )
+            return _problem(f"EventBridge counts {failures:g} failed calls of the topic", _ADMIT)
         if calls:
             return Check(
                 what=_WHAT, found="EventBridge says so, and set nothing aside", verdict=Verdict.HELD
@@ -163,6 +154,10 @@ class EventDrill:
         return float(sum(point["Sum"] for point in points))
 
 
+def _problem(found: str, mend: str) -> Check:
+    return Check(what=_WHAT, found=found, verdict=Verdict.PROBLEM, mend=mend)
+
+
 def _missing(events: Any) -> Check | None:
     """What keeps the rule from handing the event on."""
     rules = {
@@ -171,19 +166,12 @@ def _missing(events: Any) -> Check | None:
         for rule in page["Rules"]
     }
     if RULE not in rules:
-        return Check(
-            what=_WHAT,
-            found=f"there is no rule {RULE}",
-            verdict=Verdict.PROBLEM,
-            mend="`make deploy` makes it; if it was deleted by hand, put it as the template says",
+        return _problem(
+            f"there is no rule {RULE}",
+            "`make deploy` makes it; if it was deleted by hand, put it as the template says",
         )
     if not rules[RULE].get("State", "").startswith("ENABLED"):
-        return Check(
-            what=_WHAT,
-            found=f"the rule {RULE} is switched off",
-            verdict=Verdict.PROBLEM,
-            mend=f"aws events enable-rule --name {RULE}",
-        )
+        return _problem(f"the rule {RULE} is switched off", f"aws events enable-rule --name {RULE}")
     return None
 
 

@@ -1,11 +1,13 @@
-"""How preflight's checks are made."""
+"""How checks are made that hold or do not."""
 
 from __future__ import annotations
 
 from ops.console.checks import Check, Verdict
 
 
-def judged(what: str, *, found: str, needed: str, held: bool, mend: str, note: str = "") -> Check:
+def judged(
+    what: str, *, found: str, held: bool, mend: str, needed: str = "", note: str = ""
+) -> Check:
     """
     Args:
         mend: told where it does not hold.

@@ -23,6 +23,7 @@ from ops.console.checks import Check, Verdict
 from ops.console.confirmation import confirm
 from ops.console.failure import OpsError, explain, is_busy, is_denied
 from ops.console.terminal import escape
+from ops.production.judgement import judged
 from ops.production.payments_api import Answer, PaymentsApi
 from ops.production.stack import Production
 from payments.states import APPROVED, POSTED
@@ -259,12 +260,12 @@ class Smoke:
     @staticmethod
     def _expect(what: str, answer: Answer, status: int, name: str, value: str) -> Check:
         held = answer.status == status and answer.body.get(name) == value
-        return Check(
-            what=what,
+        return judged(
+            what,
             found=answer.told(),
             needed="" if held else f"{status} · {value}",
-            verdict=Verdict.HELD if held else Verdict.PROBLEM,
-            mend="" if held else "docs/runbooks/api.md, and `/status` tells which part is down",
+            held=held,
+            mend="docs/runbooks/api.md, and `/status` tells which part is down",
         )
 
 
@@ -321,13 +322,7 @@ def _seen(what: str, needed: int, count: Callable[[], int]) -> Check:
             return Check(what=what, found=found, verdict=Verdict.UNSEEN)
         verdict = Verdict.UNANSWERED if is_busy(error) else Verdict.PROBLEM
         return Check(what=what, found=explain(error), verdict=verdict, mend=mend)
-    held = right == needed
-    return Check(
-        what=what,
-        found=f"{right} of {needed} payments",
-        verdict=Verdict.HELD if held else Verdict.PROBLEM,
-        mend="" if held else mend,
-    )
+    return judged(what, found=f"{right} of {needed} payments", held=right == needed, mend=mend)
 
 
 def _in_ledger(production: Production, posted: Sequence[Posted]) -> int:
@@ -357,14 +352,12 @@ def _is_told(items: Sequence[Json]) -> bool:
 
 def _same(what: str, again: Answer, first: Answer) -> Check:
     held = (again.status, again.body) == (first.status, first.body)
-    return Check(
-        what=what,
+    return judged(
+        what,
         found=again.told(),
         needed="" if held else first.told(),
-        verdict=Verdict.HELD if held else Verdict.PROBLEM,
-        mend=""
-        if held
-        else "stop clients' retries, and call the payments lead: it is not idempotent",
+        held=held,
+        mend="stop clients' retries, and call the payments lead: it is not idempotent",
     )
 
 
