@@ -177,7 +177,6 @@ _SAMPLES: Final[Mapping[str, _Sample]] = {
     "Invocations": _TRAFFIC,
     "Duration": _Sample(58, spread=True),
     "ConcurrentExecutions": _Sample(3, by_traffic=0.6, noise=0.2),
-    "UnreservedConcurrentExecutions": _Sample(1),
     "IteratorAge": _Sample(420, noise=0.2),
     # RDS
     "CPUUtilization": _Sample(17, by_traffic=0.6, noise=0.08),
@@ -187,25 +186,14 @@ _SAMPLES: Final[Mapping[str, _Sample]] = {
     "CPUCreditBalance": _Sample(560, by_traffic=0, noise=0.004),
     "ReadLatency": _Sample(0.0006, noise=0.15),
     "WriteLatency": _Sample(0.0016, noise=0.12),
-    "ReadIOPS": _Sample(4, noise=0.3),
-    "WriteIOPS": _Sample(31, by_traffic=0.8),
-    "ReadThroughput": _Sample(36e3, noise=0.3),
-    "WriteThroughput": _Sample(410e3, by_traffic=0.8),
     "EBSIOBalance%": _Sample(99, by_traffic=0, noise=0.004),
     "EBSByteBalance%": _Sample(99, by_traffic=0, noise=0.004),
     "MaximumUsedTransactionIDs": _Sample(92e6, by_traffic=0, noise=0.001),
-    "DiskQueueDepth": _Sample(0.02, noise=0.3),
     # SQS and SNS: little happens
     "ApproximateNumberOfMessagesVisible": _QUIET,
     "ApproximateNumberOfMessagesNotVisible": _QUIET,
     "ApproximateAgeOfOldestMessage": _QUIET,
-    "SentMessageSize": _QUIET,
-    "NumberOfMessagesSent": _QUIET,
-    "NumberOfMessagesDeleted": _QUIET,
-    "NumberOfMessagesReceived": _QUIET,
-    "NumberOfMessagesPublished": _QUIET,
     "NumberOfNotificationsDelivered": _QUIET,
-    "PublishSize": _QUIET,
     # DynamoDB
     "ConsumedReadCapacityUnits": _TRAFFIC,
     "ConsumedWriteCapacityUnits": _Sample(110, by_traffic=0.9, noise=0.1),
@@ -214,18 +202,15 @@ _SAMPLES: Final[Mapping[str, _Sample]] = {
     # NAT gateways
     "ActiveConnectionCount": _Sample(34, by_traffic=0.5),
     "BytesOutToDestination": _Sample(1.9e6, by_traffic=0.9, noise=0.1),
-    "BytesInFromDestination": _Sample(2.6e6, by_traffic=0.9, noise=0.1),
     # The payments' own
     "PaymentsApproved": _Sample(50, by_traffic=0.9, noise=0.1),
     "PaymentsDeclined": _Sample(1, rare=0.15),
     "PaymentsProcessed": _Sample(49, by_traffic=0.9, noise=0.1),
     "AmountProcessed": _Sample(94e3, by_traffic=0.9, noise=0.15),  # minor units
     "PaymentsQueued": _QUIET,
-    "PaymentsRetried": _QUIET,
     "RecordsAudited": _Sample(99, by_traffic=0.9, noise=0.1),
     "CallsOverQuota": _QUIET,
     "ForeignAuditObjects": _QUIET,
-    "OutboxBacklog": _QUIET,
     "OutboxAge": _Sample(0.4, noise=0.3),
     "EstimatedCharges": _Sample(188, by_traffic=0, noise=0),
 }
