@@ -42,21 +42,24 @@ SettingsOption = Annotated[
         help="A setting of config.py, as the deployment will get it; several times, if need be.",
     ),
 ]
-AppOption = Annotated[
+AssemblyOption = Annotated[
     Path | None,
     typer.Option(
+        "--assembly",
         metavar="FOLDER",
+        exists=True,
+        file_okay=False,
         show_default=False,
-        help="A cloud assembly that was synthesized already, such as cdk.out. Without it, the "
-        "app is synthesized.",
+        help="A cloud assembly that was synthesized already, such as cdk.out. Without it, the app "
+        "is synthesized.",
     ),
 ]
 
 
-def not_both(app: Path | None, context: Sequence[str] | None) -> None:
+def not_both(assembly: Path | None, context: Sequence[str] | None) -> None:
     """
     Raises:
         typer.BadParameter: both options were given.
     """
-    if app and context:
-        raise typer.BadParameter("-c or --app, not both: an assembly has its settings already")
+    if assembly and context:
+        raise typer.BadParameter("-c or --assembly, not both: an assembly has its settings already")

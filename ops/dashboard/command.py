@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops.console import files, terminal
-from ops.console.assembly_option import AssemblyOption
 from ops.console.failure import OpsError
+from ops.console.settings import AssemblyOption
 from ops.console.terminal import escape
-from ops.production.assembly import synthesize
+from ops.production.assembly import at_hand
 from ops.production.stack import REGION, Production
 
 if TYPE_CHECKING:
@@ -74,9 +73,8 @@ def _sample(assembly: Path | None) -> Picture:
     from ops.dashboard.body import synthesized
     from ops.dashboard.data import Samples, span
 
-    with tempfile.TemporaryDirectory(prefix="payments-production-") as temporary:
-        folder = assembly or synthesize(Path(temporary)).folder
-        name, body = synthesized(folder)
+    with at_hand(assembly) as made:
+        name, body = synthesized(made.folder)
     since = span(body)
     return _drawn(name, body, Samples(since), "sample data, of no real system", since)
 

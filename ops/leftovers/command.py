@@ -16,8 +16,8 @@ from rich import box
 from rich.table import Table
 
 from ops.console import terminal
-from ops.console.assembly_option import AssemblyOption
 from ops.console.confirmation import confirm
+from ops.console.settings import AssemblyOption
 from ops.console.terminal import escape
 from ops.leftovers.model import Leftover
 from ops.leftovers.proof import proven

@@ -81,7 +81,7 @@ def command(
         ),
     ] = "",
     context: settings.SettingsOption = None,
-    app: settings.AppOption = None,
+    assembly: settings.AssemblyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Tell what is to be done on the way from an environment that was made by hand.
@@ -97,7 +97,7 @@ def command(
     """
     if not prefix and not resources:
         raise typer.BadParameter("--prefix or --names: which resources are the environment?")
-    settings.not_both(app, context)
+    settings.not_both(assembly, context)
     told = terminal.told()
     wanted = named(resources)
     region = _known(region or _region_of(profile))
@@ -115,7 +115,7 @@ def command(
         found += answers(_held(clients, subjects), clients)
     if production_account in ("", account) and region == REGION:
         with told.status(f"synthesizing {STACK}, to see which names it needs"):
-            found += _collisions(clients, subjects, prefix, app, context or [])
+            found += _collisions(clients, subjects, prefix, assembly, context or [])
     if production_account in ("", account):
         found.append(_account_of_its_own(account))
     found = ordered(found)
@@ -188,9 +188,9 @@ def _held(clients: Clients, subjects: Subjects) -> list[Question[Todo]]:
 
 
 def _collisions(
-    clients: Clients, subjects: Subjects, prefix: str, app: Path | None, context: list[str]
+    clients: Clients, subjects: Subjects, prefix: str, assembly: Path | None, context: list[str]
 ) -> list[Todo]:
-    needs, now = needed(app, context), existing(clients)
+    needs, now = needed(assembly, context), existing(clients)
     inside = _inside(subjects, prefix)
     return answers(
         [

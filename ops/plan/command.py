@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -14,13 +13,12 @@ import typer
 
 from ops.console import ending, settings
 from ops.console import terminal as console
-from ops.console.assembly_option import AssemblyOption
 from ops.console.failure import OpsError
 from ops.plan import presentation
 from ops.plan.marks import impossible, objections
 from ops.plan.model import Report
 from ops.plan.review import Deployed, look, review
-from ops.production.assembly import Assembly, synthesize
+from ops.production.assembly import Assembly, at_hand
 
 # The report itself goes to the output, all else to the error output.
 told = console.told()
@@ -38,7 +36,7 @@ Allowed = Annotated[
 
 def plan(
     context: settings.SettingsOption = None,
-    assembly: AssemblyOption = None,
+    assembly: settings.AssemblyOption = None,
     allow_replacement: Allowed = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     save: Annotated[
@@ -73,7 +71,7 @@ def plan(
 
 def deploy(
     context: settings.SettingsOption = None,
-    assembly: AssemblyOption = None,
+    assembly: settings.AssemblyOption = None,
     allow_replacement: Allowed = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: for pipelines.")] = False,
     shown: Annotated[
@@ -125,14 +123,10 @@ def deploy(
 @contextlib.contextmanager
 def _assembly(folder: Path | None, context: list[str] | None) -> Iterator[Assembly]:
     """The assembly to report on and to deploy; one made for this run goes with it."""
-    if folder is not None:
-        if context:
-            raise OpsError("--context has no effect on an assembly that is made already")
-        yield Assembly.read(folder)
-        return
-    with tempfile.TemporaryDirectory(prefix="payments-production-") as temporary:
+    settings.not_both(folder, context)
+    with contextlib.ExitStack() as stack:
         with told.status("synthesizing"):
-            made = synthesize(Path(temporary), context or ())
+            made = stack.enter_context(at_hand(folder, context or ()))
         yield made
 
 

@@ -27,7 +27,7 @@ from ops.production.stack import REGION
 
 def command(
     context: settings.SettingsOption = None,
-    app: settings.AppOption = None,
+    assembly: settings.AssemblyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Tell in seconds whether a deployment of half an hour would fail.
@@ -40,13 +40,13 @@ def command(
     Exit code 0: nothing is in the way; 1: something is, and how to mend it; 2: it could not be
     looked at (no credentials, no connection).
     """
-    settings.not_both(app, context)
+    settings.not_both(assembly, context)
     told = terminal.told()
     clients = Clients(boto3.Session(region_name=REGION))
     found = [*tools.installed(), tools.aws_cli(clients.emulated)]
     owner = clients.account()
     with told.status("synthesizing the app, to see what it needs"):
-        needs = _needs(app, context or [])
+        needs = _needs(assembly, context or [])
     if isinstance(needs, Check):
         found.append(needs)
     else:
@@ -70,10 +70,10 @@ def _show(console: Console, found: Sequence[Check]) -> None:
     )
 
 
-def _needs(app: Path | None, context: Sequence[str]) -> Needs | Check:
+def _needs(assembly: Path | None, context: Sequence[str]) -> Needs | Check:
     """The needs; or, where there is nothing that could be deployed, why."""
     try:
-        return needed(app, context)
+        return needed(assembly, context)
     except OpsError as error:
         return judged(
             "synthesis", found=str(error), needed="templates", held=False,

@@ -12,8 +12,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -110,6 +111,17 @@ class Assembly:
 
     def _quietly(self, subcommand: str, *arguments: str) -> None:
         _run_quietly(subcommand, self.stack, *arguments, "--app", str(self.folder))
+
+
+@contextlib.contextmanager
+def at_hand(folder: Path | None, context: Sequence[str] = ()) -> Iterator[Assembly]:
+    """An assembly that was made already; without a folder, one that is synthesized now, as
+    `synthesize` does, and is gone at the end of the block."""
+    if folder is not None:
+        yield Assembly.read(folder)
+        return
+    with tempfile.TemporaryDirectory(prefix="payments-production-") as temporary:
+        yield synthesize(Path(temporary), context)
 
 
 def synthesize(folder: Path, context: Sequence[str] = ()) -> Assembly:

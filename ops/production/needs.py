@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from assurance.compliance.templates import Resource, read
-from ops.production.assembly import Assembly, synthesize
+from ops.production.assembly import at_hand
 
 NAMES: Final = {
     "AWS::CloudWatch::Alarm": "AlarmName",
@@ -97,16 +96,13 @@ class Needs:
         )
 
 
-def needed(app: Path | None, context: Sequence[str]) -> Needs:
+def needed(folder: Path | None, context: Sequence[str]) -> Needs:
     """Of a cloud assembly; without one, of the app, synthesized with these settings.
 
     Raises:
         OpsError: there is nothing that could be deployed.
     """
-    if app:
-        return Needs.read(app, f"{Assembly.read(app).stack}.template.json")
-    with tempfile.TemporaryDirectory(prefix="needs-") as folder:
-        assembly = synthesize(Path(folder), context)
+    with at_hand(folder, context) as assembly:
         return Needs.read(assembly.folder, f"{assembly.stack}.template.json")
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ops.console import files, terminal
-from ops.console.assembly_option import AssemblyOption
+from ops.console.settings import AssemblyOption
 from ops.console.terminal import escape
-from ops.production.assembly import Assembly, synthesize
+from ops.production.assembly import at_hand
 from ops.production.stack import Production
 
 
@@ -53,21 +52,16 @@ def command(
     told = terminal.told()
     # First: whoever has the wrong credentials need not wait for the templates.
     production = Production.find() if live else None
-    with tempfile.TemporaryDirectory(prefix="payments-production-") as temporary:
-        with told.status("reading the templates") as status:
-            if assembly is None:
-                status.update("synthesizing; that takes about a minute")
-                made = synthesize(Path(temporary))
-            else:
-                made = Assembly.read(assembly)
-            status.update("collecting")
-            facts = collect(made, requests)
-            if production:
-                status.update("asking AWS")
-            seen = look(production) if production else None
-            text = render(facts, seen)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        files.write(output, text)
+    begins = "reading the templates" if assembly else "synthesizing; that takes about a minute"
+    with told.status(begins) as status, at_hand(assembly) as made:
+        status.update("collecting")
+        facts = collect(made, requests)
+        if production:
+            status.update("asking AWS")
+        seen = look(production) if production else None
+        text = render(facts, seen)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    files.write(output, text)
     problems = [*facts.problems, *(seen.problems if seen else ())]
     if as_json:
         document = {

@@ -49,7 +49,7 @@ class Account:
         return nothing_in(self.environment)
 
     def preflight(self, *arguments: str, **variables: str) -> Answer:
-        given = ("--json", "--app", str(self.assembly), *arguments)
+        given = ("--json", "--assembly", str(self.assembly), *arguments)
         return ops(self.empty, "preflight", *given, **variables)
 
 
@@ -401,20 +401,20 @@ def test_a_setting_that_must_not_be_deployed_is_told_as_the_synthesis_tells_it(
 
 
 def test_a_folder_that_is_no_assembly_is_told(account: Account, tmp_path: Path) -> None:
-    answer = account.preflight("--app", str(tmp_path))
+    answer = account.preflight("--assembly", str(tmp_path))
     assert answer.code == 1
     assert "is no cloud assembly" in answer.check("synthesis")["found"]
 
 
 def test_settings_that_would_be_left_out_are_a_mistake(account: Account) -> None:
-    answer = ops(account.empty, "preflight", "--app", ".", "-c", "alert_email=a@b.example")
+    answer = ops(account.empty, "preflight", "--assembly", ".", "-c", "alert_email=a@b.example")
     assert (answer.code, answer.output) == (2, "")
-    assert "-c or --app, not both" in answer.errors
+    assert "-c or --assembly, not both" in answer.errors
 
 
 def test_people_get_a_table_and_below_it_what_to_do(account: Account) -> None:
     with log_group("/payments/api-access")(account.environment.client):
-        given = ("--app", str(account.assembly))
+        given = ("--assembly", str(account.assembly))
         answer = ops(account.empty, "preflight", *given, COLUMNS="80")
     assert answer.code == 1
     lines = answer.output.splitlines()
@@ -425,7 +425,7 @@ def test_people_get_a_table_and_below_it_what_to_do(account: Account) -> None:
 
 
 def test_a_deployed_stack_is_not_in_its_own_way(production: Production, account: Account) -> None:
-    answer = ops(production, "preflight", "--json", "--app", str(account.assembly))
+    answer = ops(production, "preflight", "--json", "--assembly", str(account.assembly))
     assert answer.code == 0, problems(answer)
     assert answer.check("stack PaymentsProd")["found"].endswith("_COMPLETE")
     assert answer.check("names: web firewall")["found"] == "0 free, 1 the stack's own"

@@ -107,7 +107,7 @@ def migration(environment: Environment, *arguments: str, **variables: str) -> An
 
 @pytest.fixture(scope="module")
 def answer(old: Environment, synthesized: Synthesized) -> Answer:
-    return migration(old, "--app", str(synthesized.folder), "--prefix", "dev-", "--json")
+    return migration(old, "--assembly", str(synthesized.folder), "--prefix", "dev-", "--json")
 
 
 @pytest.fixture(scope="module")
