@@ -38,12 +38,12 @@ def types(client: ClientFor) -> dict[str, ResourceType]:
         "AWS::EC2::SecurityGroupEgress": SecurityGroupRule(client, "egress"),
         "AWS::IAM::Role": Role(client, "AWS::IAM::Role"),
         "AWS::Lambda::Function": Function(client, "AWS::Lambda::Function"),
-        "AWS::Lambda::Version": Version(client),
+        "AWS::Lambda::Version": Version(client, "AWS::Lambda::Version"),
         "AWS::DynamoDB::Table": Table(client, "AWS::DynamoDB::Table"),
         "AWS::S3::Bucket": Bucket(client, "AWS::S3::Bucket"),
         "AWS::SNS::Topic": Topic(client, "AWS::SNS::Topic"),
         "AWS::Budgets::Budget": Recorded(None, {}),
-        "AWS::CloudWatch::Alarm": MetricAlarm(),
+        "AWS::CloudWatch::Alarm": MetricAlarm(client, "AWS::CloudWatch::Alarm"),
         "AWS::CloudWatch::CompositeAlarm": CompositeAlarm(client),
         "AWS::CodeDeploy::Application": Recorded(None, {}),
         "AWS::CodeDeploy::DeploymentGroup": Recorded(None, {}),
@@ -54,11 +54,23 @@ def types(client: ClientFor) -> dict[str, ResourceType]:
     }
 
 
-class Ec2Resource:
-    """An EC2 resource whose tags change in place and everything else by replacement."""
+class OwnType:
+    """A type of ours, whose resources are made anew by an update, if nothing else is said."""
 
     def __init__(self, client: ClientFor) -> None:
         self._client = client
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        raise NotImplementedError
+
+    def update(
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
+    ) -> Provisioned:
+        return self.create(logical_id, new, stack)
+
+
+class Ec2Resource(OwnType):
+    """An EC2 resource whose tags change in place and everything else by replacement."""
 
     def make(self, ec2: Any, properties: Properties) -> Provisioned:
         raise NotImplementedError
@@ -226,14 +238,14 @@ class SecurityGroupRule:
 
 
 class CompletedType:
-    """A type of the emulator's own that forgets a property, which `complete` adds."""
+    """A type of the emulator's own, which `complete` adds to what it forgets."""
 
     def __init__(self, client: ClientFor, name: str) -> None:
         self._client = client
         self._built_in = emulator_internals.built_in(name)
 
     def complete(self, physical_id: str, properties: Properties) -> None:
-        raise NotImplementedError
+        """Nothing, where nothing is forgotten."""
 
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
         physical_id, attributes = self._built_in.create(logical_id, properties, stack)
@@ -269,9 +281,6 @@ class Role(CompletedType):
 class Subnet(CompletedType):
     """Not deleted while a database stands in it, whose network interfaces the emulator lacks."""
 
-    def complete(self, physical_id: str, properties: Properties) -> None:
-        pass
-
     def delete(self, physical_id: str, properties: Properties) -> None:
         for database in self._client("rds").describe_db_instances()["DBInstances"]:
             subnets = database.get("DBSubnetGroup", {}).get("Subnets", [])
@@ -293,9 +302,6 @@ class LogGroup(CompletedType):
             raise ValueError(f"Log group {name} already exists (AlreadyExists)")
         made_up = {"LogGroupName": f"{stack}-{logical_id}-{uuid.uuid4().hex[:12]}"}
         return super().create(logical_id, {**made_up, **properties}, stack)
-
-    def complete(self, physical_id: str, properties: Properties) -> None:
-        pass
 
     def _exists(self, name: str) -> bool:
         groups = self._client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
@@ -323,33 +329,22 @@ class Function(CompletedType):
             functions.delete_function_concurrency(FunctionName=physical_id)
 
 
-class Version:
+class Version(CompletedType):
     """A published version; in a rollback of a nested stack, the one that was there before.
 
     The emulator finishes a nested stack at once, and lets go of what it retains. Rolled back
     because of a later sibling, that stack would publish the former code under a new number.
     """
 
-    TYPE = "AWS::Lambda::Version"
-
-    def __init__(self, client: ClientFor) -> None:
-        self._client = client
-        self._built_in = emulator_internals.built_in(self.TYPE)
-
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
-        return self._former(logical_id, stack) or self._built_in.create(
-            logical_id, properties, stack
-        )
+        return self._former(logical_id, stack) or super().create(logical_id, properties, stack)
 
     def update(
         self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
     ) -> Provisioned:
-        return self._former(logical_id, stack, other_than=physical_id) or self._built_in.update(
+        return self._former(logical_id, stack, other_than=physical_id) or super().update(
             physical_id, old, new, stack, logical_id
         )
-
-    def delete(self, physical_id: str, properties: Properties) -> None:
-        self._built_in.delete(physical_id, properties)
 
     def _former(self, logical_id: str, stack: str, other_than: str = "") -> Provisioned | None:
         """The version that the stack had last by this logical id, in a rollback."""
@@ -481,30 +476,20 @@ def _lifecycle(rule: Properties) -> dict[str, Any]:
     return made
 
 
-class MetricAlarm:
+class MetricAlarm(CompletedType):
     """The emulator's own type, made to take `Metrics`.
 
     An alarm on one metric is that metric's; one on a mathematical expression exists and can be
     described, but never leaves INSUFFICIENT_DATA: the emulator does not calculate.
     """
 
-    TYPE = "AWS::CloudWatch::Alarm"
-
-    def __init__(self) -> None:
-        self._built_in = emulator_internals.built_in(self.TYPE)
-
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
-        return self._built_in.create(logical_id, flat_alarm(properties), stack)
+        return super().create(logical_id, flat_alarm(properties), stack)
 
     def update(
         self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
     ) -> Provisioned:
-        return self._built_in.update(
-            physical_id, flat_alarm(old), flat_alarm(new), stack, logical_id
-        )
-
-    def delete(self, physical_id: str, properties: Properties) -> None:
-        self._built_in.delete(physical_id, properties)
+        return super().update(physical_id, flat_alarm(old), flat_alarm(new), stack, logical_id)
 
 
 def flat_alarm(properties: Properties) -> Properties:
@@ -521,11 +506,8 @@ def flat_alarm(properties: Properties) -> Properties:
             return {**flat, "Namespace": "MetricMath", "MetricName": returned["Id"]}
 
 
-class CompositeAlarm:
+class CompositeAlarm(OwnType):
     """Ref is the alarm's name."""
-
-    def __init__(self, client: ClientFor) -> None:
-        self._client = client
 
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
         name = properties.get("AlarmName") or f"{stack}-{logical_id}-{uuid.uuid4().hex[:12]}"
@@ -563,24 +545,11 @@ class CompositeAlarm:
         return name, {"Arn": found["CompositeAlarms"][0]["AlarmArn"]}
 
 
-class WebAclAssociation:
-    def __init__(self, client: ClientFor) -> None:
-        self._client = client
-
+class WebAclAssociation(OwnType):
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
         resource, acl = properties["ResourceArn"], properties["WebACLArn"]
         self._client("wafv2").associate_web_acl(ResourceArn=resource, WebACLArn=acl)
         return f"{resource}|{acl}", {}
-
-    def update(
-        self,
-        physical_id: str,
-        old: Properties,
-        new: Properties,
-        stack: str,
-        logical_id: str,
-    ) -> Provisioned:
-        return self.create(logical_id, new, stack)
 
     def delete(self, physical_id: str, properties: Properties) -> None:
         waf = self._client("wafv2")
