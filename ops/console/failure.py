@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Final
 
 from botocore import exceptions
@@ -110,6 +112,12 @@ def unreachable(error: Exception) -> str:
         f"no connection ({error}): is the network up? With AWS_ENDPOINT_URL set, is "
         "`make local` running?"
     )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Those that are most like a name that nothing has; empty if none is."""
+    close = get_close_matches(name, sorted({*known}))
+    return f"did you mean {', '.join(close)}?" if close else ""
 
 
 def denied(error: ClientError) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from ops.console.failure import OpsError
+from ops.console.failure import OpsError, did_you_mean
 from ops.inspection.findings import WITH_RIGHTS, Finding, problem
 from ops.production.assembly import STACK
 from ops.production.questions import Clients, Question, answers
@@ -310,8 +309,8 @@ def must_exist(subjects: Subjects, prefix: str, named: Mapping[str, str], place:
 
 
 def _closest(name: str, others: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, sorted({*others}), n=3)
-    return f"; the closest: {', '.join(close)}" if close else ""
+    hint = did_you_mean(name, others)
+    return f"; {hint}" if hint else ""
 
 
 def _unlisted(requirement: str, what: str) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,7 +12,7 @@ import botocore.session
 import typer
 
 from ops.console import settings, terminal
-from ops.console.failure import OpsError
+from ops.console.failure import OpsError, did_you_mean
 from ops.inspection.findings import is_answered
 from ops.inspection.subjects import KINDS, Subjects, discovered, must_exist, named
 from ops.inspection.survey import of_live
@@ -150,11 +149,8 @@ def _known(region: str) -> str:
         for each in session.get_available_regions("ec2", partition)
     ]
     if region not in known:
-        close = difflib.get_close_matches(region, known)
-        raise OpsError(
-            f"no region {region}: misspelled?"
-            + (f" The closest: {', '.join(close)}" if close else "")
-        )
+        hint = did_you_mean(region, known)
+        raise OpsError(f"no region {region}: {hint or 'misspelled?'}")
     return region
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
-from ops.console.failure import OpsError
+from ops.console.failure import OpsError, did_you_mean
 from ops.production.questions import Clients
 from ops.production.stack import Resource
 from ops.production.templates import properties, stacks
@@ -154,9 +153,8 @@ def named(alarms: Mapping[str, AlarmT], name: str) -> AlarmT:
         OpsError: there is none of that name; with those that are alike.
     """
     if name not in alarms:
-        close = get_close_matches(name, alarms)
-        hint = f": did you mean {', '.join(close)}?" if close else f" among {len(alarms)} alarms"
-        raise OpsError(f"no alarm is called {name}{hint}")
+        hint = did_you_mean(name, alarms) or f"there are {len(alarms)} others"
+        raise OpsError(f"no alarm is called {name}: {hint}")
     return alarms[name]
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from assurance.assembly import NESTED_STACK
 from ops.production.assembly import STACK
 from ops.production.questions import Clients
-from ops.production.stack import Resource, described
+from ops.production.stack import Resource, described, standing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,22 +36,4 @@ def existing(clients: Clients) -> Existing:
     stack = described(cloudformation, STACK)
     if stack is None:
         return Existing()
-    return Existing(
-        status=stack["StackStatus"], resources=tuple(_resources(cloudformation, STACK, STACK))
-    )
-
-
-def _resources(cloudformation: Any, name: str, stack_id: str) -> Iterator[Resource]:
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
-    for each in (summary for page in pages for summary in page["StackResourceSummaries"]):
-        if each["ResourceStatus"] == "DELETE_COMPLETE" or not each.get("PhysicalResourceId"):
-            continue
-        found = Resource(
-            stack=name,
-            logical_id=each["LogicalResourceId"],
-            type=each["ResourceType"],
-            name=each["PhysicalResourceId"],
-        )
-        yield found
-        if found.type == NESTED_STACK:
-            yield from _resources(cloudformation, found.logical_id, found.name)
+    return Existing(status=stack["StackStatus"], resources=tuple(standing(cloudformation)))

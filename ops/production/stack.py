@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from assurance.assembly import NESTED_STACK
 from ops.console.failure import OpsError
 from ops.production.assembly import STACK
 
@@ -134,23 +135,30 @@ class Production:
 
     def resources(self, *types: str) -> Iterator[Resource]:
         """Those of the root stack and of its nested stacks; of some types, if any are given."""
-        for resource in self._resources(STACK, STACK):
+        for resource in standing(self.client("cloudformation")):
             if not types or resource.type in types:
                 yield resource
 
-    def _resources(self, stack: str, stack_id: str) -> Iterator[Resource]:
-        cloudformation = self.client("cloudformation")
-        pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
-        for summary in (each for page in pages for each in page["StackResourceSummaries"]):
-            found = Resource(
-                stack=stack,
-                logical_id=summary["LogicalResourceId"],
-                type=summary["ResourceType"],
-                name=summary.get("PhysicalResourceId", ""),
-            )
-            yield found
-            if found.type == "AWS::CloudFormation::Stack":
-                yield from self._resources(found.logical_id, found.name)
+
+def standing(cloudformation: Any, name: str = STACK, stack_id: str = STACK) -> Iterator[Resource]:
+    """The resources of a stack and of those nested in it, but for what is deleted, or was not made.
+
+    Args:
+        name: of the stack, as `Resource.stack` has it.
+    """
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+    for each in (summary for page in pages for summary in page["StackResourceSummaries"]):
+        if each.get("ResourceStatus") == "DELETE_COMPLETE" or not each.get("PhysicalResourceId"):
+            continue
+        found = Resource(
+            stack=name,
+            logical_id=each["LogicalResourceId"],
+            type=each["ResourceType"],
+            name=each["PhysicalResourceId"],
+        )
+        yield found
+        if found.type == NESTED_STACK:
+            yield from standing(cloudformation, found.logical_id, found.name)
 
 
 def client(session: boto3.Session, service: str, *, patient: bool = False) -> Any:

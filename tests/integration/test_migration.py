@@ -280,13 +280,13 @@ def test_a_misspelled_name_is_told_with_the_closest(old: Environment, command: s
         assert (answer.code, answer.output) == (2, "")
         assert told in answer.errors
         closest = {"--prefix=dve-": "dev-", "--names=tabel=dev-transactions": "table"}
-        assert f"the closest: {closest.get(given, 'dev-transactions')}" in answer.errors
+        assert f"did you mean {closest.get(given, 'dev-transactions')}" in answer.errors
 
 
 def test_a_misspelled_region_is_told_with_the_closest(old: Environment) -> None:
     answer = migration(old, "--prefix=dev-", "--region=us-esat-1")
     assert (answer.code, answer.output) == (2, "")
-    assert "no region us-esat-1: misspelled? The closest: " in answer.errors
+    assert "no region us-esat-1: did you mean " in answer.errors
     assert "us-east-1" in answer.errors
 
 
