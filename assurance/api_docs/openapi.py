@@ -122,17 +122,14 @@ def _responses(operation: str, answers: Json) -> Json:
     responses = dict(answers)
     for status, group in groupby(codes.of(operation), key=lambda known: str(known.status)):
         known = list(group)
-        shown = {one.code: _problem(one) for one in known}
+        fields = {"invalid_request": examples.INVALID_FIELDS}
+        shown = {one.code: one.problem(fields.get(one.code)) for one in known}
         told = [f"`{one.code}`: {one.meaning} {one.advice}" for one in known]
         answer = responses.setdefault(status, {"description": "", "content": {}})
         own = [answer["description"]] if answer["description"] else []
         answer["description"] = "\n\n".join(own + told)
         answer["content"] |= _content("application/problem+json", "problem", shown)
     return dict(sorted(responses.items()))
-
-
-def _problem(known: codes.Code) -> examples.Example:
-    return known.problem(examples.INVALID_FIELDS if known.code == "invalid_request" else None)
 
 
 def _schema(name: str) -> tuple[str, Json]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 from assurance.compliance import templates
@@ -59,7 +58,7 @@ class Built:
         return cls(
             resources=tuple(resources),
             tags=assembly.tags,
-            digests={each.name: _digest(each) for each in files},
+            digests={each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in files},
         )
 
     @cached_property
@@ -195,16 +194,6 @@ def _references(value: Any) -> Iterator[str]:
             yield name
         case {"Fn::Sub": str(pattern)}:
             yield from (found.partition(".")[0] for found in re.findall(r"\$\{([^}!]+)\}", pattern))
-        case dict():
-            yield from _in_each(value.values())
-        case list():
-            yield from _in_each(value)
-
-
-def _in_each(values: Iterable[Any]) -> Iterator[str]:
-    for each in values:
-        yield from _references(each)
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+        case dict() | list():
+            for each in value.values() if isinstance(value, dict) else value:
+                yield from _references(each)

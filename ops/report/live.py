@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from assurance.assembly import NESTED_STACK
 from ops.console.checks import Verdict
 from ops.production import drift as drifts
 from ops.production import subscriptions
-from ops.production.assembly import PROJECT, STACK
+from ops.production.assembly import PROJECT
 from ops.production.questions import Clients
 from ops.production.stack import REGION, Production, Resource, all_alarms
 from ops.production.subscriptions import Subscription
+from ops.production.templates import stacks
 
 _WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 _NOT_CHECKED: Final = "NOT_CHECKED"
@@ -81,7 +81,8 @@ class Seen:
         for check in self.checks:
             if check["verdict"] in (Verdict.PROBLEM, Verdict.UNANSWERED):
                 needed = f", needed {check['needed']}" if check.get("needed") else ""
-                yield f"live, {_number(check)}{check['what']}: {check['found']}{needed}"
+                number = f"{check['requirement']} " if "requirement" in check else ""
+                yield f"live, {number}{check['what']}: {check['found']}{needed}"
         if self.unverified:
             yield f"live: verify could not do its work: {self.unverified}"
 
@@ -92,17 +93,20 @@ def look(production: Production) -> Seen:
         BotoCoreError, ClientError: AWS could not be asked.
     """
     resources = list(production.resources())
-    nested = [each for each in resources if each.type == NESTED_STACK]
     alarms = [each for each in resources if each.type.endswith("Alarm")]
-    states = _alarm_states(production)
+    states = {
+        alarm["AlarmName"]: alarm["StateValue"]
+        for alarm in all_alarms(production.client("cloudwatch"))
+    }
+    clients = Clients(production.session)
     checks, unverified = _verified()
     return Seen(
         account=production.client("sts").get_caller_identity()["Account"],
         place="the embedded environment" if production.emulated else REGION,
         asked=datetime.now(UTC),
-        stacks=(
-            _stack(production, STACK, STACK, resources),
-            *(_stack(production, each.logical_id, each.name, resources) for each in nested),
+        stacks=tuple(
+            _stack(clients, name, stack_id, resources)
+            for name, stack_id in stacks(resources).items()
         ),
         outputs=production.outputs,
         names={each.logical_id: each.name for each in resources},
@@ -115,16 +119,12 @@ def look(production: Production) -> Seen:
     )
 
 
-def _stack(
-    production: Production, name: str, stack_id: str, resources: Sequence[Resource]
-) -> StackState:
-    (stack,) = production.client("cloudformation").describe_stacks(StackName=stack_id)["Stacks"]
+def _stack(clients: Clients, name: str, stack_id: str, resources: Sequence[Resource]) -> StackState:
+    (stack,) = clients("cloudformation").describe_stacks(StackName=stack_id)["Stacks"]
     drift: Mapping[str, Any] = stack.get("DriftInformation", {})
     checked = drift.get("LastCheckTimestamp")
     state = drift.get("StackDriftStatus", _NOT_CHECKED)
-    if state == "DRIFTED" and drifts.is_none(
-        Clients(production.session), resources, name, stack_id
-    ):
+    if state == "DRIFTED" and drifts.is_none(clients, resources, name, stack_id):
         state = "IN_SYNC, but for what is no drift"
     return StackState(
         name=name,
@@ -132,11 +132,6 @@ def _stack(
         drift=state,
         checked=f"{checked:%Y-%m-%d %H:%M} UTC" if checked else "",
     )
-
-
-def _alarm_states(production: Production) -> dict[str, str]:
-    found = all_alarms(production.client("cloudwatch"))
-    return {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
 
 
 def _verified() -> tuple[tuple[Mapping[str, str], ...], str]:
@@ -155,7 +150,3 @@ def _verified() -> tuple[tuple[Mapping[str, str], ...], str]:
     except (ValueError, KeyError):
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         return (), last.removeprefix("error: ")
-
-
-def _number(check: Mapping[str, str]) -> str:
-    return f"{check['requirement']} " if "requirement" in check else ""

@@ -9,7 +9,6 @@ import re
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree as Xml
 
@@ -35,7 +34,7 @@ from ops.report.live import Seen, StackState
 from ops.report.page import render
 from ops.report.picture import WIDTH, draw
 from ops.report.requirements import CONTROLS, REQUIREMENTS, Requirement
-from tests.ops.stubbed_aws import Aws
+from tests.ops.stubbed_aws import Aws, as_clients
 from tests.synthesis import ROOT, Synthesized
 
 REQUESTS = 1_000_000
@@ -592,8 +591,7 @@ def test_drift_that_is_none_is_no_problem(monkeypatch: pytest.MonkeyPatch, *, fa
         {"Stacks": [{**described, "DriftInformation": drift}]},
     )
     monkeypatch.setattr(drifts, "is_none", lambda *_: false)
-    deployed: Any = SimpleNamespace(client=aws, session=None)
-    state = live._stack(deployed, "N", "arn:n", [])
+    state = live._stack(as_clients(aws), "N", "arn:n", [])
     assert (dataclasses.replace(SEEN, stacks=(state,)).problems == ()) is false
 
 

@@ -153,7 +153,8 @@ def alarm(properties: Mapping[str, Any], topics: frozenset[str]) -> Alarm:
     """
     name = properties["AlarmName"]
     if "MetricName" in properties:
-        read = Statistic(_metric(properties), _statistic(properties))
+        statistic = properties.get("Statistic") or properties["ExtendedStatistic"]
+        read = Statistic(_metric(properties), statistic)
         reads, expression, seconds = {"metric": read}, "metric", properties["Period"]
     else:
         reads, expression, seconds = _queried(name, properties["Metrics"])
@@ -214,10 +215,6 @@ def _metric(properties: Mapping[str, Any]) -> Metric:
             for dimension in properties.get("Dimensions", [])
         ),
     )
-
-
-def _statistic(properties: Mapping[str, Any]) -> str:
-    return str(properties.get("Statistic") or properties["ExtendedStatistic"])
 
 
 def _mails(properties: Mapping[str, Any], topics: frozenset[str]) -> frozenset[State]:
