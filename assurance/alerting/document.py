@@ -13,6 +13,7 @@ from building_blocks.alert import Alert
 from config import ProductionConfig, reason
 from nested.observability.alarms import MetricAlarm
 from nested.observability.queries import QUERIES
+from ops.console.markdown import renewed, table
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = PROJECT / "docs" / "observability.md"
@@ -43,7 +44,7 @@ def written(alerts: Sequence[Alert], rows: Iterable[Row]) -> dict[Path, str]:
         INDEX: {"alerts": _index(by_name)},
     }
     return {
-        path: _renewed(path.read_text(encoding="utf-8"), parts) for path, parts in tables.items()
+        path: renewed(path.read_text(encoding="utf-8"), parts) for path, parts in tables.items()
     }
 
 
@@ -56,7 +57,7 @@ def _metrics(alerts: _ByName) -> str:
         settings = (f"`{name}` {getattr(config, name)}: {reason(name)}" for name in line.settings)
         return "<br>".join(settings) or line.limit
 
-    return _table(
+    return table(
         head,
         (
             (
@@ -99,7 +100,7 @@ def _no_data(alert: Alert) -> str:
 
 
 def _scenarios(rows: Iterable[Row]) -> str:
-    return _table(
+    return table(
         ("scenario", "what is right, and why", "told, after minutes"),
         ((row.scenario.name, row.scenario.why, told_within(row)) for row in rows),
     )
@@ -124,7 +125,7 @@ def _index(alerts: _ByName) -> str:
         )
         for named in sorted(alerts.values(), key=lambda named: (named[0].family, named[0].name))
     )
-    return _table(("alert", "severity", "what users see"), rows)
+    return table(("alert", "severity", "what users see"), rows)
 
 
 def _queries() -> str:
@@ -132,25 +133,8 @@ def _queries() -> str:
         (f"`payments/{saved.name}`", ", ".join(f"`{group}`" for group in saved.log_groups))
         for saved in QUERIES
     )
-    return _table(("query", "log groups"), rows)
+    return table(("query", "log groups"), rows)
 
 
 def _link(alert: Alert, folder: str) -> str:
     return f"[{alert.name}]({folder}{alert.family}.md#{alert.name})"
-
-
-def _renewed(page: str, tables: Mapping[str, str]) -> str:
-    """The page with its tables made anew; a table without its marks is a ValueError."""
-    for name, table in tables.items():
-        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        before, mark, rest = page.partition(begin)
-        _, ended, after = rest.partition(end)
-        if not (mark and ended):
-            raise ValueError(f"no place for the table of {name}: {begin.strip()} … {end}")
-        page = f"{before}{begin}{table}{end}{after}"
-    return page
-
-
-def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

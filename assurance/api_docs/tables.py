@@ -1,16 +1,15 @@
-"""The tables of docs/payments.md, between the marks ``<!-- name -->`` and ``<!-- /name -->``."""
+"""The tables of docs/payments.md."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from assurance.api_docs import codes
 from building_blocks.operations import OPERATIONS
+from ops.console.markdown import renewed, table
 from payments.currencies import CURRENCIES
 
 
 def problems() -> str:
-    return _table(
+    return table(
         ("status", "code", "what it means", "what to do", "answered by"),
         (
             (
@@ -33,11 +32,11 @@ def _answering(known: codes.Code) -> str:
 
 def decline_reasons() -> str:
     rows = ((f"`{code}`", meaning) for code, meaning in codes.DECLINE_REASONS.items())
-    return _table(("code", "what it means"), rows)
+    return table(("code", "what it means"), rows)
 
 
 def currencies() -> str:
-    return _table(
+    return table(
         ("currency", "decimal places", "largest payment", "as `amount`"),
         (
             (code, str(terms.exponent), f"{terms.limit // 10**terms.exponent:,}", str(terms.limit))
@@ -48,20 +47,9 @@ def currencies() -> str:
 
 def renew(document: str) -> str:
     """The document with its tables made anew; a table without its marks is a ValueError."""
-    for name, table in (
-        ("problems", problems),
-        ("decline reasons", decline_reasons),
-        ("currencies", currencies),
-    ):
-        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        before, mark, rest = document.partition(begin)
-        _, ended, after = rest.partition(end)
-        if not (mark and ended):
-            raise ValueError(f"no place for the table of {name}: {begin.strip()} … {end}")
-        document = f"{before}{begin}{table()}{end}{after}"
-    return document
-
-
-def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    tables = {
+        "problems": problems(),
+        "decline reasons": decline_reasons(),
+        "currencies": currencies(),
+    }
+    return renewed(document, tables)

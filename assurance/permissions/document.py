@@ -10,6 +10,7 @@ from assurance.permissions.matrix import MATRIX, SERVICE_ROLES
 from assurance.permissions.principals import ADMINISTRATOR, ANONYMOUS, OUTSIDER
 from assurance.permissions.resources import FUNCTIONS
 from assurance.permissions.row import Decision, Row
+from ops.console.markdown import table
 
 PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "permissions.md"
 
@@ -106,10 +107,4 @@ def _section(title: str, lines: Sequence[_Line], about: str = "") -> str:
 
 
 def _table(lines: Sequence[_Line]) -> str:
-    head = ("what", "to what", "when", "decision", "because")
-    rows = [
-        head,
-        tuple("---" for _ in head),
-        *((*line[:3], str(line[3]), line[4]) for line in lines),
-    ]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return table(("what", "to what", "when", "decision", "because"), lines)
