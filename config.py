@@ -194,6 +194,14 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     )
     """30 are required (R4); 35 are RDS's maximum."""
 
+    # The history's table (R9)
+    table_restored: str = _setting(
+        "", "nothing, or a day such as 2026-01-31", pattern=r"^(\d{4}-\d{2}-\d{2})?$"
+    )
+    """The day on which the table was restored last, as its tag `Restored`. A restored table has
+    another stream, and CloudFormation asks for its ARN only when it changes something of the table:
+    another day here has audit-logger read it (docs/runbooks/table-lost.md)."""
+
     # Payments
     approval_validity_seconds: int = _whole(900, 60, 86_400, "seconds")
     """How long an approved payment may be processed."""

@@ -19,6 +19,7 @@ import subprocess
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -792,19 +793,72 @@ def let_log_groups_change_their_key() -> None:
 
 
 def complete_restores_of_tables() -> None:
-    """Honour `SSESpecificationOverride`, and tell that a table's backups begin with the table."""
+    """Restore tables as DynamoDB does: to a moment, a deleted one from the backup that it leaves,
+    and under the key of `SSESpecificationOverride`. A table's backups begin with the table."""
+    from ministack.core.responses import error_response_json
     from ministack.services import dynamodb
 
     restore_by_itself = dynamodb._restore_table_to_point_in_time
+    from_backup_by_itself = dynamodb._restore_table_from_backup
     describe_by_itself = dynamodb._describe_continuous_backups
+    delete_by_itself = dynamodb._delete_table
+    list_by_itself = dynamodb._list_backups
+    emit_by_itself = dynamodb._emit_stream_event
+    changes: dict[str, list[tuple[float, Properties, Properties]]] = {}  # by the table's id
 
-    def restore(data: Properties) -> Any:
-        answer = restore_by_itself(data)
+    def emit(name: str, event: str, old: Any, new: Any, *others: Any, **named: Any) -> None:
+        if table := dynamodb._tables.get(name):
+            change = (time.time(), old or {}, new or {})
+            changes.setdefault(table["TableId"], []).append(change)
+        emit_by_itself(name, event, old, new, *others, **named)
+
+    def as_of(table: Properties, moment: float) -> dict[Any, dict[Any, Any]]:
+        items: dict[Any, dict[Any, Any]] = copy.deepcopy(dict(table["items"]))
+        for at, old, new in reversed(changes.get(table["TableId"], [])):
+            if at <= moment:
+                break
+            hash_, range_ = (
+                dynamodb._extract_key_val((new or old).get(table[name]))
+                for name in ("pk_name", "sk_name")
+            )
+            if old:
+                items.setdefault(hash_, {})[range_] = copy.deepcopy(old)
+            else:
+                items.get(hash_, {}).pop(range_, None)
+        return {hash_: those for hash_, those in items.items() if those}
+
+    def encrypted(answer: Any, data: Properties) -> Any:
         if answer[0] == 200 and (encryption := data.get("SSESpecificationOverride")):
             dynamodb._update_table(
                 {"TableName": data["TargetTableName"], "SSESpecification": encryption}
             )
         return answer
+
+    def restore(data: Properties) -> Any:
+        name = dynamodb._normalize_table_name(
+            data.get("SourceTableName") or data.get("SourceTableArn")
+        )
+        source, moment = dynamodb._tables.get(name), data.get("RestoreDateTime")
+        if source and not dynamodb._pitr_settings.get(name):
+            return error_response_json(
+                "PointInTimeRecoveryUnavailableException",
+                f"Point in time recovery is not enabled for table {name}",
+                400,
+            )
+        if source and moment and not source["CreationDateTime"] <= moment <= time.time():
+            return error_response_json(
+                "InvalidRestoreTimeException", f"{moment} is not in the window of {name}", 400
+            )
+        items = as_of(source, moment) if source and moment else None
+        answer = encrypted(restore_by_itself(data), data)
+        if answer[0] == 200 and items is not None:
+            target = dynamodb._tables[data["TargetTableName"]]
+            target["items"] = defaultdict(dict, items)
+            dynamodb._items_replaced(target)
+        return answer
+
+    def from_backup(data: Properties) -> Any:
+        return encrypted(from_backup_by_itself(data), data)
 
     def describe(data: Properties) -> Any:
         status, headers, body = describe_by_itself(data)
@@ -814,10 +868,79 @@ def complete_restores_of_tables() -> None:
         if "EarliestRestorableDateTime" in recovery:
             table = dynamodb._tables[dynamodb._normalize_table_name(data["TableName"])]
             recovery["EarliestRestorableDateTime"] = int(table["CreationDateTime"])
+        elif status == 400:
+            document["__type"] = "TableNotFoundException"  # as AWS calls it here
         return status, headers, json.dumps(document).encode()
 
+    def delete(data: Properties) -> Any:
+        """What could be restored to a moment leaves a backup, for 35 days."""
+        name = dynamodb._normalize_table_name(data.get("TableName"))
+        arn = ""
+        if name in dynamodb._tables and dynamodb._pitr_settings.get(name):
+            backup = {"TableName": name, "BackupName": f"{name}$DeletedTableBackup"}
+            arn = json.loads(dynamodb._create_backup(backup)[2])["BackupDetails"]["BackupArn"]
+            details = dynamodb._backups[arn]["BackupDetails"]
+            details |= {"BackupType": "SYSTEM", "BackupExpiryDateTime": time.time() + 35 * 86400}
+        answer = delete_by_itself(data)
+        if answer[0] != 200:
+            dynamodb._backups.pop(arn, None)
+        return answer
+
+    def listed(data: Properties) -> Any:
+        status, headers, body = list_by_itself(data)
+        document = json.loads(body)
+        if (kind := data.get("BackupType", "ALL")) != "ALL":
+            document["BackupSummaries"] = [
+                each for each in document["BackupSummaries"] if each["BackupType"] == kind
+            ]
+        return status, headers, json.dumps(document).encode()
+
+    dynamodb._emit_stream_event = emit
     dynamodb._restore_table_to_point_in_time = restore
+    dynamodb._restore_table_from_backup = from_backup
     dynamodb._describe_continuous_backups = describe
+    dynamodb._delete_table = delete
+    dynamodb._list_backups = listed
+
+
+def read_closed_streams_to_their_end() -> None:
+    """Feed functions what was left in a table's stream when it ended, with the table or by itself:
+    it can be read for a day more, and is."""
+    from ministack.services import dynamodb, lambda_svc
+
+    by_itself = lambda_svc._poll_dynamodb_streams
+
+    def poll() -> bool:
+        processed: bool = by_itself()
+        for account, region, mapping in lambda_svc._iter_all_esms():
+            tokens = (
+                (lambda_svc._request_account_id, lambda_svc._request_account_id.set(account)),
+                (lambda_svc._request_region, lambda_svc._request_region.set(region)),
+            )
+            try:
+                processed = _read_on(mapping) or processed
+            finally:
+                for variable, token in tokens:
+                    variable.reset(token)
+        return processed
+
+    def _read_on(mapping: Properties) -> bool:
+        closed = dynamodb.closed_stream(mapping.get("EventSourceArn", ""))
+        function, _ = lambda_svc._get_func_record_for_qualifier(
+            mapping["FunctionName"], mapping.get("Qualifier")
+        )
+        if not (closed and function and mapping.get("Enabled", True)):
+            return False
+        positions = lambda_svc._dynamodb_stream_positions
+        position = positions.get(mapping["UUID"], closed["trimmed"])
+        begin = position - closed["trimmed"]
+        batch = closed["records"][begin : begin + int(mapping.get("BatchSize", 100))]
+        if not batch or lambda_svc._execute_function(function, {"Records": batch}).get("error"):
+            return False
+        positions[mapping["UUID"]] = position + len(batch)
+        return True
+
+    lambda_svc._poll_dynamodb_streams = poll
 
 
 def let_api_keys_be_disabled() -> None:

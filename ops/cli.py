@@ -27,6 +27,7 @@ from ops.preflight import command as preflight
 from ops.production.assembly import STACK
 from ops.production.stack import REGION
 from ops.reconcile import command as reconcile
+from ops.replay_history import command as replay_history
 from ops.report import command as report
 from ops.restore import command as restore_drill
 from ops.smoke import command as smoke
@@ -54,6 +55,7 @@ app.command("payment")(payment.command)
 app.command("plan")(plan.plan)
 app.command("preflight")(preflight.command)
 app.command("reconcile")(reconcile.command)
+app.command("replay-history")(replay_history.command)
 app.command("report")(report.command)
 app.command("restore-drill")(restore_drill.command)
 app.command("smoke")(smoke.command)

@@ -233,6 +233,14 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         "read and add objects of the trail; it can neither overwrite nor delete any.",
     ),
     *_accept(
+        f"{_COMPUTE}/AuditLogger/Role/Policy/Resource",
+        "AwsSolutions-IAM5[Resource::<referencetoPaymentsProdDataNestedStackNestedStack"
+        "DataNestedStackNestedStackResourceB180D288OutputsPaymentsProdDataNestedStack"
+        "TransactionsTable815F1D39Arn>/stream/*]",
+        "The streams of the one table. One that was restored has another stream, whose name nobody "
+        "knows before.",
+    ),
+    *_accept(
         f"{_COMPUTE}/Api/LoggingRole/Policy/Resource",
         "AwsSolutions-IAM5[Resource::arn:aws:logs:us-east-1:<AWS::AccountId>:log-group:*]",
         "API Gateway's role for logs is one for the account and region; it tries the role "

@@ -7,12 +7,17 @@ from time import monotonic, time
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
+from botocore.exceptions import ClientError
 
 from ledger.age import Age
 from payments.moments import now, to_rfc3339
 
 # Seconds that an answer is used again, so that watching the system does not load it.
 CACHE_SECONDS = 5.0
+
+# What does not pass by itself: waiting, or sending again, is of no use.
+GONE = "It does not exist: somebody deleted it, and it must be restored."
+_NOT_THERE = ("ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue")
 
 OPERATIONAL, DEGRADED, OUTAGE = "operational", "degraded", "outage"
 
@@ -55,13 +60,19 @@ class StatusReporter:
 
     def _check(self, name: str, probe: Callable[[], object]) -> dict[str, Any]:
         started = self._clock()
+        told: dict[str, Any] = {"status": "up"}
         try:
             probe()
-            status = "up"
-        except Exception:
+        except Exception as error:
             logger.exception("component is down", extra={"component": name})
-            status = "down"
-        return {"status": status, "latency_ms": round((self._clock() - started) * 1000)}
+            told = {"status": "down"}
+            if _is_gone(error):
+                told["detail"] = GONE
+        return {**told, "latency_ms": round((self._clock() - started) * 1000)}
+
+
+def _is_gone(error: Exception) -> bool:
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] in _NOT_THERE
 
 
 def overall(up: set[str]) -> str:

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -138,6 +138,24 @@ def _error_text(request: Mapping[str, Any], code: str, detail: str) -> str:
         longer = ": ask for a shorter period" if "from" in request else ""
         return f"{detail}. the question took too long{longer}"
     return f"{detail}. the ledger did not answer: is it up (`GET /status`)?"
+
+
+def terms(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What the ledger has in common with the history; a list where its postings disagree."""
+    postings = entry["postings"]
+    # merchant-payable/<merchant_id>/<currency>
+    payable = [each["account"].split("/") for each in postings if each["direction"] == "credit"]
+    return {
+        "amount": _only(each["amount"] for each in postings),
+        "currency": _only(each["currency"] for each in postings),
+        "merchant_id": _only("/".join(parts[1:-1]) for parts in payable),
+        "entry_id": entry["entry_id"],
+    }
+
+
+def _only(values: Iterable[Any]) -> Any:
+    found = sorted(set(values))
+    return found[0] if len(found) == 1 else found
 
 
 def _period(begin: datetime, end: datetime) -> dict[str, str]:

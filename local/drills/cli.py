@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.drills import first_deployments, interruptions, leftovers, teardown, updates
+from local.drills import first_deployments, interruptions, leftovers, table, teardown, updates
 from local.drills.report import Drill, Step, as_document, show
 from local.drills.site import Site, SiteError, open_site
 from ops.console import ending
@@ -24,6 +24,7 @@ DRILLS: list[Drill] = [
     *first_deployments.DRILLS,
     *updates.DRILLS,
     *interruptions.DRILLS,
+    *table.DRILLS,
     *teardown.DRILLS,
     *leftovers.DRILLS,
 ]

@@ -25,8 +25,13 @@ class Traffic:
     """Clients that validate and process payments from `start` to `stop`, and insist on each until
     they are told that it is accepted."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, patient: bool = True) -> None:
+        """
+        Args:
+            patient: whether they insist after `stop`, too.
+        """
         self._site = site
+        self._patient = patient
         self._deployment = site.find()
         self._stopped = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(CLIENTS)]
@@ -54,6 +59,8 @@ class Traffic:
 
     def _insist(self, path: str, content: object) -> Answer | None:
         for _ in range(TRIES):
+            if self._stopped.is_set() and not self._patient:
+                return None
             try:
                 answer = self._deployment.call("POST", path, content)
             except (URLError, HTTPException, OSError):  # this client has no more patience
@@ -69,7 +76,7 @@ class Traffic:
     def judge(self) -> Iterator[Step]:
         """Once all has come to rest: each payment is posted and told of once."""
         deployment = self._deployment
-        wait_until(lambda: _unfinished(deployment) == 0, REST_SECONDS)
+        wait_until(lambda: unfinished(deployment) == 0, REST_SECONDS)
         entries = _entries(deployment)
         posted = {
             transaction_id: [
@@ -93,7 +100,7 @@ class Traffic:
         )
 
 
-def _unfinished(deployment: Deployment) -> int:
+def unfinished(deployment: Deployment) -> int:
     """Payments on the retry queue, and entries that the history is still to be told."""
     counts = deployment.client("sqs").get_queue_attributes(
         QueueUrl=deployment.outputs["RetryQueueUrl"], AttributeNames=["All"]

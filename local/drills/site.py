@@ -123,11 +123,28 @@ class Site:
 
     def operate(self, release: Release, *arguments: str) -> Done:
         """A command of the operator's tool, with a release's templates."""
-        assembly = ["--assembly", str(self.prepare(release).result())]
+        return self.ops(*arguments, "--assembly", str(self.prepare(release).result()))
+
+    def ops(self, *arguments: str) -> Done:
+        """A command of the operator's tool."""
+        return self._run(sys.executable, "-m", "ops", *arguments)
+
+    def paste(self, script: str) -> Done:
+        """What somebody pastes into one bash, piece by piece: variables stay. It ends with the
+        first command that fails."""
+        variables = self.directory / "pasted"
+        variables.touch()
+        lines = (f". {variables}", "set -aeu", script, f"export -p > {variables}")
+        return self._run("bash", "-c", "\n".join(lines))
+
+    def _run(self, *command: str) -> Done:
         ended = subprocess.run(
-            [sys.executable, "-m", "ops", *arguments, *assembly],
+            command,
             cwd=PROJECT,
-            env=cdk_environment(os.environ, self.endpoint, self.directory),
+            env={
+                **cdk_environment(os.environ, self.endpoint, self.directory),
+                "AWS_PAGER": "",
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

@@ -51,7 +51,9 @@ class AuditLogger(PythonFunction):
                         "dynamodb:GetRecords",
                         "dynamodb:GetShardIterator",
                     ],
-                    resources=[stream_arn],
+                    # By the table, whose stream is another one after a restore: the mapping to it
+                    # is refused until the role may read it.
+                    resources=[f"{data.transactions_table.table_arn}/stream/*"],
                 ),
                 iam.PolicyStatement(
                     sid="FindTheTablesStream",

@@ -78,7 +78,12 @@ class DataNestedStack(NestedStack):
             dead_letter_queue=queues.failed_invocations,
         )
         reader = LedgerReader(self, "LedgerReader", ledger=ledger, network=network)
-        table = TransactionsTable(self, "TransactionsTable", key=network.application_key)
+        table = TransactionsTable(
+            self,
+            "TransactionsTable",
+            key=network.application_key,
+            restored=config.table_restored,
+        )
         seal_provider = SealProvider(
             self,
             "ProductionSeal",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import RemovalPolicy, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -12,7 +12,10 @@ class TransactionsTable(dynamodb.Table):
     """``payment-transactions`` (R9): item ``timestamp = 0`` is the request, every later state is
     one more item. Its stream feeds the audit trail."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, key: kms.IKey, restored: str
+    ) -> None:
+        """:param restored: the day of its last restore, or nothing (config.py, table_restored)."""
         super().__init__(
             scope,
             construct_id,
@@ -31,3 +34,5 @@ class TransactionsTable(dynamodb.Table):
             stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
             removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
+        if restored:
+            Tags.of(self).add("Restored", restored)

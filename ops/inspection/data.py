@@ -12,6 +12,7 @@ from ops.console.failure import code
 from ops.inspection.findings import Finding, judged, problem
 from ops.inspection.policies import NOBODY, denies_plain_http, opened
 from ops.inspection.subjects import Subjects
+from ops.production.lost import GONE, TABLE, WAYS_BACK
 from ops.production.questions import Clients
 
 _BACKUP_DAYS: Final = 30
@@ -91,7 +92,11 @@ def table(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     if not name:
         return
     dynamodb = clients("dynamodb")
-    found = dynamodb.describe_table(TableName=name)["Table"]
+    try:
+        found = dynamodb.describe_table(TableName=name)["Table"]
+    except dynamodb.exceptions.ResourceNotFoundException:
+        yield problem("R9", f"table {name}", found=GONE, needed="there", mend=WAYS_BACK[TABLE])
+        return
     anew = "keys cannot be changed: PaymentsProd makes the table; move the items there"
     yield judged("R9", "name of the table", found=name, needed="payment-transactions", mend=anew)
     types = {each["AttributeName"]: each["AttributeType"] for each in found["AttributeDefinitions"]}
@@ -118,8 +123,8 @@ def table(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         "R9", f"stream of {name}, which the audit trail is written from",
         found=found.get("StreamSpecification", {}).get("StreamEnabled", False), needed=True,
         mend=f"aws dynamodb update-table --table-name {name} --stream-specification "
-        "StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES; it is another stream then: map "
-        "audit-logger to it",
+        "StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES; it is another stream then: "
+        "docs/runbooks/table-lost.md, *Its stream*, has audit-logger read it",
     )  # fmt: skip
     yield judged(
         "R9", f"deletion protection of {name}",

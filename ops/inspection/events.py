@@ -11,16 +11,21 @@ from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
 
 _RULE: Final = "AWS::Events::Rule"
+_UNREAD_STREAM: Final = (
+    "nothing that happens to payments is audited: docs/runbooks/table-lost.md, *Its stream*, has "
+    "audit-logger read it"
+)
 _ON_THE_WAY: Final = ("Creating", "Enabling", "Updating")
 
 
 def mappings(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     """R5 and R11: audit-logger reads the table's stream, payment-processor the retry queue."""
+    stream = _stream(clients, subjects.table)
     pages = clients("lambda").get_paginator("list_event_source_mappings").paginate()
     listed = [each for page in pages for each in page["EventSourceMappings"]]
     queue = subjects.queue.rsplit("/", 1)[-1]
     for requirement, function, subject, source, what in (
-        ("R5", "audit-logger", subjects.table, f":table/{subjects.table}/stream/", "stream"),
+        ("R5", "audit-logger", subjects.table if stream else "", f"{stream}/", "stream"),
         ("R11", "payment-processor", queue, f":{queue}/", "retry queue"),
     ):
         name = subjects.functions.get(function)
@@ -36,7 +41,7 @@ def mappings(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
             requirement, f"{name} reads the {what} {subject}",
             found=[f"{state} ({uuid})" for uuid, state in states.items()] or "no mapping",
             needed="Enabled", held=bool(states) and {*states.values()} == {"Enabled"},
-            mend=_mend([*states.values()], name),
+            mend=_mend([*states.values()], name) if states or what != "stream" else _UNREAD_STREAM,
         )  # fmt: skip
 
 
@@ -58,6 +63,17 @@ def rules(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
             found=rule["State"], needed="ENABLED", held=rule["State"].startswith("ENABLED"),
             mend=f"aws events enable-rule --name {name}",
         )  # fmt: skip
+
+
+def _stream(clients: Clients, table: str) -> str:
+    """The ARN of the table's stream, which is another one after a restore; empty without one, which
+    is told of the table."""
+    dynamodb = clients("dynamodb")
+    try:
+        found = dynamodb.describe_table(TableName=table)["Table"] if table else {}
+    except dynamodb.exceptions.ResourceNotFoundException:
+        return ""
+    return str(found.get("LatestStreamArn", ""))
 
 
 def _state(mapping: Mapping[str, Any]) -> str:

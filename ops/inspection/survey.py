@@ -40,7 +40,7 @@ def question(
         found="",
         needed="an answer",
         verdict=Verdict.PROBLEM,
-        mend=f"{WITH_RIGHTS}, verify again; if it is gone, deploy it anew",
+        mend=f"{WITH_RIGHTS}, verify again; if it is gone, no deployment by itself brings it back",
     )
     return Question(unanswered=unanswered, ask=ask)
 

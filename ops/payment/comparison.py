@@ -13,6 +13,7 @@ from reconciliation.history import (
     request_of,
     shortened,
 )
+from reconciliation.ledger import terms
 
 CHANGED: Final = "nobody may change history: see docs/runbooks/business.md#history-changed"
 _TERMS: Final = ("amount", "currency", "merchant_id")
@@ -30,7 +31,7 @@ def contradictions(
     """
     items = list(items)
     request = request_of(items)
-    terms = _terms(entry) if entry else {}
+    of_entry = terms(entry) if entry else {}
     for item in items:
         at = item["timestamp"]
         what = f"history item {item.get('state', at)}"
@@ -39,7 +40,7 @@ def contradictions(
             yield Check(what=f"{what}, form", found=found, verdict=Verdict.PROBLEM, mend=CHANGED)
         audited = inserted.get(at, {})
         others: tuple[tuple[str, Mapping[str, Any], Iterable[str]], ...] = (
-            ("ledger", terms, _of_ledger(item) if terms else ()),
+            ("ledger", of_entry, _of_ledger(item) if of_entry else ()),
             ("request", request, sorted((item.keys() & request.keys()) - set(KEYS))),
             ("audit trail", audited, SHOWN if audited else ()),
         )
@@ -53,24 +54,6 @@ def contradictions(
         if tellers:
             found = "; ".join(f"{told} in {', '.join(by)}" for told, by in tellers.items())
             yield Check(what=f"{what}, terms", found=found, verdict=Verdict.PROBLEM, mend=CHANGED)
-
-
-def _terms(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """What the ledger has in common with the history; a list where its postings disagree."""
-    postings = entry["postings"]
-    # merchant-payable/<merchant_id>/<currency>
-    payable = [each["account"].split("/") for each in postings if each["direction"] == "credit"]
-    return {
-        "amount": _only(each["amount"] for each in postings),
-        "currency": _only(each["currency"] for each in postings),
-        "merchant_id": _only("/".join(parts[1:-1]) for parts in payable),
-        "entry_id": entry["entry_id"],
-    }
-
-
-def _only(values: Iterable[Any]) -> Any:
-    found = sorted(set(values))
-    return found[0] if len(found) == 1 else found
 
 
 def _of_ledger(item: Item) -> Iterable[str]:

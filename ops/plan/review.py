@@ -13,8 +13,11 @@ from ops.console.failure import OpsError
 from ops.plan import change_sets, database, versions
 from ops.plan.change_sets import ChangeSet, Detail, Recreation
 from ops.plan.comparison import Certainty, Comparison, action_of
-from ops.plan.model import Action, Change, Report, Weight, in_order
+from ops.plan.model import Action, Change, Remark, Report, Weight, in_order
 from ops.production.assembly import Assembly
+from ops.production.existing import existing
+from ops.production.lost import GONE, WAYS_BACK, lost
+from ops.production.questions import Clients
 from ops.production.stack import described
 from ops.production.states import NOTHING_THERE, UPDATABLE, way_out
 from ops.production.templates import deployed
@@ -71,7 +74,9 @@ def review(assembly: Assembly, now: Deployed) -> Report:
         change_set = change_sets.read(cloudformation, assembly.stack, name, assembly.stack)
     comparison = Comparison(assembly.stack, deployed(cloudformation, assembly.stack), wanted)
     report = combine(change_set, comparison, list(wanted.paths(assembly.stack)))
+    clients = Clients(boto3.Session(region_name=assembly.region))
     remarks = [
+        *_lost(assembly.stack, clients),
         *database.remarks(
             report.changes, comparison, boto3.client("rds", region_name=assembly.region)
         ),
@@ -85,6 +90,16 @@ def review(assembly: Assembly, now: Deployed) -> Report:
     return replace(
         report, remarks=sorted(remarks, key=lambda each: list(Weight).index(each.weight))
     )
+
+
+def _lost(stack: str, clients: Clients) -> Iterator[Remark]:
+    for each in lost(clients, existing(clients).resources):
+        yield Remark(
+            stack=stack if each.stack == stack else f"{stack}/{each.stack}",
+            logical_id=each.logical_id,
+            weight=Weight.FAILS,
+            text=f"{each.name} is {GONE}. {WAYS_BACK[each.type]}",
+        )
 
 
 def combine(change_set: ChangeSet, comparison: Comparison, stacks: list[str]) -> Report:

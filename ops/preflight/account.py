@@ -13,6 +13,7 @@ from ops.console.failure import code
 from ops.production.assembly import STACK
 from ops.production.existing import Existing
 from ops.production.judgement import judged, unseen
+from ops.production.lost import GONE, WAYS_BACK, lost
 from ops.production.needs import Needs
 from ops.production.questions import Clients
 from ops.production.stack import REGION, described
@@ -72,6 +73,17 @@ def stack_state(now: Existing) -> Check:
         held=not now.status or not way_out(now.status, STACK),
         mend=way_out(now.status, STACK),
     )
+
+
+def stores(clients: Clients, now: Existing) -> Iterator[Check]:
+    """The stores of the stack that is deployed: CloudFormation would not see that one is gone."""
+    gone = [*lost(clients, now.resources)]
+    for each in gone:
+        yield judged(
+            each.name, found=GONE, needed="there", held=False, mend=WAYS_BACK[each.type]
+        )  # fmt: skip
+    if not gone and any(each.type in WAYS_BACK for each in now.resources):
+        yield judged("stores of the stack", found="there", needed="there", held=True, mend="")
 
 
 def leftovers(clients: Clients, tags_of_stack: Mapping[str, str]) -> Iterator[Check]:

@@ -86,6 +86,7 @@ def _questions(clients: Clients, needs: Needs, now: Existing, owner: str) -> lis
         ("credentials", lambda: account.identity(clients)),
         ("CDK bootstrap", lambda: account.bootstrap(clients, needs, owner)),
         (f"stack {STACK}", lambda: [account.stack_state(now)]),
+        ("stores of the stack", lambda: account.stores(clients, now)),
     ]
     asked += [
         (quota.what, lambda type_=type_: quotas.counted(clients, type_, needs, now))  # type: ignore[misc]

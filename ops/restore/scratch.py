@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 from botocore.exceptions import ClientError
 
 from ops.console.failure import OpsError, code
+from ops.production.lost import GONE, TABLE, WAYS_BACK
 from ops.production.stack import Production
 
 _MARK: Final = "-restore-drill-"
@@ -164,7 +165,10 @@ class Table:
         return found
 
     def window(self) -> tuple[datetime, datetime]:
-        backups = self.dynamodb.describe_continuous_backups(TableName=self.live)
+        try:
+            backups = self.dynamodb.describe_continuous_backups(TableName=self.live)
+        except self.dynamodb.exceptions.TableNotFoundException:
+            raise OpsError(f"{self.live} is {GONE}. {WAYS_BACK[TABLE]}") from None
         recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
         if recovery["PointInTimeRecoveryStatus"] != "ENABLED":
             raise OpsError(

@@ -15,6 +15,7 @@ from ops.inspection.findings import Finding, judged, problem
 from ops.inspection.subjects import Subjects
 from ops.production.assembly import STACK
 from ops.production.drift import differences, drifts
+from ops.production.lost import WAYS_BACK
 from ops.production.questions import Clients
 
 _WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
@@ -127,6 +128,8 @@ def _findings(clients: Clients, name: str, stack_id: str, subjects: Subjects) ->
                 )  # fmt: skip
         if real or not those:
             put_back = _PUT_BACK.get(status, "AWS's guide, Detect drift, tells what it means")
+            if status == "DELETED":
+                put_back = WAYS_BACK.get(each["ResourceType"], put_back)
             mends = dict.fromkeys(one.mend or put_back for one in real)
             yield Finding(
                 requirement="R1",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from payment_processor.status import CACHE_SECONDS, StatusReporter
+from botocore.exceptions import ClientError
+from payment_processor.status import CACHE_SECONDS, GONE, StatusReporter
 
 from payments.contract import validator
 
@@ -52,6 +53,25 @@ def test_the_state_says_whether_payments_can_be_accepted(down: set[str], status:
     validator("status_response")(report)
     assert report["status"] == status
     assert {n for n, c in report["components"].items() if c["status"] == "down"} == down
+
+
+@pytest.mark.parametrize(
+    ("code", "detail"),
+    [("ResourceNotFoundException", GONE), ("ProvisionedThroughputExceededException", None)],
+)
+def test_a_part_that_does_not_exist_is_told_from_one_that_is_down(
+    code: str, detail: str | None
+) -> None:
+    def probe() -> None:
+        raise ClientError({"Error": {"Code": code, "Message": ""}}, "PutItem")
+
+    probes = {name: (lambda: None) for name in COMPONENTS} | {"transactions_table": probe}
+    report = StatusReporter(probes, lambda: 0.0, lambda: 0.0).report()
+    validator("status_response")(report)
+    assert report["status"] == "outage"
+    table = report["components"]["transactions_table"]
+    assert (table["status"], table.get("detail")) == ("down", detail)
+    assert "detail" not in report["components"]["ledger"]
 
 
 @pytest.mark.parametrize("frozen", [True, False])

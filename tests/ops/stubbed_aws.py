@@ -20,6 +20,7 @@ class Aws:
     """
 
     emulated = False
+    region = "us-east-1"
 
     def __init__(self) -> None:
         self.stopped = threading.Event()

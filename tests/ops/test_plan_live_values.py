@@ -22,7 +22,9 @@ from assurance.assembly import StackTemplate
 from ops.plan import database, versions
 from ops.plan.comparison import Comparison
 from ops.plan.model import Remark, Weight
+from ops.plan.review import _lost
 from ops.production.assembly import Assembly
+from tests.ops.stubbed_aws import Aws, as_clients
 
 INSTANCE = "AWS::RDS::DBInstance"
 GROUP = "AWS::RDS::DBParameterGroup"
@@ -162,6 +164,25 @@ def test_a_database_that_is_not_there_is_told() -> None:
     (remark,) = _on_database({"BackupRetentionPeriod": 35}, answer=none)
     assert remark.weight is Weight.FAILS
     assert "there is no database payments-ledger" in remark.text
+
+
+def test_a_table_that_is_gone_is_told_whatever_changes() -> None:
+    aws = Aws()
+    stack = {"StackName": "S", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"}
+    aws.answers("cloudformation", "describe_stacks", {"Stacks": [stack]})
+    table = {
+        "LogicalResourceId": "Table",
+        "PhysicalResourceId": "history",
+        "ResourceType": "AWS::DynamoDB::Table",
+        "ResourceStatus": "CREATE_COMPLETE",
+        "LastUpdatedTimestamp": 0,
+    }
+    aws.answers("cloudformation", "list_stack_resources", {"StackResourceSummaries": [table]})
+    aws.refuses("dynamodb", "describe_table", "ResourceNotFoundException")
+    (remark,) = _lost("PaymentsProd", as_clients(aws))
+    assert (remark.stack, remark.logical_id) == ("PaymentsProd", "Table")
+    assert remark.weight is Weight.FAILS
+    assert "docs/runbooks/table-lost.md" in remark.text
 
 
 def test_a_value_that_the_deployment_makes_is_not_guessed() -> None:

@@ -277,6 +277,18 @@ def test_a_stack_is_deployable_in_some_states_only(
     assert bool(found.mend) == bool(mend)
 
 
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_table_of_the_stack_that_is_gone_is_told(aws: Aws, gone: bool) -> None:
+    table = Resource(stack="D", logical_id="T", type="AWS::DynamoDB::Table", name="history")
+    if gone:
+        aws.refuses("dynamodb", "describe_table", "ResourceNotFoundException")
+    else:
+        aws.answers("dynamodb", "describe_table", {"Table": {}})
+    (found,) = account.stores(as_clients(aws), Existing(status="X", resources=[table]))
+    assert (found.verdict is Verdict.PROBLEM) == gone
+    assert ("docs/runbooks/table-lost.md" in found.mend) == gone
+
+
 def test_what_a_deleted_stack_has_left_is_told(aws: Aws) -> None:
     gone, live = ("arn:aws:cloudformation:us-east-1:1:stack/PaymentsProd-D/" + x for x in "12")
 

@@ -15,6 +15,7 @@ from ops.console.failure import OpsError
 from ops.restore import command as restore_drill
 from ops.restore.comparison import Record, compare, of_history, of_ledger
 from ops.restore.scratch import Copy, Database, Table, is_scratch, scratch_name
+from tests.ops.stubbed_aws import Aws
 
 MOMENT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -54,6 +55,13 @@ def test_a_record_that_is_another_is_told() -> None:
 def test_a_record_that_is_not_live_is_told() -> None:
     found = compare([_record("a"), _record("ghost", MOMENT)], [_record("a")], MOMENT)
     assert str(found) == "2 records; 1 unknown: ghost"
+
+
+def test_a_table_that_is_gone_cannot_be_compared_with_its_backup() -> None:
+    aws = Aws()
+    aws.refuses("dynamodb", "describe_continuous_backups", "TableNotFoundException")
+    with pytest.raises(OpsError, match=r"history is gone: .*\. docs/runbooks/table-lost\.md"):
+        Table(dynamodb=aws("dynamodb"), live="history").window()
 
 
 def test_nothing_restored_of_nothing_is_the_same() -> None:

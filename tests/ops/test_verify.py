@@ -252,6 +252,7 @@ def mapping(state: str, source: str = STREAM, function: str = "logger:live") -> 
         ([mapping("Disabled")], f"Disabled ({KEY})"),
         ([mapping("Enabled", function="logger-2")], "no mapping"),
         ([mapping("Enabled", STREAM.replace("history", "history-2"))], "no mapping"),
+        ([mapping("Enabled", STREAM.replace("2026", "2025"))], "no mapping"),  # before a restore
         ([], "no mapping"),
     ],
 )
@@ -259,10 +260,12 @@ def test_a_stream_that_is_not_read_is_told(
     aws: Aws, listed: list[dict[str, Any]], found: str
 ) -> None:
     aws.answers("lambda", "list_event_source_mappings", {"EventSourceMappings": listed})
+    aws.answers("dynamodb", "describe_table", {"Table": {"LatestStreamArn": STREAM}})
     subjects = Subjects(table="history", functions={"audit-logger": "logger"})
     (told,) = events.mappings(as_clients(aws), subjects)
     assert (told.requirement, told.found) == ("R5", found)
     assert (told.verdict is Verdict.HELD) == found.startswith("Enabled")
+    assert ("table-lost.md" in told.mend) == (found == "no mapping")
 
 
 @pytest.mark.parametrize(
@@ -291,6 +294,7 @@ def test_a_stalled_mapping_is_told_though_it_is_enabled(
 ) -> None:
     listed = {**mapping(state), "LastProcessingResult": result}
     aws.answers("lambda", "list_event_source_mappings", {"EventSourceMappings": [listed]})
+    aws.answers("dynamodb", "describe_table", {"Table": {"LatestStreamArn": STREAM}})
     subjects = Subjects(table="history", functions={"audit-logger": "logger"})
     (told,) = events.mappings(as_clients(aws), subjects)
     assert told.found == f"{found} ({KEY})"
@@ -331,6 +335,30 @@ def test_a_table_without_a_stream_is_told(aws: Aws) -> None:
     told = by_subject(data.table(as_clients(aws), Subjects(table="history")))
     stream = told["stream of history, which the audit trail is written from"]
     assert (stream.found, stream.verdict) == ("no", Verdict.PROBLEM)
+
+
+def test_a_table_that_is_gone_is_told_in_one_line(aws: Aws) -> None:
+    resource = Resource(stack="D", logical_id="T", type="AWS::DynamoDB::Table", name="history")
+    subjects = Subjects(table="history", functions={"audit-logger": "logger"}, stack=[resource])
+    for _ in range(2):
+        aws.refuses("dynamodb", "describe_table", "ResourceNotFoundException")
+    aws.answers("lambda", "list_event_source_mappings", {"EventSourceMappings": []})
+    aws.refuses("dynamodb", "list_tags_of_resource", "ResourceNotFoundException")
+    drift = {**drifted("T", "DELETED"), "ResourceType": resource.type}
+    clients = as_clients(aws)
+    (told,) = data.table(clients, subjects)
+    assert (told.what, told.verdict) == ("table history", Verdict.PROBLEM)
+    assert "docs/runbooks/table-lost.md" in told.mend
+    assert [*events.mappings(clients, subjects)] == []
+    (tags_told,) = tags.of_resources(clients, "1", "D", [resource], {})
+    assert tags_told.verdict is Verdict.HELD
+    drift_told, _ = of_drift(aws, drift)
+    assert "docs/runbooks/table-lost.md" in drift_told.mend
+
+
+def test_nobody_is_told_to_deploy_what_is_gone_anew() -> None:
+    mend = question("R4", "database", lambda: []).unanswered.mend
+    assert "no deployment by itself brings it back" in mend
 
 
 # -- whom a policy lets in ---------------------------------------------------------------------

@@ -37,6 +37,7 @@ GENERAL = {
     "incidents.md",
     "restore.md",
     "rollback.md",
+    "table-lost.md",
     "teardown.md",
 }
 PARTS = ("What just fired.", "What users see.", "Check first.", "Mend.", "Escalate.")

@@ -1,0 +1,290 @@
+"""The history's table is deleted, or what is in it is changed: docs/runbooks/table-lost.md, pasted
+as it stands, brings all of it back, and payments go on."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from local import demonstration
+from local.deployment import PROJECT
+from local.drills.payments import Traffic, unfinished
+from local.drills.releases import GOOD, Release
+from local.drills.report import Drill, Step
+from local.drills.site import Done, Site, wait_until
+
+_RUNBOOK = PROJECT / "docs" / "runbooks" / "table-lost.md"
+_TABLE = "payment-transactions"
+_CHANGED = "history item changed"
+_SECONDS = 8.0  # of payments each: before, meanwhile and afterwards
+
+RESTORED = Release(name="restored", context={"table_restored": "2026-01-31"})
+
+_Payments = Mapping[str, int]
+_Damage = Callable[[Site, _Payments, _Payments], set[str]]
+"""What somebody does to payments of before, and of after, the moment to be restored; the ids of
+those that they made up."""
+
+
+def _gone(site: Site, _before: _Payments, _meanwhile: _Payments) -> set[str]:
+    dynamodb = site.client("dynamodb")
+    dynamodb.update_table(TableName=_TABLE, DeletionProtectionEnabled=False)
+    dynamodb.delete_table(TableName=_TABLE)
+    return set()
+
+
+def _wrong(site: Site, before: _Payments, meanwhile: _Payments) -> set[str]:
+    """Postings and a request deleted, amounts changed, and a posting put in."""
+    dynamodb = site.client("dynamodb")
+    (old, old_too), (new, new_too) = list(before)[:2], list(meanwhile)[:2]
+    for id_ in (old, new):
+        for item in demonstration.history(site.find(), id_):
+            dynamodb.delete_item(TableName=_TABLE, Key=_key(id_, int(item["timestamp"])))
+    for id_ in (old_too, new_too):
+        dynamodb.update_item(
+            TableName=_TABLE,
+            Key=_key(id_, 0),
+            UpdateExpression="SET amount = :one",
+            ExpressionAttributeValues={":one": {"N": "1"}},
+        )
+    made_up = {
+        "state": {"S": "posted"},
+        "entry_id": {"S": str(uuid.uuid4())},
+        "merchant_id": {"S": "drill"},
+        "amount": {"N": "1000000"},
+        "currency": {"S": "EUR"},
+    }
+    id_ = str(uuid.uuid4())
+    item = {**made_up, **_key(id_, time.time_ns() // 1000)}
+    dynamodb.put_item(TableName=_TABLE, Item=item)
+    return {id_}
+
+
+def _key(transaction_id: str, timestamp: int) -> dict[str, Any]:
+    return {"transaction_id": {"S": transaction_id}, "timestamp": {"N": str(timestamp)}}
+
+
+def _drill(damage: _Damage, remedy: str) -> Callable[[Site], Iterator[Step]]:
+    """
+    Args:
+        remedy: the runbook's section for it.
+    """
+
+    def run(site: Site) -> Iterator[Step]:
+        if shutil.which("aws") is None:
+            limit = "the AWS CLI, with which the runbook's lines begin, is not installed here"
+            yield Step(name="paste the runbook", expected="done", held=False, limit=limit)
+            return
+        site.ensure_deployed()
+        before = _pay(site)
+        time.sleep(1)  # moments are whole seconds
+        moment = datetime.now(UTC) + timedelta(seconds=1)
+        time.sleep(2)
+        clients = Traffic(site, patient=False)
+        clients.start()
+        try:
+            time.sleep(_SECONDS)
+            made_up = damage(site, before, dict(clients.accepted))
+            time.sleep(2)
+        finally:
+            clients.stop()
+        paid = {**before, **clients.accepted}
+        yield from _told(site) if damage is _gone else _found(site, moment)
+        site.paste(f"MOMENT={moment:%Y-%m-%dT%H:%M:%SZ}").require()
+        yield _pasted(site, "Stop what writes")
+        wait_until(lambda: _is_read(site))
+        yield _pasted(site, remedy)
+        yield _pasted(site, "Its settings")
+        yield from _replayed(site, moment, made_up)
+        yield _mapped_anew(site)
+        yield _agreed(site, moment, paid, made_up, "reconcile")
+        yield _pasted(site, "Look, and let payments in")
+        paid |= _pay(site)
+        yield _agreed(site, moment, paid, made_up, "send payments again, and reconcile")
+
+    return run
+
+
+def _section(heading: str) -> str:
+    """What a section of the runbook gives to be pasted, but for the operator's tool, which judges,
+    and for another case than this."""
+    text = _RUNBOOK.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2]
+    text = text.partition("\n## ")[0].partition("`BACKUP` is `None`")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return "\n".join(block for block in blocks if "-m ops" not in block)
+
+
+def _pasted(site: Site, heading: str) -> Step:
+    script = _section(heading)
+    done = site.paste(script)
+    return Step(
+        name=f"paste *{heading}*",
+        expected="each line succeeds",
+        held=done.succeeded and bool(script.strip()),
+        seen="done" if done.succeeded else done.output[-500:],
+    )
+
+
+def _pay(site: Site) -> dict[str, int]:
+    """Payments for a while, and until they are in the history."""
+    clients = Traffic(site)
+    clients.start()
+    time.sleep(_SECONDS)
+    clients.stop()
+    wait_until(lambda: unfinished(site.find()) == 0)
+    return clients.accepted
+
+
+def _told(site: Site) -> Iterator[Step]:
+    """Everything that an operator would look at says that it is gone, once, and what to do."""
+    status = site.find().call("GET", "/status")
+    component = status.body.get("components", {}).get("transactions_table", {})
+    yield Step(
+        name="GET /status",
+        expected="outage; the table does not exist",
+        held=status.status == 503 and "does not exist" in component.get("detail", ""),
+        seen=str(component),
+    )
+    assembly = str(site.prepare(GOOD).result())
+    for command in (
+        ["verify", "--no-drift", "--json"],
+        ["preflight", "--app", assembly, "--json"],
+        ["restore-drill"],
+        ["plan", "--assembly", assembly, "--json"],
+    ):
+        output = site.ops(*command).output
+        yield Step(
+            name=f"python -m ops {command[0]}",
+            expected="says once that it is gone, and leads to the runbook; never to deploy it anew",
+            held=output.count(_RUNBOOK.name) == 1 and "anew" not in output,
+            seen=next((line for line in _lines(output) if _RUNBOOK.name in line), output[-300:]),
+        )
+
+
+def _lines(output: str) -> list[str]:
+    return [line.strip()[:300] for line in re.split(r"\n|\}, ", output)]
+
+
+def _found(site: Site, moment: datetime) -> Iterator[Step]:
+    wait_until(lambda: _is_read(site))
+    told = _reconciled(site, moment)
+    kinds = {each["kind"] for each in told["differences"]}
+    expected = {_CHANGED, "history item deleted", "no ledger entry"}
+    yield Step(
+        name="python -m ops reconcile",
+        expected=f"tells of each: {', '.join(sorted(expected))}",
+        held=expected <= kinds,
+        seen=", ".join(sorted(kinds)),
+    )
+
+
+def _is_read(site: Site) -> bool:
+    """Whether audit-logger has nothing left to read."""
+    counts = []
+    for _ in range(2):
+        time.sleep(2)
+        counts.append(len(_audit_keys(site)))
+    return counts[0] == counts[1]
+
+
+def _audit_keys(site: Site) -> list[str]:
+    bucket = site.find().outputs["AuditBucketName"]
+    pages = site.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return [each["Key"] for page in pages for each in page.get("Contents", [])]
+
+
+def _replayed(site: Site, moment: datetime, made_up: set[str]) -> Iterator[Step]:
+    def replay(*more: str) -> tuple[Done, dict[str, Any]]:
+        done = site.ops("replay-history", "--from", f"{moment:%Y-%m-%dT%H:%M:%SZ}", "--json", *more)
+        told = done.output.partition("{")
+        return done, json.loads(told[1] + told[2]) if told[2] else {}
+
+    expected = {"lacking": None, "refused": made_up}
+    results = [replay(), replay("--yes"), replay("--yes")]
+    (_, dry), (_, real), (done, again) = results
+    refused = {key.partition("/")[0] for key in real.get("refused", {})}
+    yield Step(
+        name="python -m ops replay-history, with --yes, and again",
+        expected="the first tells what is lacking, the second puts it back, the third finds "
+        "nothing; what somebody made up is named",
+        held=bool(real)
+        and dry["lacking"] == real["lacking"]
+        and not again["lacking"]
+        and refused == expected["refused"],
+        seen=f"put back: {real['lacking']}; refused: {list(real['refused'].values())}"
+        if real
+        else done.output[-500:],
+    )
+
+
+def _mapped_anew(site: Site) -> Step:
+    """The runbook's `make deploy`."""
+    unread = site.ops("verify", "--no-drift", "--json").output.count("no mapping")
+    deployed = site.deploy(RESTORED)
+    table = site.client("dynamodb").describe_table(TableName=_TABLE)["Table"]
+    mappings = site.client("lambda").list_event_source_mappings(FunctionName="audit-logger")
+    sources = [each["EventSourceArn"] for each in mappings["EventSourceMappings"]]
+    return Step(
+        name="cdk deploy -c table_restored=2026-01-31",
+        expected="`verify` misses the mapping before; then audit-logger reads the new stream, only",
+        held=unread == 1 and deployed.succeeded and sources == [table["LatestStreamArn"]],
+        seen=f"mapped to {sources}; {'' if deployed.succeeded else deployed.output[-500:]}",
+    )
+
+
+def _reconciled(site: Site, moment: datetime) -> dict[str, Any]:
+    begin = f"{moment - timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"
+    output = site.ops(
+        "reconcile", "--from", begin, "--grace", "0", "--scan", "--json"
+    ).output.partition("{")
+    told: dict[str, Any] = json.loads(output[1] + output[2])
+    return told
+
+
+def _agreed(site: Site, moment: datetime, paid: _Payments, made_up: set[str], name: str) -> Step:
+    def differences() -> list[dict[str, Any]]:
+        return [
+            each
+            for each in _reconciled(site, moment)["differences"]
+            if each["kind"] != _CHANGED and each["transaction_id"] not in made_up
+        ]
+
+    found = demonstration.eventually(differences, lambda those: not those)
+    deployment = site.find()
+    posted = {
+        id_: [
+            int(item["amount"])
+            for item in demonstration.history(deployment, id_)
+            if item["state"] in ("approved", "posted")
+        ]
+        for id_ in paid
+    }
+    return Step(
+        name=name,
+        expected="ledger, history and audit trail agree; each payment is once in all of them",
+        held=not found and posted == {id_: [amount] * 2 for id_, amount in paid.items()},
+        seen=f"{len(paid)} payments, {len(found)} differences"
+        + (f", such as {found[0]}" if found else ""),
+    )
+
+
+DRILLS = [
+    Drill(
+        name="table-gone",
+        title="The table is deleted while payments are made",
+        run=_drill(_gone, "It is gone"),
+        releases=[GOOD, RESTORED],
+    ),
+    Drill(
+        name="table-wrong",
+        title="Somebody deletes, changes and makes up what is in the table",
+        run=_drill(_wrong, "It is wrong"),
+        releases=[GOOD, RESTORED],
+    ),
+]

@@ -1,0 +1,29 @@
+"""Stores of the stack that are not there any more: each in a line, with the way back.
+
+No deployment brings such a store back: CloudFormation takes it to be there, and does not look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from ops.production.names import TAKEN
+from ops.production.questions import Clients
+from ops.production.stack import Resource
+
+TABLE: Final = "AWS::DynamoDB::Table"
+GONE: Final = "gone: somebody deleted it"
+WAYS_BACK: Final[Mapping[str, str]] = {
+    TABLE: "docs/runbooks/table-lost.md restores it, with all that was in it",
+}
+"""By type. Never a deployment: one without the resource, and then with it, makes an empty one."""
+
+
+def lost(clients: Clients, resources: Iterable[Resource]) -> Iterator[Resource]:
+    """Those of the stores of the stack that AWS does not know."""
+    for each in resources:
+        if each.type in WAYS_BACK and each.name:
+            _, those_there, _ = TAKEN[each.type]
+            if not list(those_there(clients, [each.name])):
+                yield each

@@ -1,0 +1,1 @@
+"""`replay-history`: what a restored table lacks, put back into it."""
