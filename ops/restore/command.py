@@ -140,9 +140,8 @@ class Drill:
         Raises:
             OpsError: a store cannot be restored, or not to that moment.
         """
-        now, usd = datetime.now(UTC), (self._table_usd(), self._database_usd())
-        plans = []
-        for store, price in zip(self.stores, usd, strict=True):
+        now, plans = datetime.now(UTC), []
+        for store, price in ((self.table, self._table_usd), (self.database, self._database_usd)):
             earliest, latest = store.window()
             if self.at and not earliest <= self.at <= latest:
                 raise OpsError(
@@ -150,7 +149,7 @@ class Drill:
                     f"{earliest:%Y-%m-%dT%H:%M:%SZ} to {latest:%Y-%m-%dT%H:%M:%SZ}"
                 )
             copy = Copy(store=store, name=scratch_name(store, now))
-            plans.append(Plan(copy=copy, moment=self.at or latest, usd=price))
+            plans.append(Plan(copy=copy, moment=self.at or latest, usd=price()))
         return plans
 
     def run(self, plans: Sequence[Plan], status: Status, told: Console) -> Iterator[Check]:
