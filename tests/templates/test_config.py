@@ -127,6 +127,7 @@ def test_strings_of_the_command_line_become_typed_values() -> None:
         ("retry_concurrency", 1),
         ("audit_retention_days", "0"),
         ("audit_batching_seconds", "46"),
+        ("table_restored", "yesterday"),
     ],
 )
 def test_bad_value_is_refused_by_key_value_and_what_is_allowed(key: str, value: Any) -> None:

@@ -9,6 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from aws_cdk import Stack
+from aws_cdk import aws_kms as kms
+from aws_cdk.assertions import Template
+
+from nested.data.transactions_table import TransactionsTable
 from tests.synthesis import LAYERS, Synthesized
 
 
@@ -68,6 +73,32 @@ def test_no_template_names_an_account_or_holds_a_secret(synthesized: Synthesized
     assert instance["ManageMasterUserPassword"] is True
     assert "MasterUserPassword" not in instance
     assert "Value" not in synthesized.only("AWS::ApiGateway::ApiKey")
+
+
+def test_the_day_of_a_restore_changes_the_tables_tags_alone() -> None:
+    """CloudFormation asks for the stream's name when it changes something of the table."""
+
+    def table(restored: str) -> dict[str, Any]:
+        stack = Stack()
+        TransactionsTable(stack, "Table", key=kms.Key(stack, "Key"), restored=restored)
+        found = Template.from_stack(stack).find_resources("AWS::DynamoDB::Table")
+        return dict(next(iter(found.values()))["Properties"])
+
+    restored = table("2026-01-31")
+    assert restored.pop("Tags") == [{"Key": "Restored", "Value": "2026-01-31"}]
+    assert restored == table("")
+
+
+def test_the_stream_of_a_restored_table_may_be_read_before_it_is_mapped(
+    synthesized: Synthesized,
+) -> None:
+    (resource,) = (
+        statement["Resource"]
+        for policy in synthesized.properties("AWS::IAM::ManagedPolicy")
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement.get("Sid") == "ReadTheTablesStream"
+    )
+    assert resource["Fn::Join"][1][-1] == "/stream/*"
 
 
 def test_a_change_is_audited_within_a_minute_and_not_alone(synthesized: Synthesized) -> None:
