@@ -11,9 +11,9 @@ from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
 
 _RULE: Final = "AWS::Events::Rule"
-_UNREAD_STREAM: Final = (
-    "nothing that happens to payments is audited: docs/runbooks/table-lost.md, *Its stream*, has "
-    "audit-logger read it"
+_FORMER_STREAM: Final = (
+    "it reads the stream that the table had before it was restored: docs/runbooks/table-lost.md, "
+    "*Its stream*"
 )
 _ON_THE_WAY: Final = ("Creating", "Enabling", "Updating")
 
@@ -31,17 +31,16 @@ def mappings(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         name = subjects.functions.get(function)
         if not (name and subject):
             continue  # what is missing is told by itself
+        own = [each for each in listed if is_of(each.get("FunctionArn", ""), name)]
         states = {
-            each["UUID"]: _state(each)
-            for each in listed
-            if is_of(each.get("FunctionArn", ""), name)
-            and source in f"{each.get('EventSourceArn')}/"
+            each["UUID"]: _state(each) for each in own if source in f"{each.get('EventSourceArn')}/"
         }
+        former = [each for each in own if f":table/{subject}/stream/" in str(each)]
         yield judged(
             requirement, f"{name} reads the {what} {subject}",
             found=[f"{state} ({uuid})" for uuid, state in states.items()] or "no mapping",
             needed="Enabled", held=bool(states) and {*states.values()} == {"Enabled"},
-            mend=_mend([*states.values()], name) if states or what != "stream" else _UNREAD_STREAM,
+            mend=_FORMER_STREAM if former and not states else _mend([*states.values()], name),
         )  # fmt: skip
 
 

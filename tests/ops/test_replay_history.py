@@ -131,9 +131,8 @@ def test_of_two_insertions_the_first_counts() -> None:
 
 
 def test_changes_that_somebody_made_are_not_repeated() -> None:
-    stores = Stores([], [request("a"), {**request("a", amount=6), "anomaly": True}])
-    stores.replay()
-    assert stores.table["a", 0]["amount"] == 5
+    stores = Stores([], [{**request("a", amount=6), "anomaly": True}])
+    assert not stores.replay().lacking
 
 
 @pytest.mark.parametrize(
