@@ -57,7 +57,7 @@ class Replayed:
         return not (self.refused or self.without_request or self.unread)
 
     def document(self) -> dict[str, Any]:
-        return {**asdict(self), "complete": self.complete}
+        return {**asdict(self), "lacking": {**self.lacking}, "complete": self.complete}
 
 
 @dataclass(kw_only=True)
