@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from assurance.assembly import StackTemplate
-from ops.console.failure import OpsError
+from ops.console.failure import OpsError, denied
 from ops.plan import change_sets, database, versions
 from ops.plan.change_sets import ChangeSet, Detail, Recreation
 from ops.plan.comparison import Certainty, Comparison, action_of
@@ -93,13 +95,18 @@ def review(assembly: Assembly, now: Deployed) -> Report:
 
 
 def _lost(stack: str, clients: Clients) -> Iterator[Remark]:
-    for each in lost(clients, existing(clients).resources):
-        yield Remark(
+    for each in existing(clients).resources:
+        remark = partial(
+            Remark,
             stack=stack if each.stack == stack else f"{stack}/{each.stack}",
             logical_id=each.logical_id,
-            weight=Weight.FAILS,
-            text=f"{each.name} is {GONE}. {WAYS_BACK[each.type]}",
         )
+        try:
+            for gone in lost(clients, [each]):
+                text = f"{gone.name} is {GONE}. {WAYS_BACK[gone.type]}"
+                yield remark(weight=Weight.FAILS, text=text)
+        except ClientError as error:
+            yield remark(weight=Weight.UNSEEN, text=f"whether it is there: {denied(error)}")
 
 
 def combine(change_set: ChangeSet, comparison: Comparison, stacks: list[str]) -> Report:

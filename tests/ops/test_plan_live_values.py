@@ -166,7 +166,16 @@ def test_a_database_that_is_not_there_is_told() -> None:
     assert "there is no database payments-ledger" in remark.text
 
 
-def test_a_table_that_is_gone_is_told_whatever_changes() -> None:
+@pytest.mark.parametrize(
+    ("refusal", "weight", "told"),
+    [
+        ("ResourceNotFoundException", Weight.FAILS, "docs/runbooks/table-lost.md"),
+        ("AccessDeniedException", Weight.UNSEEN, "whether it is there"),
+    ],
+)
+def test_a_table_that_is_gone_is_told_whatever_changes(
+    refusal: str, weight: Weight, told: str
+) -> None:
     aws = Aws()
     stack = {"StackName": "S", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"}
     aws.answers("cloudformation", "describe_stacks", {"Stacks": [stack]})
@@ -178,11 +187,11 @@ def test_a_table_that_is_gone_is_told_whatever_changes() -> None:
         "LastUpdatedTimestamp": 0,
     }
     aws.answers("cloudformation", "list_stack_resources", {"StackResourceSummaries": [table]})
-    aws.refuses("dynamodb", "describe_table", "ResourceNotFoundException")
+    aws.refuses("dynamodb", "describe_table", refusal)
     (remark,) = _lost("PaymentsProd", as_clients(aws))
     assert (remark.stack, remark.logical_id) == ("PaymentsProd", "Table")
-    assert remark.weight is Weight.FAILS
-    assert "docs/runbooks/table-lost.md" in remark.text
+    assert remark.weight is weight
+    assert told in remark.text
 
 
 def test_a_value_that_the_deployment_makes_is_not_guessed() -> None:
