@@ -11,23 +11,13 @@ from payment_processor.retry_queue import RetryQueue
 
 from payments.history import History
 from tests.environment import Environment
+from tests.integration.money.stores import HISTORY
 
 
 @pytest.fixture
 def table(environment: Environment) -> Any:
     dynamodb, name = environment.client("dynamodb"), f"history-{uuid.uuid4().hex}"
-    dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "transaction_id", "AttributeType": "S"},
-            {"AttributeName": "timestamp", "AttributeType": "N"},
-        ],
-        KeySchema=[
-            {"AttributeName": "transaction_id", "KeyType": "HASH"},
-            {"AttributeName": "timestamp", "KeyType": "RANGE"},
-        ],
-    )
+    dynamodb.create_table(TableName=name, **HISTORY)
     return name
 
 

@@ -17,28 +17,26 @@ def queue(environment: Environment) -> str:
     return str(environment.client("sqs").create_queue(QueueName=name)["QueueUrl"])
 
 
-ENTRIES: dict[str, dict[str, Any]] = {
-    "sqs:SendMessage": {"Id": "1", "MessageBody": "{}"},
-    "sqs:DeleteMessage": {"Id": "1", "ReceiptHandle": "any"},
-    "sqs:ChangeMessageVisibility": {"Id": "1", "ReceiptHandle": "any", "VisibilityTimeout": 1},
-}
-OPERATIONS = {
-    "sqs:SendMessage": "send_message_batch",
-    "sqs:DeleteMessage": "delete_message_batch",
-    "sqs:ChangeMessageVisibility": "change_message_visibility_batch",
+BATCHES: dict[str, tuple[str, dict[str, Any]]] = {
+    "sqs:SendMessage": ("send_message_batch", {"MessageBody": "{}"}),
+    "sqs:DeleteMessage": ("delete_message_batch", {"ReceiptHandle": "any"}),
+    "sqs:ChangeMessageVisibility": (
+        "change_message_visibility_batch",
+        {"ReceiptHandle": "any", "VisibilityTimeout": 1},
+    ),
 }
 
 
-@pytest.mark.parametrize("action", ENTRIES)
+@pytest.mark.parametrize("action", BATCHES)
 def test_a_batch_needs_the_right_to_the_single_action(
     environment: Environment, queue: str, action: str
 ) -> None:
     role = make_role(environment, {"Effect": "Allow", "Action": action, "Resource": "*"})
     answers = Probe(environment, role).attempt_all(
         [
-            ["sqs", operation, {"QueueUrl": queue, "Entries": [ENTRIES[name]]}]
-            for name, operation in OPERATIONS.items()
+            ["sqs", operation, {"QueueUrl": queue, "Entries": [{"Id": "1", **entry}]}]
+            for operation, entry in BATCHES.values()
         ]
     )
-    for name, answer in zip(OPERATIONS, answers, strict=True):
+    for name, answer in zip(BATCHES, answers, strict=True):
         assert ("AccessDenied" in answer) is (name != action), (name, answer)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import trustme
@@ -26,6 +27,19 @@ MASTER = "ledger_admin"
 TEMPLATE = "migrated"
 AUDIT_KEY = f"arn:aws:kms:{aws.REGION}:{aws.ACCOUNT}:key/audit"
 MAX_RECEIVES = 14  # of a message, before it goes to the dead-letter queue
+
+HISTORY: dict[str, Any] = {
+    "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [
+        {"AttributeName": "transaction_id", "AttributeType": "S"},
+        {"AttributeName": "timestamp", "AttributeType": "N"},
+    ],
+    "KeySchema": [
+        {"AttributeName": "transaction_id", "KeyType": "HASH"},
+        {"AttributeName": "timestamp", "KeyType": "RANGE"},
+    ],
+}
+"""The table of payments, but for its name."""
 
 _numbers = count(1)
 
@@ -100,15 +114,7 @@ class Stores:
         self._administer(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {MASTER}")
         table = self.dynamodb.create_table(
             TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "transaction_id", "AttributeType": "S"},
-                {"AttributeName": "timestamp", "AttributeType": "N"},
-            ],
-            KeySchema=[
-                {"AttributeName": "transaction_id", "KeyType": "HASH"},
-                {"AttributeName": "timestamp", "KeyType": "RANGE"},
-            ],
+            **HISTORY,
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         )["TableDescription"]
         dead_letters = self.sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
