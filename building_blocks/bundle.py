@@ -20,6 +20,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,7 +80,7 @@ class FunctionCode:
 
     def _content(self) -> dict[str, bytes]:
         """What is packed, by the names that it has there, in their order."""
-        content = _dependencies(SOURCES / self.package / "requirements.txt")
+        content = dict(_dependencies(_wheels(SOURCES / self.package / "requirements.txt")))
         for package in (self.package, *self.shared_packages):
             content |= _sources(package)
         if self._connects_to_ledger:
@@ -138,14 +139,15 @@ def once(target: Path, fill: Callable[[Path], None]) -> Path:
     return target
 
 
-def _dependencies(requirements: Path) -> dict[str, bytes]:
-    """What is in the wheels of one requirements file.
+@cache
+def _dependencies(wheels: Path) -> Mapping[str, bytes]:
+    """What is in the wheels of a folder; most functions have the same.
 
     Read from the wheels themselves, whose hashes are locked: beside it, an installer writes of
     itself, of this machine's interpreter and its path.
     """
     content = {}
-    for file in sorted(_wheels(requirements).glob("*.whl")):
+    for file in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(file) as wheel:
             for name in wheel.namelist():
                 if not name.endswith("/") and not _SCRIPTS_OR_LIST.search(name):
