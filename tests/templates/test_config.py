@@ -84,6 +84,19 @@ def test_each_setting_has_its_reason() -> None:
         assert reason(name).endswith("."), name
 
 
+def test_each_setting_decides_something() -> None:
+    folders = ("app.py", "root_stack.py", "nested", "foundation", "building_blocks")
+    files = [ROOT / name for name in folders]
+    code = "".join(
+        source.read_text(encoding="utf-8")
+        for file in files
+        for source in ([file] if file.is_file() else file.rglob("*.py"))
+    )
+    of_its_own = (ROOT / "config.py").read_text(encoding="utf-8")
+    for name in ProductionConfig.model_fields:
+        assert re.search(rf"config\.{name}\b", code) or f"self.{name}" in of_its_own, name
+
+
 def test_the_published_list_of_settings_is_in_step() -> None:
     assert settings_page.PAGE.read_text(encoding="utf-8") == settings_page.text(), "run `make docs`"
 

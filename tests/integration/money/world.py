@@ -107,7 +107,7 @@ class World:
         self._sandboxes.clear()
 
     def validate(self, request: Mapping[str, Any], **how: Any) -> Outcome:
-        outcome = self.invoke(VALIDATOR, _post("/validate", request), **how)
+        outcome = self.invoke(VALIDATOR, post_event("/validate", request), **how)
         if status(outcome) == 200:
             answer = body(outcome)
             known = self.decisions.setdefault(answer["transaction_id"], answer)
@@ -116,7 +116,7 @@ class World:
 
     def process(self, transaction_id: str, **how: Any) -> Outcome:
         outcome = self.invoke(
-            PROCESSOR, _post("/process", {"transaction_id": transaction_id}), **how
+            PROCESSOR, post_event("/process", {"transaction_id": transaction_id}), **how
         )
         if status(outcome) in (200, 202):
             self.promised.add(transaction_id)
@@ -245,7 +245,7 @@ def body(outcome: Outcome) -> dict[str, Any]:
     return answer
 
 
-def _post(path: str, content: object) -> dict[str, Any]:
+def post_event(path: str, content: object) -> dict[str, Any]:
     """A request as API Gateway hands it to a function."""
     return {
         "httpMethod": "POST",
