@@ -39,6 +39,12 @@ def always() -> bool:
     return True
 
 
+def append(writer: AuditTrail, *numbers: int) -> None:
+    """Records of these numbers, each in an object of its own."""
+    for number in numbers:
+        writer.append([record(number)], always)
+
+
 class Clock:
     """Stands still, until a test moves it."""
 
@@ -100,8 +106,7 @@ def found(bucket: BucketInMemory, **options: str) -> tuple[str, str]:
 
 
 def test_keys_are_hours_and_consecutive_numbers(bucket: BucketInMemory, trail: AuditTrail) -> None:
-    trail.append([record(1)], always)
-    trail.append([record(2)], always)
+    append(trail, 1, 2)
     assert bucket.keys == [
         ORIGIN_KEY,
         "year=2026/month=01/day=31/hour=08/000000000001.ndjson.gz",
@@ -238,8 +243,7 @@ def test_a_writer_that_dies_before_it_stored_leaves_no_trace(
 
 def test_each_object_is_put_under_the_trails_key(bucket: BucketInMemory, trail: AuditTrail) -> None:
     """The bucket's policy refuses those that do not ask for it."""
-    trail.append([record(1)], always)
-    trail.append([record(2)], always)
+    append(trail, 1, 2)
     objects = [version for versions in bucket.versions.values() for version in versions if version]
     assert len(objects) >= 2
     assert {version["Key"] for version in objects} == {("aws:kms", KEY)}
@@ -276,7 +280,7 @@ def test_a_writer_that_others_overtook_goes_on_after_them(
 ) -> None:
     trail.append([record(1)], always)
     for number in range(2, 2 + others):
-        AuditTrail(bucket, "audit", KEY, clock).append([record(number)], always)
+        append(AuditTrail(bucket, "audit", KEY, clock), number)
     trail.append([record(2), record(100)], always)
     assert stored(bucket) == [*range(1, 2 + others), 100]
     assert finding(bucket) is None
@@ -287,8 +291,7 @@ def test_a_writer_far_behind_needs_no_more_than_two_tries(
 ) -> None:
     trail.append([record(1)], always)
     other = AuditTrail(bucket, "audit", KEY, clock)
-    for number in range(2, 100):
-        other.append([record(number)], always)
+    append(other, *range(2, 100))
     clock.now += timedelta(minutes=1)
     change = record(100)
     change["dynamodb"]["ApproximateCreationDateTime"] = clock.now.timestamp()
@@ -679,8 +682,7 @@ def test_a_forged_link_of_the_same_second_is_not_taken_for_the_trail(
     forged = forge_link(
         bucket, f"{HOUR}/{9:012}.ndjson.gz", previous_key=f"{HOUR}/{8:012}.ndjson.gz"
     )
-    for number in (2, 3):
-        trail.append([record(number)], always)
+    append(trail, 2, 3)
     assert honest(bucket, [forged]) == [1, 2, 3]
 
 
@@ -905,8 +907,7 @@ def test_a_forged_object_neither_stops_nor_diverts_the_trail(
     next_writer: NextWriter,
     later: timedelta,
 ) -> None:
-    for number in (1, 2):
-        trail.append([record(number)], always)
+    append(trail, 1, 2)
     forged = attack(bucket, clock)
     clock.now += later
     for number in (3, 4, 5):
@@ -924,8 +925,7 @@ def test_what_is_forged_is_told_before_the_trail_goes_on(
     """Then it may be all that is left of the trail: nothing says that there was nothing between."""
     if same_second:
         bucket.clock = lambda: START
-    for number in (1, 2):
-        trail.append([record(number)], always)
+    append(trail, 1, 2)
     forged = attack(bucket, clock)
     report = Verifier(bucket, "audit").verify()
     assert report.finding
@@ -948,8 +948,7 @@ def test_what_is_in_a_forged_object_does_not_matter(
     bucket: BucketInMemory, trail: AuditTrail, next_writer: NextWriter, body: bytes
 ) -> None:
     """Whoever can read the trail can go on with it. But nothing gets lost by it."""
-    trail.append([record(1)], always)
-    trail.append([record(2)], always)
+    append(trail, 1, 2)
     forge_link(bucket, NEXT, body, **end_of(bucket))
     writer = next_writer()
     assert writer.append([record(3)], always)
@@ -959,8 +958,7 @@ def test_what_is_in_a_forged_object_does_not_matter(
 def test_an_object_that_claims_to_hold_a_record_does_not_keep_it_out(
     bucket: BucketInMemory, trail: AuditTrail, next_writer: NextWriter
 ) -> None:
-    trail.append([record(1)], always)
-    trail.append([record(2)], always)
+    append(trail, 1, 2)
     other = record(3)
     other["dynamodb"]["NewImage"]["amount"]["N"] = "1"
     forge_link(bucket, NEXT, content([other]), **end_of(bucket), record_count="1")
@@ -976,8 +974,7 @@ def test_what_is_too_long_is_not_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """S3 takes 5 GB at once; a function has 512 MB."""
-    trail.append([record(1)], always)
-    trail.append([record(2)], always)
+    append(trail, 1, 2)
     forge_link(bucket, NEXT, content([record(3)]), **end_of(bucket))
     monkeypatch.setattr(audit_logger.trail, "LARGEST", 10)
     writer = next_writer()
@@ -988,8 +985,7 @@ def test_what_is_too_long_is_not_read(
 def test_an_object_that_was_put_into_glacier_does_not_stop_the_audit(
     bucket: BucketInMemory, trail: AuditTrail, next_writer: NextWriter, linked: bool
 ) -> None:
-    trail.append([record(1)], always)
-    trail.append([record(2)], always)
+    append(trail, 1, 2)
     before = end_of(bucket)
     (forge_link(bucket, NEXT, content([]), **before) if linked else forge(bucket, NEXT))
     bucket.alter(NEXT, Archived=True)
@@ -1032,11 +1028,9 @@ def test_the_trail_of_earlier_releases_goes_on_after_it_was_archived(
 def test_a_forged_object_is_told_once(
     bucket: BucketInMemory, trail: AuditTrail, logs: Logs, metrics: Metrics
 ) -> None:
-    trail.append([record(1)], always)
-    trail.append([record(2)], always)
+    append(trail, 1, 2)
     forged = [forge(bucket, NEXT), forge(bucket, beside(bucket, 1))]
-    for number in (3, 4, 5):
-        trail.append([record(number)], always)
+    append(trail, 3, 4, 5)
     told = [line for line in logs() if line["level"] == "CRITICAL"]
     assert [line["key"] for line in told] == forged
     assert metrics() == [("ForeignAuditObjects", 1, None)] * 2
@@ -1055,8 +1049,7 @@ def test_a_forged_object_of_later_is_told_by_a_new_sandbox(
 def test_with_little_time_each_try_goes_on_where_the_last_one_ended(
     bucket: BucketInMemory, trail: AuditTrail, next_writer: NextWriter
 ) -> None:
-    trail.append([record(1)], always)
-    trail.append([record(2)], always)
+    append(trail, 1, 2)
     forged = [forge(bucket, NEXT), *(forge(bucket, beside(bucket, n)) for n in range(1, 200))]
     writer = next_writer()
     for _ in range(30):
@@ -1073,8 +1066,7 @@ def test_with_little_time_each_try_goes_on_where_the_last_one_ended(
 def test_many_forged_objects_cost_a_new_sandbox_little(
     bucket: BucketInMemory, trail: AuditTrail, clock: Clock, attack: str
 ) -> None:
-    trail.append([record(1)], always)
-    trail.append([record(2)], always)
+    append(trail, 1, 2)
     ATTACKS[attack](bucket, clock)
     bucket.reads.clear()
     bucket.heads.clear()
@@ -1111,8 +1103,7 @@ def test_a_writer_whose_clock_is_far_behind_follows_the_others(
 def test_another_trail_behind_the_end_is_forged_from_its_first_object_on(
     bucket: BucketInMemory, trail: AuditTrail, clock: Clock
 ) -> None:
-    trail.append([record(1)], always)
-    trail.append([record(2)], always)
+    append(trail, 1, 2)
     forged = [forge(bucket, NEXT)]
     trail.append([record(3)], always)
     forged += forge_trail(bucket, 10, clock)
@@ -1123,8 +1114,7 @@ def test_a_forged_object_that_was_erased_is_missed(
     bucket: BucketInMemory, trail: AuditTrail
 ) -> None:
     """The trail says that it stood there."""
-    trail.append([record(1)], always)
-    trail.append([record(2)], always)
+    append(trail, 1, 2)
     for key in (forge(bucket, NEXT), forge(bucket, beside(bucket, 1))):
         trail.append([record(3)], always)
         bucket.erase(key)
@@ -1466,8 +1456,7 @@ def test_what_comes_after_a_part_is_not_searched_to_its_end(
     hours: dict[int, list[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for number in range(20, 60):
-        trail.append([record(number)], always)
+    append(trail, *range(20, 60))
     bucket.erase(hours[9][0])
     monkeypatch.setattr(verification, "_UNANCHORED", 5)
     bucket.reads.clear()
