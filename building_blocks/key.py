@@ -137,5 +137,23 @@ def use_key_through(
     )
 
 
+def use_table_key(key: kms.IKey) -> iam.PolicyStatement:
+    """DynamoDB asks for these of whoever reads or writes a table under a customer-managed key
+    (DynamoDB developer guide, "Encryption at rest: usage notes")."""
+    return use_key_through(
+        "dynamodb",
+        key,
+        [
+            "kms:Decrypt",
+            "kms:DescribeKey",
+            "kms:Encrypt",
+            "kms:GenerateDataKey",
+            "kms:ReEncryptFrom",
+            "kms:ReEncryptTo",
+        ],
+        sid="UseTheTablesKey",
+    )
+
+
 def _endpoint(service: str) -> str:
     return f"{service}.{Aws.REGION}.amazonaws.com"

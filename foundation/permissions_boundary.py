@@ -26,6 +26,7 @@ class PermissionsBoundary(iam.ManagedPolicy):
                     sid="AtTheMost",
                     actions=[
                         # Payments and their history
+                        "dynamodb:BatchGetItem",
                         "dynamodb:DescribeStream",
                         "dynamodb:GetItem",
                         "dynamodb:GetRecords",
@@ -41,7 +42,9 @@ class PermissionsBoundary(iam.ManagedPolicy):
                         "sqs:SendMessage",
                         # The audit trail
                         "s3:GetObject",
+                        "s3:GetObjectVersion",
                         "s3:ListBucket",
+                        "s3:ListBucketVersions",
                         "s3:PutObject",
                         # What is encrypted
                         "kms:Decrypt",

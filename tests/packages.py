@@ -13,6 +13,7 @@ FUNCTIONS = {
     "payment_processor": ("payments", "ledger"),
     "audit_logger": ("payments", "audit_trail"),
     "ledger_reader": ("payments", "ledger"),
+    "reconciliation": ("payments", "audit_trail"),
     "ledger_schema": ("ledger", "custom_resource"),
     "default_security_group": ("custom_resource",),
     "production_seal": ("custom_resource",),

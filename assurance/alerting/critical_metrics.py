@@ -147,5 +147,16 @@ CRITICAL_METRICS = (
     _line("Ledger: schema, users or rights changed", "ledger-schema-changed"),
     _line("History: changed or removed", "history-changed"),
     _line("Audit trail: forged objects", "audit-trail-forged"),
+    _line(
+        "Ledger, history and audit trail: differences, every night",
+        "stores-differ",
+        limit="any: they must agree",
+    ),
+    _line("Audit trail: missing or altered objects, every night", "audit-trail-broken"),
+    _line(
+        "Reconciliation: a night without",
+        "reconciliation-missing",
+        limit="26 hours, of each of its two tasks",
+    ),
     _line("All critical alarms of an area", "system-health", limit="any of them is on"),
 )

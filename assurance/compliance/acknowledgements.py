@@ -61,6 +61,7 @@ _METHODS = [
 ]
 _POLICIES_OF_FUNCTIONS_IN_VPC = [
     f"{_DATA}/LedgerReader/Role/Policy/Resource",
+    f"{_DATA}/Reconciliation/Role/Policy/Resource",
     f"{_DATA}/LedgerSchema/Provider/Role/Policy/Resource",
     f"{_DATA}/ProductionSeal/Provider/Role/Policy/Resource",
     *(
@@ -261,6 +262,12 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         ],
         "A restored copy of the ledger is another instance, whose id nobody knows before; the user "
         "may only read, and security groups admit the function to the ledger and its copies only.",
+    ),
+    *_accept(
+        f"{_DATA}/Reconciliation/Role/Policy/Resource",
+        "AwsSolutions-IAM5[Resource::<AuditBucket78609D59.Arn>/year=*]",
+        "The trail's objects are named by the hour and their number. Of one bucket, it may read "
+        "objects of the trail.",
     ),
     *_accept(
         f"{_DATA}/LedgerReader/Function/Resource",

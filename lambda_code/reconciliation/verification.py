@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -104,6 +104,7 @@ class Report:
         forged: objects that are no part of the chain. It goes on beside them: nothing is lost.
         faults: all that is wrong with the chain itself, in its order.
         finding: the first fault; if the chain has none, the first forged object.
+        stopped_after: the last object that was walked, if there was no time for the others.
     """
 
     objects: int
@@ -116,6 +117,7 @@ class Report:
     forged: list[Finding]
     faults: list[Finding]
     finding: Finding | None
+    stopped_after: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,7 @@ class _Seen:
     faults: list[Finding] = field(default_factory=list)
     forged: list[Finding] = field(default_factory=list)
     foreign: set[str] = field(default_factory=set)
+    stopped_after: str = ""
 
     def go_on_from(self, version: _Version | None) -> None:
         if version:
@@ -234,7 +237,14 @@ class Verifier:
         self._bucket = bucket
         self._links: dict[tuple[str, str], _Version] = {}
 
-    def verify(self, *, first: str = "", last: str = "", witness: str = "") -> Report:
+    def verify(
+        self,
+        *,
+        first: str = "",
+        last: str = "",
+        witness: str = "",
+        is_enough: Callable[[], bool] = bool,
+    ) -> Report:
         """Walk the trail.
 
         Args:
@@ -244,9 +254,10 @@ class Verifier:
             witness: the link-sha256 that an object in the range must have: one that an earlier
                 verification or audit-logger's log tells. It uncovers a trail that was cut off at
                 its end, or written anew.
+            is_enough: asked before each object, whether to stop there.
         """
         seen = _Seen(witness, witnessed=not witness)
-        self._walk(seen, first, last)
+        self._walk(seen, first, last, is_enough)
         if not seen.witnessed:
             gone = any(each.fault == "missing" for each in seen.faults)
             seen.found(
@@ -266,13 +277,17 @@ class Verifier:
             forged=seen.forged,
             faults=seen.faults,
             finding=next(iter([*seen.faults, *seen.forged]), None),
+            stopped_after=seen.stopped_after,
         )
 
-    def _walk(self, seen: _Seen, first: str, last: str) -> None:
+    def _walk(self, seen: _Seen, first: str, last: str, is_enough: Callable[[], bool]) -> None:
         places = _Places(self._versions(first))
         if first:
             places = self._from_anchor(places, seen, first, last)
         for place, found in places:
+            if is_enough():
+                seen.stopped_after = seen.end.key if seen.end else ORIGIN_KEY
+                return
             after, faults = _is_after(place, last), len(seen.faults)
             if place > next_place(seen.end):
                 self._bridge((place, found), places, seen)

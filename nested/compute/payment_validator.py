@@ -8,8 +8,8 @@ from constructs import Construct
 from building_blocks import operations
 from building_blocks.bundle import FunctionCode
 from building_blocks.function import PythonFunction
+from building_blocks.key import use_table_key
 from config import ProductionConfig
-from nested.compute.permissions import use_table_key
 from nested.data import DataOutputs
 from nested.network import NetworkOutputs
 

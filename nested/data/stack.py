@@ -20,6 +20,7 @@ from nested.data.ledger_reader import LedgerReader
 from nested.data.ledger_schema import LedgerSchema
 from nested.data.production_seal import SealProvider
 from nested.data.queues import Queues
+from nested.data.reconciliation import Reconciliation
 from nested.data.transactions_table import TransactionsTable
 from nested.network import NetworkOutputs
 
@@ -44,7 +45,8 @@ class DataOutputs:
 
 class DataNestedStack(NestedStack):
     """The ledger's database with its schema and its reader, the transactions table, the audit
-    bucket, the queues, and the function that protects them against deletion."""
+    bucket, the queues, the function that compares them at night, and the one that protects them
+    against deletion."""
 
     def __init__(
         self,
@@ -101,6 +103,15 @@ class DataNestedStack(NestedStack):
         # Late: the rollback of a first deployment cannot delete a bucket that S3 has delivered
         # access logs to, and it does so whenever it likes.
         audit.bucket.node.add_dependency(schema.resource)
+        Reconciliation(
+            self,
+            "Reconciliation",
+            network=network,
+            ledger_reader=reader.function,
+            table=table,
+            audit=audit,
+            dead_letter_queue=queues.failed_invocations,
+        )
         self.layer = DataOutputs(
             ledger=ledger,
             ledger_reader=reader.function,

@@ -166,6 +166,14 @@ class PaymentsDashboard(Construct):
                 unit="entries, items, objects",
             ),
         )
+        self._row(
+            self._graph(
+                "Must be zero: found at night",
+                *self._graphed("stores-differ", "audit-trail-broken"),
+                unit="differences, objects",
+            ),
+            self._watch("Reports of the night", "reconciliation-missing"),
+        )
 
     def _add_queues(self) -> None:
         self._head("Queues")

@@ -54,6 +54,8 @@ def verify(
     """Walk the hash chain, and name every object that is missing, deleted, overwritten or altered,
     and those that are forged; each with the version to read, if one is intact, and whom to tell.
 
+    payments-reconciliation does so by itself, every night for the day before.
+
     Credentials, region and endpoint are those of any AWS tool. Exit code 0: intact, 1: broken, or
     intact except for forged objects, 2: cannot be told.
     """

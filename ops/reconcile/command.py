@@ -82,6 +82,8 @@ def command(
 ) -> None:
     """Compare what ledger, history and audit trail say of the payments posted in a period.
 
+    payments-reconciliation does so by itself, every night for the day before.
+
     Tells counts and sums by currency, and each difference by payment: posted, but not in the
     history, or the other way round; other amounts; without approval; not audited; items that were
     changed or deleted, or are not what an item must be; debits that are not credits.

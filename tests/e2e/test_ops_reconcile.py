@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from tests.environment import wait_for
 
 TABLE = "payment-transactions"
 EUR_12 = "12 EUR"
+NIGHTLY = "payments-reconciliation"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,24 @@ class Ours:
         (posted,) = [item for item in items if item["state"]["S"] == "posted"]
         found: dict[str, Any] = posted
         return found
+
+    def night(self, task: str) -> int:
+        """How much payments-reconciliation finds of today."""
+        invoked = self.deployment.client("lambda").invoke(
+            FunctionName=NIGHTLY,
+            Payload=json.dumps({"task": task, "day": f"{self.begin:%Y-%m-%d}"}),
+        )
+        told = json.loads(invoked["Payload"].read())
+        assert "FunctionError" not in invoked, told
+        return int(told["found"])
+
+    def night_log(self) -> list[dict[str, Any]]:
+        """What it has logged since, its metrics too."""
+        found = self.deployment.client("logs").filter_log_events(
+            logGroupName=f"/aws/lambda/{NIGHTLY}", startTime=int(self.begin.timestamp() * 1000)
+        )
+        lines = (event["message"] for event in found["events"])
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     @property
     def table(self) -> Any:
@@ -124,6 +144,31 @@ def made_up(transaction: str, amount: int) -> dict[str, Any]:
         "amount": {"N": str(amount)},
         "currency": {"S": "EUR"},
     }
+
+
+@contextlib.contextmanager
+def debited(ours: Ours, transaction: str, amount: int) -> Iterator[None]:
+    """A payment of 12 has other debits until the end of the block."""
+    ledger = ours.deployment.ledger()
+
+    def debit(amount: int) -> None:
+        ledger.run("BEGIN")
+        ledger.run("ALTER TABLE ledger.postings DISABLE TRIGGER USER")
+        ledger.run(
+            "UPDATE ledger.postings SET amount = :amount WHERE direction = 'debit' AND entry_id = "
+            "(SELECT entry_id FROM ledger.entries WHERE transaction_id = CAST(:id AS uuid))",
+            amount=amount,
+            id=transaction,
+        )
+        ledger.run("ALTER TABLE ledger.postings ENABLE TRIGGER USER")
+        ledger.run("COMMIT")
+
+    debit(amount)
+    try:
+        yield
+    finally:
+        debit(12)
+        ledger.close()
 
 
 # -- good --------------------------------------------------------------------------------
@@ -259,31 +304,45 @@ def test_an_item_that_only_the_history_knows_is_found_by_a_scan(
 def test_an_entry_whose_debits_are_not_its_credits_is_found(ours: Ours) -> None:
     """The triggers refuse it: only whoever owns the tables can get round them."""
     transaction = ours.pay()
-    ledger = ours.deployment.ledger()
-
-    def debit(amount: int) -> None:
-        ledger.run("BEGIN")
-        ledger.run("ALTER TABLE ledger.postings DISABLE TRIGGER USER")
-        ledger.run(
-            "UPDATE ledger.postings SET amount = :amount WHERE direction = 'debit' AND entry_id = "
-            "(SELECT entry_id FROM ledger.entries WHERE transaction_id = CAST(:id AS uuid))",
-            amount=amount,
-            id=transaction,
-        )
-        ledger.run("ALTER TABLE ledger.postings ENABLE TRIGGER USER")
-        ledger.run("COMMIT")
-
-    debit(13)
-    try:
+    with debited(ours, transaction, 13):
         answer = ours.reconcile()
-    finally:
-        debit(12)
-        ledger.close()
     assert answer.code == 1
     found = differences(answer)
     assert found[transaction, "debits and credits differ"] == "debit 13, credit 12 EUR"
     assert "ledger 13 EUR" in found[transaction, "amounts differ"]
     assert ours.reconcile().code == 0
+
+
+# -- unasked -----------------------------------------------------------------------------
+
+
+def test_a_night_finds_a_fault_in_each_of_the_three(ours: Ours) -> None:
+    in_ledger, in_history = ours.pay(), ours.pay()
+    before = ours.night("compare"), ours.night("walk")
+    item, s3 = ours.posted_item(in_history), ours.deployment.client("s3")
+    bucket = ours.deployment.outputs["AuditBucketName"]
+    *_, last = s3.list_objects_v2(Bucket=bucket, Prefix="year=2")["Contents"]
+    with debited(ours, in_ledger, 13):
+        ours.put({**item, "amount": {"N": "99"}})
+        hidden = s3.delete_object(Bucket=bucket, Key=last["Key"])
+        try:
+            after = ours.night("compare"), ours.night("walk")
+        finally:
+            s3.delete_object(Bucket=bucket, Key=last["Key"], VersionId=hidden["VersionId"])
+            ours.put(item)
+            ours.audited(in_history, 4)
+    assert after[1] == before[1] + 1
+    log = ours.night_log()
+    told = {
+        (line.get("transaction_id") or line.get("key"), line["kind"])
+        for line in log
+        if "kind" in line
+    }
+    assert (in_ledger, "debits and credits differ") in told
+    assert (in_history, "amounts differ") in told
+    assert (last["Key"], "deleted") in told
+    for metric, found in zip(("DifferencesFound", "TrailFaultsFound"), after, strict=True):
+        assert [line[metric] for line in log if metric in line][-1] == [found]
 
 
 def test_differences_are_told_to_people_too(ours: Ours) -> None:

@@ -37,6 +37,13 @@ ALLOWED = {
         "send to the queue of failed invocations",
     },
     "payments-ledger-reader": set(),
+    "payments-reconciliation": {
+        "read items in a batch",
+        "list the audit objects",
+        "read an audit object",
+        "ask the operators' reader of the ledger",
+        "send to the queue of failed invocations",
+    },
     "payments-ledger-schema": {
         "read the master password",
         "send to the queue of failed invocations",

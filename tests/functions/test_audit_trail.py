@@ -91,7 +91,7 @@ def stored(bucket: BucketInMemory) -> list[int]:
     return found
 
 
-def finding(bucket: BucketInMemory, **options: str) -> Finding | None:
+def finding(bucket: BucketInMemory, **options: Any) -> Finding | None:
     return Verifier(bucket, "audit").verify(**options).finding
 
 

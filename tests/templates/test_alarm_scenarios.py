@@ -198,6 +198,12 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
         setting(MetricName="BurstBalance"),
     ),
     (
+        "reconciliation-missing-comparison",
+        "the first three days, with hardly any traffic",
+        setting(DatapointsToAlarm=23),
+    ),
+    ("stores-differ", "a night that finds something", dimension("x", "service")),
+    (
         "sweep-not-called",
         "EventBridge may not call the sweep",
         dimension("OutboxSweep", "RuleName"),
@@ -237,6 +243,11 @@ FAULTS: tuple[tuple[str, str, Spoil], ...] = (
     ),
     ("retry-queue-backlog", "everything a step beyond its limit", expression(" + in_flight", "")),
     ("outbox-age", "a ledger outage at night", expression("FILL(age, 301)", "age")),
+    (
+        "reconciliation-missing-walk",
+        "a reconciliation that has never run",
+        expression(" + 0 * calls", ""),
+    ),
     (
         "nat-packets-dropped-1",
         "an idle night",

@@ -162,7 +162,7 @@ def operation(name: str, command: str) -> OperationModel:
 
 def test_the_aws_cli_knows_every_command() -> None:
     # Options of the CLI itself, and one that it calls by another name than the API.
-    general = {"query", "output", "max-items"}
+    general = {"query", "output", "max-items", "cli-binary-format"}
     renamed = {"notification-endpoint": "endpoint"}
     seen = 0
     for page, (name, command, *words) in aws_commands():

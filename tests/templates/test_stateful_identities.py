@@ -50,6 +50,7 @@ IDENTITIES = {
     Identity("data", "AWS::Logs::LogGroup", "LedgerReaderLogGroup12164E68"),
     Identity("data", "AWS::Logs::LogGroup", "LedgerSchemaProviderLogGroup2302B674"),
     Identity("data", "AWS::Logs::LogGroup", "ProductionSealProviderLogGroup2F96286A"),
+    Identity("data", "AWS::Logs::LogGroup", "ReconciliationLogGroup92F459C0"),
     Identity("data", "AWS::RDS::DBInstance", "LedgerDatabaseInstance45F6AF35"),
     Identity("data", "AWS::RDS::DBParameterGroup", "LedgerDatabaseParameterGroupEEFE6256"),
     Identity("data", "AWS::RDS::DBSubnetGroup", "LedgerDatabaseSubnetGroupB1AD1A49"),

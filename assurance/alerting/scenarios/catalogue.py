@@ -25,11 +25,15 @@ from assurance.alerting.scenarios.scenario import (
 from assurance.alerting.scenarios.world import (
     AUDIT_FAILURES,
     AUDIT_LOGGER,
+    DAY,
     FAILED_INVOCATIONS,
+    FOUND_AT_NIGHT,
     GATEWAYS,
     GIB,
     MIB,
+    NIGHT,
     PROCESSOR,
+    RECONCILIATION,
     RETRY_DEAD_LETTERS,
     RETRY_QUEUE,
     UNDELIVERED,
@@ -54,7 +58,6 @@ from assurance.alerting.simulation.datapoint import Datapoint, Metric, counted, 
 from building_blocks.alert import DRILL_SOURCE
 from config import DATABASE_MAX_CONNECTIONS, FUNCTION_TIMEOUT_SECONDS, ProductionConfig
 
-_DAY: Final = 24 * 60
 _CALLS: Final = VALIDATED + PROCESSED
 _LIMITS: Final = ProductionConfig()
 
@@ -149,6 +152,13 @@ def _not_swept() -> dict[Metric, Course]:
     }
 
 
+_TASKS: Final = ("comparison", "walk")
+
+
+def _not_reconciled() -> dict[Metric, Course]:
+    return {reported(RECONCILIATION, name): None for name in FOUND_AT_NIGHT}
+
+
 def _a_minute_later(passed: int) -> Datapoint | None:
     return occurred(1) if passed else None
 
@@ -169,7 +179,7 @@ def _dropping(dropped: int, packets: int) -> dict[str, Datapoint]:
 
 def _waves(minute: int) -> tuple[int, int]:
     """A day's trade: quiet at its ends, 3,000 calls a minute at its height."""
-    height = max(0.0, math.sin(math.pi * (minute % _DAY) / _DAY)) ** 2
+    height = max(0.0, math.sin(math.pi * (minute % DAY) / DAY)) ** 2
     steps = int(32 * height)
     return 50 * steps + 1, 44 * steps + 1
 
@@ -201,11 +211,11 @@ _QUIET: Final = (
     Scenario(
         name="the first three days, with hardly any traffic",
         why="One call in three hours, of which one fails on the second day.",
-        minutes=3 * _DAY,
+        minutes=3 * DAY,
         traffic=_now_and_then,
         changes={
-            (_DAY + 180, _DAY + 181): _failing(1, calls=2),
-            (2 * _DAY, 2 * _DAY + 1): {reported(VALIDATOR, "PaymentsDeclined"): level(1)},
+            (DAY + 180, DAY + 181): _failing(1, calls=2),
+            (2 * DAY, 2 * DAY + 1): {reported(VALIDATOR, "PaymentsDeclined"): level(1)},
         },
     ),
     Scenario(
@@ -221,7 +231,7 @@ _QUIET: Final = (
     Scenario(
         name="a busy day",
         why="Trade as it is hoped for; one payment in thirty is declined, one call in fifty 4xx.",
-        minutes=_DAY,
+        minutes=DAY,
         traffic=_waves,
     ),
     Scenario(
@@ -851,6 +861,41 @@ _PARTS: Final = (
         ),
     ),
     Scenario(
+        name="a night that finds something",
+        why=(
+            "Stores that differ, and a trail that is broken: both are on for a day, or for as long "
+            "as CloudWatch looks back, and off since the next night finds nothing."
+        ),
+        minutes=2 * DAY,
+        traffic=nobody,
+        begins=NIGHT,
+        changes={
+            (NIGHT, NIGHT + 1): {
+                reported(RECONCILIATION, name): level(3) for name in FOUND_AT_NIGHT
+            }
+        },
+        must={"stores-differ": _AT_ONCE, "audit-trail-broken": _AT_ONCE},
+    ),
+    Scenario(
+        name="nights without a reconciliation",
+        why="The last was a day before. Whether it is not called or fails, nothing is reported.",
+        minutes=2 * DAY,
+        traffic=nobody,
+        begins=NIGHT + DAY,
+        changes={(DAY, 2 * DAY): _not_reconciled()},
+        must={f"reconciliation-missing-{task}": Told(3 * 60, stays=True) for task in _TASKS},
+    ),
+    Scenario(
+        name="a reconciliation that has never run",
+        why="Since the first deployment: an alarm that waited for a first report would be silent.",
+        minutes=DAY + 4 * 60,
+        traffic=nobody,
+        begins=0,
+        changes={(0, 2 * DAY): _not_reconciled()},
+        is_new=True,
+        must={f"reconciliation-missing-{task}": Told(27 * 60, stays=True) for task in _TASKS},
+    ),
+    Scenario(
         name="somebody takes the safeguards away",
         why=(
             "Alarms, rules, trail, topic, bucket, mapping and firewall, with the CLI and in the "
@@ -942,15 +987,15 @@ _PARTS: Final = (
             "A payment that nobody has decided on, storage that is almost used up: the system's "
             "health must still tell that clients are not served."
         ),
-        minutes=_DAY + 4 * 60,
-        begins=_DAY,
+        minutes=DAY + 4 * 60,
+        begins=DAY,
         traffic=steadily(2, 2),
         changes={
-            (-1, _DAY + 4 * 60): {
+            (-1, DAY + 4 * 60): {
                 waiting(RETRY_DEAD_LETTERS): level(1),
                 database("FreeStorageSpace"): level(GIB),
             },
-            (_DAY, _DAY + 30): _failing(2, calls=4),
+            (DAY, DAY + 30): _failing(2, calls=4),
         },
         must={"api-server-errors": _SOON, "system-health-service": _SOON},
         stays=frozenset(

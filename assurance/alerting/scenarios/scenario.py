@@ -78,7 +78,10 @@ class Scenario:
         """Each metric's datapoints; what was before minute 0 is as it would have been."""
         streams: dict[Metric, dict[int, Datapoint]] = {}
         for minute in range(-_BEFORE, self.minutes):
-            for metric, datapoint in world.quiet_minute(minute % 5, *self.traffic(minute)):
+            quiet = world.quiet_minute(
+                minute % 5, *self.traffic(minute), at_night=minute % world.DAY == world.NIGHT
+            )
+            for metric, datapoint in quiet:
                 if self.is_new and minute < 0 and metric.namespace not in _MADE_EARLIER:
                     continue
                 streams.setdefault(metric, {})[minute] = datapoint

@@ -16,6 +16,12 @@ from assurance.alerting.simulation.datapoint import Datapoint, Metric, counted, 
 VALIDATOR: Final = "payment-validator"
 PROCESSOR: Final = "payment-processor"
 AUDIT_LOGGER: Final = "audit-logger"
+RECONCILIATION: Final = "payments-reconciliation"
+
+DAY: Final = 24 * 60
+NIGHT: Final = 180
+"""The minute of a day in which the night's reconciliation has reported."""
+FOUND_AT_NIGHT: Final = ("DifferencesFound", "TrailFaultsFound")
 
 RETRY_QUEUE: Final = "QueuesRetryQueue"
 RETRY_DEAD_LETTERS: Final = "QueuesRetryDeadLetterQueue"
@@ -115,18 +121,25 @@ def topic(name: str) -> Metric:
 
 @lru_cache(maxsize=8192)
 def quiet_minute(
-    of_five: int, validated: int, processed: int
+    of_five: int, validated: int, processed: int, *, at_night: bool
 ) -> tuple[tuple[Metric, Datapoint], ...]:
     """Every metric of a minute in which nothing is wrong.
 
     :param of_five: which minute of five it is: some metrics have one datapoint in these.
     :param validated: calls of ``/validate``.
     :param processed: calls of ``/process``; each is posted.
+    :param at_night: it is the minute of the day in which the reconciliation reports.
     """
-    return tuple(
-        (metric, datapoint)
-        for metric, datapoint in _quiet(of_five, validated, processed)
-        if datapoint is not None
+    return (
+        *(
+            (metric, datapoint)
+            for metric, datapoint in _quiet(of_five, validated, processed)
+            if datapoint is not None
+        ),
+        *(
+            (reported(RECONCILIATION, name), level(0))
+            for name in (FOUND_AT_NIGHT if at_night else ())
+        ),
     )
 
 

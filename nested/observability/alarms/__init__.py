@@ -15,6 +15,7 @@ from nested.observability.alarms.functions import function_alarms
 from nested.observability.alarms.metric_alarm import MetricAlarm
 from nested.observability.alarms.network import edge_alarms, nat_gateway_alarms
 from nested.observability.alarms.queues import queue_alarms
+from nested.observability.alarms.reconciliation import reconciliation_alarms
 from nested.observability.alarms.table import table_alarms
 from nested.observability.alerts_topic import AlertsTopic
 
@@ -39,4 +40,5 @@ def all_alarms(
         *edge_alarms(config),
         *alerts_alarms(topic),
         *business_alarms(config, compute),
+        *reconciliation_alarms(compute),
     )
