@@ -59,10 +59,10 @@ local: setup ## Deploy PaymentsProd on this machine, send a payment through it, 
 
 # What deploys waits for much: three keep two cores busy.
 test: WORKERS := 3
-test: check ## Pass the checks, and the tests of all kinds but the long ones
+test: check ## Pass the checks, and the tests of all kinds but the long ones (7 to 9 min)
 	@$(PYTEST) tests/e2e tests/integration $(UNIT) $(ARGS)
 
-acceptance: setup .build/runtimes/.ready ## Pass the long tests: all drills and faults, Lambda's Python, a browser
+acceptance: setup .build/runtimes/.ready ## Pass the long tests: all drills and faults, Lambda's Python, a browser (27 min)
 	@$(PYTEST) tests/acceptance $(ARGS)
 
 check: setup ## Check format, lint, types and the pipeline
@@ -73,7 +73,7 @@ check: setup ## Check format, lint, types and the pipeline
 	@zizmor --offline --quiet --no-progress --persona pedantic .github
 	@cfn-lint pipeline/account.yaml
 
-unit: setup ## Pass the tests that need no server
+unit: setup ## Pass the tests that need no server (1 min)
 	@$(PYTEST) $(UNIT) $(ARGS)
 
 integration: setup ## Pass the tests against PostgreSQL and the emulator

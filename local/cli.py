@@ -21,6 +21,7 @@ import psutil  # type: ignore[import-untyped]
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from pg8000.exceptions import DatabaseError, InterfaceError  # type: ignore[import-untyped]
+from rich.text import Text
 
 from local import aws, demonstration
 from local.deployment import PROJECT, STACK, Cdk, DeploymentError
@@ -39,6 +40,12 @@ LINE_WIDTH = 90
 MILESTONE = re.compile(
     rf"{STACK} \|.*\| (?P<status>\w+_(?:COMPLETE|FAILED|COMPLET)) *\| AWS::CloudFormation::Stack *"
     r"\| (?P<resource>\w+)"
+)
+
+# Of the CDK's output, what it turns to next: minutes, on a busy machine, without another word.
+STEPS = (
+    ("Synthesis time", "synthesized; publishing templates and packages"),
+    ("creating CloudFormation changeset", "published; CloudFormation makes the resources"),
 )
 
 app = typer.Typer(
@@ -150,9 +157,7 @@ def demo(
 
 def main() -> int:
     """Run the command line; the exit code."""
-    return ending.run(
-        partial(app, prog_name="python -m local"), explain=_explained, failed=1, interrupted=""
-    )
+    return ending.run(partial(app, prog_name="python -m local"), explain=_explained, interrupted="")
 
 
 def _explained(error: Exception) -> str:
@@ -202,16 +207,29 @@ def _deploy(emulator: Emulator, user_environment: dict[str, str]) -> None:
         cdk.stop()
 
 
+class _Doing:
+    """What is being done, and for how long: the seconds go on between two lines of output."""
+
+    def __init__(self, begin: float, what: str) -> None:
+        self._begin, self._what = begin, what
+
+    def __rich__(self) -> Text:
+        seconds = time.monotonic() - self._begin
+        return progress(f"[dim]{seconds:3.0f} s[/] {escape(self._what)}")
+
+
 def _timed(title: str, step: Callable[[Callable[[str], None]], None]) -> None:
     """Run a step under a line that tells what it is doing and for how long; its milestones stay
     on the screen, all of its output is in cdk.log."""
     begin = time.monotonic()
     console.print(f"  {title} …")
-    with console.status("") as status:
+    with console.status(_Doing(begin, title)) as status:
 
         def tell(line: str) -> None:
             took = f"{time.monotonic() - begin:3.0f} s"
-            status.update(progress(f"[dim]{took}[/] {escape(line.strip()[:LINE_WIDTH])}"))
+            status.update(_Doing(begin, line.strip()[:LINE_WIDTH]))
+            if step_ := next((told for mark, told in STEPS if mark in line), ""):
+                console.print(f"  [dim]{took}[/] {step_}")
             if milestone := MILESTONE.match(line):
                 console.print(f"  [dim]{took}[/] {milestone['status']:<20} {milestone['resource']}")
 

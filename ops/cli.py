@@ -73,7 +73,7 @@ def _several() -> None:
 
 def main() -> int:
     """Run the command line; the exit code."""
-    return ending.run(partial(app, prog_name="python -m ops"), explain=_explained)
+    return ending.run(partial(app, prog_name=".venv/bin/python -m ops"), explain=_explained)
 
 
 def _explained(error: Exception) -> str:

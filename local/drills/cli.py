@@ -113,9 +113,7 @@ def perform(drill: Drill, site: Site) -> list[Step]:
 
 def main() -> int:
     """Run the command line; the exit code."""
-    return ending.run(
-        partial(app, prog_name="python -m local.drills"), explain=_explained, failed=1
-    )
+    return ending.run(partial(app, prog_name="python -m local.drills"), explain=_explained)
 
 
 def _explained(error: Exception) -> str:

@@ -108,7 +108,7 @@ def command(
         typer.echo(json.dumps({**document, **checks.as_document(found)}))
     else:
         checks.show(terminal.out(), found)
-    raise typer.Exit(1 if checks.has_problems(found) else 0)
+    raise typer.Exit(checks.exit_code(found))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -130,7 +130,7 @@ def rotate(
     if overlap:
         told.append(
             f"Both keys are valid. When `api-key list` shows that nobody uses {old.id} any more: "
-            f"python -m ops api-key revoke {old.id}"
+            f".venv/bin/python -m ops api-key revoke {old.id}"
         )
     else:
         plan.disable(old)
@@ -197,7 +197,7 @@ def _to_rotate(plan: Plan, identifier: str | None) -> ApiKey:
 def _hand_over(key: ApiKey) -> str:
     return (
         f"{key.id} ({key.name}) is created. Read its value on a terminal, and hand it over by a "
-        f"channel for secrets: python -m ops api-key show {key.id}"
+        f"channel for secrets: .venv/bin/python -m ops api-key show {key.id}"
     )
 
 

@@ -54,6 +54,14 @@ def has_problems(checks: Iterable[Check]) -> bool:
     return any(check.verdict in (Verdict.PROBLEM, Verdict.UNANSWERED) for check in checks)
 
 
+def exit_code(checks: Iterable[Check]) -> int:
+    """1: something does not hold; 2: nobody could tell of something, and nothing else is wrong."""
+    verdicts = {check.verdict for check in checks}
+    if Verdict.PROBLEM in verdicts:
+        return 1
+    return 2 if Verdict.UNANSWERED in verdicts else 0
+
+
 def as_document(checks: Sequence[Check]) -> dict[str, Any]:
     """A JSON object of them."""
     return {"held": not has_problems(checks), "checks": [asdict(check) for check in checks]}

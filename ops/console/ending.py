@@ -23,14 +23,11 @@ from ops.console.characters import REPLACED, visible
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-NOT_WRITTEN = 2
+FAILED = 2
 INTERRUPTED = 130
 NOBODY_READS = 128 + signal.SIGPIPE
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-# Of files that could not be written, wherever they are.
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Stopped(BaseException):
@@ -47,7 +44,7 @@ class Unwritten(SystemExit):
     def __init__(self, error: OSError) -> None:
         self.nobody_reads = error.errno == errno.EPIPE
         self.reason = f"the output cannot be written: {error.strerror}"
-        super().__init__(NOBODY_READS if self.nobody_reads else NOT_WRITTEN)
+        super().__init__(NOBODY_READS if self.nobody_reads else FAILED)
 
 
 # The first of this process: what follows it goes nowhere, and is no failure.
@@ -75,20 +72,18 @@ def run(
     command: Callable[[], object],
     *,
     explain: Callable[[Exception], str] = unexpected,
-    failed: int = 2,
     interrupted: str = "Interrupted.",
 ) -> int:
     """Run a command, and tell on the error output what kept it from its work; the exit code.
 
     Args:
         explain: an error, in a sentence or two.
-        failed: the exit code for errors.
         interrupted: what is told after an interruption, if anything.
     """
     stop_on_signals()
     try:
         try:
-            code = _code(command, failed)
+            code = _code(command)
         finally:
             sys.stdout.flush()
     except Unwritten:
@@ -97,9 +92,8 @@ def run(
         _tell(interrupted)
         return INTERRUPTED
     except Exception as error:
-        full = isinstance(error, OSError) and error.errno in _FULL
         _tell(f"error: {explain(error)}")
-        return NOT_WRITTEN if full else failed
+        return FAILED
     if _unwritten is None:
         return code
     if not _unwritten.nobody_reads:
@@ -124,7 +118,7 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _code(command: Callable[[], object], failed: int) -> int:
+def _code(command: Callable[[], object]) -> int:
     try:
         command()
     except Unwritten:
@@ -134,7 +128,7 @@ def _code(command: Callable[[], object], failed: int) -> int:
             return end.code
         if end.code is not None:
             _tell(str(end.code))
-        return 0 if end.code is None else failed
+        return 0 if end.code is None else FAILED
     return 0
 
 

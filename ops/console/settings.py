@@ -3,14 +3,18 @@ them already."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from config import unknown_keys
+from config import PRODUCTION, unknown_keys
+from ops.console import files, terminal
+
+PROJECT: Final = Path(__file__).resolve().parents[2]
 
 
 def checked(given: list[str] | None) -> list[str]:
@@ -26,9 +30,32 @@ def checked(given: list[str] | None) -> list[str]:
     for each in settings:
         if not re.fullmatch(r"[^=\s]+=.+", each):
             raise typer.BadParameter(f"{each!r} is not KEY=VALUE")
+    if settings:
+        terminal.told().print(NOT_KEPT)
     if unknown := unknown_keys(each.partition("=")[0] for each in settings):
         raise typer.BadParameter(" ".join(unknown))
     return settings
+
+
+NOT_KEPT: Final = (
+    "Settings given with -c hold for this command only: the next one needs them again, or deploy "
+    "--remember, which writes them into cdk.json."
+)
+
+
+def remember(given: Sequence[str], file: Path = PROJECT / "cdk.json") -> None:
+    """Writes settings into cdk.json, so that they hold without being given.
+
+    :param given: as ``KEY=VALUE``; an environment's stand under its name.
+    """
+    document = json.loads(file.read_text(encoding="utf-8"))
+    settings = dict(each.split("=", 1) for each in given)
+    environment = settings.pop("environment", PRODUCTION)
+    own = document["context"].setdefault(environment, {})
+    for key, value in settings.items():
+        document["context"].pop(key, None)  # which would go before the environment's
+        own[key] = int(value) if re.fullmatch(r"-?\d+", value) else value
+    files.write(file, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 SettingsOption = Annotated[

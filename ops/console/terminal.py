@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, Final
 
 from rich import markup
 from rich.console import Console
@@ -20,9 +21,17 @@ def escape(text: str) -> str:
     return markup.escape(stem) + (f"{end}[none][/none]" if end else "")
 
 
+_WHOLE: Final = 1_000
+"""Characters of a line that is read by no terminal: more than any table has."""
+
+
 def out(**options: Any) -> Console:
-    """For what the user asked for."""
-    return Console(highlight=False, emoji=False, **options)
+    """For what the user asked for. Where that is no terminal, nothing is folded to the width of one
+    (unless COLUMNS gives it): what is piped on, kept or searched has its lines whole."""
+    console = Console(highlight=False, emoji=False, **options)
+    if not console.is_terminal and not os.environ.get("COLUMNS") and "width" not in options:
+        console.width = _WHOLE
+    return console
 
 
 def told() -> Console:

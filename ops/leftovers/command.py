@@ -140,7 +140,7 @@ def _show(found: Sequence[Leftover], *, remove: bool) -> None:
         )
     elif not remove:
         output.print(
-            f"All {len(found)} are proven empty. To take them away: python -m ops leftovers "
-            "--remove",
+            f"All {len(found)} are proven empty. To take them away: .venv/bin/python -m ops "
+            "leftovers --remove",
             soft_wrap=True,
         )

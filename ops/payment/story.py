@@ -439,7 +439,7 @@ def _state(story: Story) -> tuple[Verdict, str, str]:
             "given up: its message is in the dead-letter queue",
             letters.what_to_do(letters.case_of(story.items, story.now), story.dead_letter)
             if story.has_read("history")
-            else f"python -m ops dlq show retry: message {story.dead_letter}",
+            else f".venv/bin/python -m ops dlq show retry: message {story.dead_letter}",
         )
     if posted:  # the ledger could not be read, or has none: gaps() tells that
         return (

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+import boto3
 import typer
 
-from ops.console import ending, settings
+from ops.console import ending, files, settings
 from ops.console import terminal as console
 from ops.console.failure import OpsError
 from ops.plan import presentation
@@ -19,6 +20,7 @@ from ops.plan.marks import impossible, objections
 from ops.plan.model import Report
 from ops.plan.review import Deployed, look, review
 from ops.production.assembly import Assembly, at_hand
+from ops.production.stack import REGION
 
 # The report itself goes to the output, all else to the error output.
 told = console.told()
@@ -58,7 +60,7 @@ def plan(
         now = look(wanted)
         report = _report(wanted, now)
         if save:
-            save.write_text(_saved(wanted, now, report), encoding="utf-8")
+            files.write(save, _saved(wanted, now, report))
     if as_json:
         document = presentation.as_document(report, allow_replacement or ())
         typer.echo(json.dumps(document))
@@ -84,6 +86,9 @@ def deploy(
             help="What `plan --save` wrote, and was approved: deploy that, or nothing.",
         ),
     ] = None,
+    remember: Annotated[
+        bool, typer.Option("--remember", help="Write the settings of -c into cdk.json, if it went.")
+    ] = False,
 ) -> None:
     """Show what would change, ask, and deploy exactly that.
 
@@ -115,6 +120,9 @@ def deploy(
         except ending.Stopped:
             told.print("A deployment that had begun goes on in CloudFormation.")
             raise
+    if remember and context:
+        settings.remember(context)
+        told.print("cdk.json has the settings now: keep it with the code.")
 
 
 # -- steps -------------------------------------------------------------------------------
@@ -124,6 +132,9 @@ def deploy(
 def _assembly(folder: Path | None, context: list[str] | None) -> Iterator[Assembly]:
     """The assembly to report on and to deploy; one made for this run goes with it."""
     settings.not_both(folder, context)
+    if folder is None:
+        # In a second, before what takes half a minute and would be in vain.
+        boto3.client("sts", region_name=REGION).get_caller_identity()
     with contextlib.ExitStack() as stack:
         with told.status("synthesizing"):
             made = stack.enter_context(at_hand(folder, context or ()))

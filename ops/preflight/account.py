@@ -113,8 +113,9 @@ def leftovers(clients: Clients, tags_of_stack: Mapping[str, str]) -> Iterator[Ch
         needed="nothing that takes a name (see below)",
         held=True,
         mend="",
-        note="they stay, and cost. Of a first deployment that failed: python -m ops leftovers; of "
-        "production that was deleted: import them, or delete them (docs/runbooks/teardown.md)"
+        note="they stay, and cost. Of a first deployment that failed: .venv/bin/python -m ops "
+        "leftovers; of production that was deleted: import them, or delete them "
+        "(docs/runbooks/teardown.md)"
         if left
         else "",
     )

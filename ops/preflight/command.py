@@ -57,7 +57,7 @@ def command(
         typer.echo(json.dumps({"account": owner, "stack": STACK, **checks.as_document(found)}))
     else:
         _show(terminal.out(), found)
-    raise typer.Exit(1 if checks.has_problems(found) else 0)
+    raise typer.Exit(checks.exit_code(found))
 
 
 def _show(console: Console, found: Sequence[Check]) -> None:

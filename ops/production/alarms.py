@@ -160,7 +160,7 @@ def named(alarms: Mapping[str, AlarmT], name: str) -> AlarmT:
 
 def restoring(name: str) -> str:
     """The command that puts an alarm back."""
-    return f"python -m ops alerts restore {name} --yes"
+    return f".venv/bin/python -m ops alerts restore {name} --yes"
 
 
 # -- resolving ---------------------------------------------------------------------------

@@ -83,10 +83,12 @@ def case_of(items: Sequence[Item], now: datetime) -> Case:
 def what_to_do(case: Case, message_id: str) -> str:
     """With the command."""
     if case is Case.PAYABLE:
-        return f"{_TOLD[case]}, then python -m ops dlq redrive retry --id {message_id} --yes"
+        return (
+            f"{_TOLD[case]}, then .venv/bin/python -m ops dlq redrive retry --id {message_id} --yes"
+        )
     return (
-        f"{_TOLD[case]}. Then python -m ops dlq quarantine retry --id {message_id} --reason "
-        f"'{case}: WHO WAS TOLD' --yes"
+        f"{_TOLD[case]}. Then .venv/bin/python -m ops dlq quarantine retry --id {message_id} "
+        f"--reason '{case}: WHO WAS TOLD' --yes"
     )
 
 

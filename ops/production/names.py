@@ -125,7 +125,9 @@ TAKEN: Final[Mapping[str, tuple[str, Taken, str]]] = {
 
 
 _NEVER_DEPLOYED: Final = frozenset({"", "ROLLBACK_FAILED", *NOTHING_THERE})
-_LEFTOVERS: Final = "; what a first deployment that failed has left: python -m ops leftovers"
+_LEFTOVERS: Final = (
+    "; what a first deployment that failed has left: .venv/bin/python -m ops leftovers"
+)
 
 
 def taken(clients: Clients, type_: str, needs: Needs, now: Existing) -> Iterator[Check]:

@@ -31,9 +31,9 @@ _WAYS_OUT: Final[Mapping[str, str]] = {
     "UPDATE_ROLLBACK_FAILED": "mend what its events name, then aws cloudformation "
     "continue-update-rollback --stack-name {stack} (docs/runbooks/rollback.md)",
     # Its termination protection is on: what lifts it is deleted last, and was not reached.
-    "ROLLBACK_FAILED": "python -m ops leftovers lists what its first deployment has left, and "
-    "with --remove takes it away (docs/runbooks/deploy.md)",
-    "DELETE_FAILED": "if it never was complete: python -m ops leftovers; else: "
+    "ROLLBACK_FAILED": ".venv/bin/python -m ops leftovers lists what its first deployment has "
+    "left, and with --remove takes it away (docs/runbooks/deploy.md)",
+    "DELETE_FAILED": "if it never was complete: .venv/bin/python -m ops leftovers; else: "
     "aws cloudformation delete-stack --stack-name {stack} --retain-resources "
     "with what could not be deleted (docs/runbooks/teardown.md)",
 }

@@ -228,7 +228,7 @@ def _show(console: Console, reconciled: Reconciled) -> None:
         console.print(table)
         console.print("Payments: sums in minor units.")
     else:
-        console.print("No payment was posted.")
+        console.print("No payment was posted then. The last hour's: --last 1h")
     if reconciled.under_way:
         console.print(
             f"{reconciled.under_way} posted in the last {reconciled.grace.seconds} s may yet get "
@@ -253,7 +253,7 @@ def _show(console: Console, reconciled: Reconciled) -> None:
             console.print(f"And {more:,} more: --json tells all.")
         trail = in_days(datetime.now(UTC) - reconciled.period.begin)
         console.print(
-            f"What happened to one of them: python -m ops payment ID --trail {trail}",
+            f"What happened to one of them: .venv/bin/python -m ops payment ID --trail {trail}",
             soft_wrap=True,
         )
     elif reconciled.held:

@@ -32,7 +32,7 @@ from reconciliation.ledger import FIRST, Ledger
 _POLL_SECONDS: Final = 5.0
 _LONGEST: Final = 3 * 3600.0
 """Seconds, for each of the two: to be restored, and to be deleted."""
-_CLEAN_UP: Final = "python -m ops restore-drill --clean-up"
+_CLEAN_UP: Final = ".venv/bin/python -m ops restore-drill --clean-up"
 
 Json = dict[str, Any]
 
@@ -96,7 +96,7 @@ def command(
         typer.echo(json.dumps({"names": names, **checks.as_document(found)}))
     else:
         checks.show(terminal.out(), found)
-    raise typer.Exit(1 if checks.has_problems(found) else 0)
+    raise typer.Exit(checks.exit_code(found))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,7 +114,7 @@ def command(
         except BaseException:  # such as a disk that has filled up meanwhile
             told.print(*map(escape, _sent(smoke)), sep="\n", soft_wrap=True)
             raise
-    raise typer.Exit(1 if checks.has_problems(found) else 0)
+    raise typer.Exit(checks.exit_code(found))
 
 
 def _show(smoke: Smoke, found: Sequence[Check], as_json: bool) -> None:

@@ -47,6 +47,9 @@ def command(
         bool,
         typer.Option(help="Have CloudFormation detect drift too; that may take minutes."),
     ] = True,
+    problems: Annotated[
+        bool, typer.Option("--problems", help="Leave out what holds; the counts are of all.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare what is deployed with the requirements R1 to R18, value by value.
@@ -60,8 +63,8 @@ def command(
     `smoke`, a quarter of an hour ago or earlier. What CloudFormation takes for drift and is none is
     told as such.
 
-    It only reads. Exit code 0: all of it held; 1: something did not, or was not answered: ask
-    again; 2: it could not take place (no such stack, no credentials).
+    It only reads. Exit code 0: all of it held; 1: something did not; 2: it could not take place (no
+    such stack, no credentials), or all held but what AWS did not answer: ask again.
     """
     told = terminal.told()
     by_name = prefix is not None or bool(names)
@@ -92,8 +95,8 @@ def command(
         subject = {"stack": STACK} if not by_name else {"prefix": prefix or "", "names": names}
         typer.echo(json.dumps({"account": account, **subject, **checks.as_document(found)}))
     else:
-        _show(terminal.out(), found)
-    raise typer.Exit(1 if checks.has_problems(found) else 0)
+        _show(terminal.out(), found, every=not problems)
+    raise typer.Exit(checks.exit_code(found))
 
 
 def _production() -> Production:
@@ -122,10 +125,11 @@ def _drift(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
     ]
 
 
-def _show(console: Console, found: Sequence[Finding]) -> None:
+def _show(console: Console, found: Sequence[Finding], *, every: bool) -> None:
     """A table for each requirement, and the count at the end."""
+    shown = [each for each in found if every or checks.has_problems([each])]
     for requirement, text in REQUIREMENTS.items():
-        if those := [each for each in found if each.requirement == requirement]:
+        if those := [each for each in shown if each.requirement == requirement]:
             console.print(f"[bold]{requirement}[/] {text}")
             checks.show(console, those)
             console.print()
@@ -133,7 +137,8 @@ def _show(console: Console, found: Sequence[Finding]) -> None:
         verdict: sum(each.verdict is verdict for each in found) for verdict in Verdict
     }
     console.print(
-        f"{counts[Verdict.HELD]} held, {counts[Verdict.PROBLEM]} problems, "
+        f"{counts[Verdict.HELD]} held, {counts[Verdict.PROBLEM]} "
+        f"problem{'' if counts[Verdict.PROBLEM] == 1 else 's'}, "
         f"{counts[Verdict.UNSEEN]} cannot be seen here"
         + (f", {counts[Verdict.UNANSWERED]} not answered" if counts[Verdict.UNANSWERED] else "")
     )

@@ -163,7 +163,7 @@ def test_a_full_disk_elsewhere_is_no_verdict_either(
             file.write("evidence")
 
     try:
-        assert ending.run(command, failed=1) == 2
+        assert ending.run(command) == 2
     finally:
         for number in SIGNALS:
             signal.signal(

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from local import demonstration
 from local.drills.report import Drill, Step
@@ -249,6 +250,16 @@ def test_foreign_text_gives_the_terminal_no_orders(
     monkeypatch.setattr(typer, "confirm", agree)
     confirmation.confirm(text, yes=False)
     assert asked == [visible]
+
+
+def test_what_is_piped_has_its_lines_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    table = Table()
+    table.add_row("a" * 70, "b" * 70)
+    out().print(table)
+    assert f"{'a' * 70} │ {'b' * 70}" in capsys.readouterr().out
 
 
 def test_there_is_no_other_way_to_print_than_ours() -> None:

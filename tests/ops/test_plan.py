@@ -19,6 +19,7 @@ import boto3
 import botocore.session
 import pytest
 import typer
+from botocore.exceptions import NoCredentialsError
 from botocore.stub import ANY, Stubber
 from rich.console import Console
 
@@ -842,6 +843,41 @@ def test_nothing_is_deployed_onto_what_somebody_else_changed_meanwhile(runs: Run
     runs.others_deploy = True
     assert runs("deploy", "--yes") == 2
     assert runs.deployed == 0
+
+
+def test_who_is_not_signed_in_waits_for_no_synthesis(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unknown(*_: object, **__: object) -> Any:
+        raise NoCredentialsError
+
+    monkeypatch.setattr("boto3.client", unknown)
+    monkeypatch.setattr(cli, "at_hand", lambda *_: pytest.fail("it synthesized"))
+    monkeypatch.setattr("sys.argv", ["ops", "plan"])
+    assert main() == 2
+    assert "no AWS credentials" in capsys.readouterr().err
+    assert runs.steps == []
+
+
+def test_settings_are_not_kept_unless_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "cdk.json"
+    text = (PROJECT / "cdk.json").read_text(encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
+    given = settings.checked(["validator_concurrency=40", "team_tag=money"])
+    assert "hold for this command only" in capsys.readouterr().err
+    settings.remember(given, file)
+    before, after = json.loads(text)["context"], json.loads(file.read_text())["context"]
+    assert ProductionConfig.from_context(after) == ProductionConfig.from_context(
+        {**before, "validator_concurrency": 40, "team_tag": "money"}
+    )
+    settings.remember(["environment=staging", "api_rate_limit=10"], file)
+    staging = json.loads(file.read_text())["context"]["staging"]
+    assert (staging["api_rate_limit"], "environment" in staging) == (10, False)
+    # All else stays as it was written.
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert len([line for line in text.splitlines() if line not in lines]) <= 3
 
 
 @pytest.mark.parametrize("since", ["changes", "deployment", "template"])

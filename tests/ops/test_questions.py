@@ -164,6 +164,14 @@ def test_what_is_not_answered_is_no_problem_and_does_not_pass() -> None:
     assert checks.as_document([told])["checks"][0]["verdict"] == "not answered"
 
 
+def test_who_could_not_look_ends_with_2_and_who_found_a_problem_with_1() -> None:
+    problem = Check(what="a", found="b", verdict=Verdict.PROBLEM)
+    unanswered = Check(what="a", found="", verdict=Verdict.UNANSWERED)
+    assert checks.exit_code([HELD]) == 0
+    assert checks.exit_code([HELD, unanswered]) == 2
+    assert checks.exit_code([unanswered, problem]) == 1
+
+
 THROTTLED = b"""<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code>
 <Message>Rate exceeded</Message></Error><RequestId>1</RequestId></ErrorResponse>"""
 ANSWERED = b"""<ListRolesResponse><ListRolesResult><IsTruncated>false</IsTruncated><Roles/>

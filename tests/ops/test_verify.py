@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from assurance.assembly import NESTED_STACK
+from ops.console import terminal
 from ops.console.checks import Verdict
 from ops.inspection import data, events, network, observability, policies, roles, subjects, tags
 from ops.inspection.findings import Finding
 from ops.inspection.subjects import Subjects
 from ops.inspection.survey import question
 from ops.production.stack import Resource
-from ops.verify import stack
+from ops.verify import command, stack
 from tests.ops.stubbed_aws import Aws, as_clients
 
 IN_ORDER = "alarms that tell the alerts topic, and when they should"
@@ -686,7 +687,7 @@ def test_an_alarm_is_as_its_stacks_template_has_it(aws: Aws) -> None:
     told = found["alarm connections"]
     assert told.found == "Threshold 199; Statistic Average"
     assert told.needed == "Threshold 160; Statistic Maximum"
-    assert told.mend == "python -m ops alerts restore connections --yes"
+    assert told.mend == ".venv/bin/python -m ops alerts restore connections --yes"
     assert found[IN_ORDER].found == "0 of 1"
 
 
@@ -1136,3 +1137,17 @@ def test_a_policy_that_may_read_all_of_it_is_named() -> None:
         assert "cloudformation:DetectStackDrift" in told.mend
         assert "cloudformation:BatchDescribeTypeConfigurations" in told.mend
         assert "verify again" in told.mend
+
+
+@pytest.mark.parametrize(("every", "shown"), [(True, ["holds", "does not"]), (False, ["does not"])])
+def test_what_holds_can_be_left_out_and_counts(
+    every: bool, shown: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [
+        Finding(requirement="R4", what=what, found="", verdict=verdict)
+        for what, verdict in (("holds", Verdict.HELD), ("does not", Verdict.PROBLEM))
+    ]
+    command._show(terminal.out(), found, every=every)
+    told = capsys.readouterr().out
+    assert [what for what in ("holds", "does not") if what in told] == shown
+    assert "1 held, 1 problem, 0 cannot be seen here" in told

@@ -32,7 +32,7 @@ def _local(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def _told(done: subprocess.CompletedProcess[str]) -> str:
     """The one line on stderr of a command that failed."""
-    assert done.returncode == 1
+    assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
     return line
 
