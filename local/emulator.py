@@ -101,7 +101,7 @@ class Emulator:
         emulator_internals.record_event_deliveries()
         emulator_internals.search_logs_by_regular_expressions()
         emulator_internals.complete_condition_keys()
-        emulator_internals.authorize_batches_as_single_actions()
+        emulator_internals.authorize_actions_by_their_names()
         emulator_internals.add_message_move_tasks()
         emulator_internals.let_log_groups_change_their_key()
         emulator_internals.complete_restores_of_tables()

@@ -672,19 +672,22 @@ def complete_condition_keys() -> None:
     iam_evaluator._resolve_condition_key = of_any
 
 
-def authorize_batches_as_single_actions() -> None:
-    """Ask for the permission of the single action when SQS gets a batch.
+def authorize_actions_by_their_names() -> None:
+    """Ask for the permission of the single action when SQS gets a batch, and of reading when
+    somebody reads a function's concurrency.
 
     IAM has no actions of their own for SendMessageBatch, DeleteMessageBatch and
     ChangeMessageVisibilityBatch (service authorization reference, "Amazon SQS"); the emulator
-    asks for them.
+    asks for them, and of a function's concurrency always for PutFunctionConcurrency.
     """
     from ministack.core import iam_actions
 
     by_itself = iam_actions.extract_iam_action
 
-    def action(*arguments: Any) -> str | None:
-        found = cast("str | None", by_itself(*arguments))
+    def action(service: str, method: str, *others: Any) -> str | None:
+        found = cast("str | None", by_itself(service, method, *others))
+        if found == "lambda:PutFunctionConcurrency" and method != "PUT":
+            return f"lambda:{'Get' if method == 'GET' else 'Delete'}FunctionConcurrency"
         return found.removesuffix("Batch") if found and found.startswith("sqs:") else found
 
     iam_actions.extract_iam_action = action

@@ -6,6 +6,7 @@ import contextlib
 import uuid
 from collections.abc import Iterator, Sequence
 
+from local import aws
 from tests.command_line import Answer, operators_tool
 from tests.deployment import Production
 from tests.probe import document
@@ -17,17 +18,25 @@ def ops(production: Production, *arguments: str, **variables: str) -> Answer:
 
 @contextlib.contextmanager
 def user(
-    production: Production, *denied: str, allowed: Sequence[str] = ("*",)
+    production: Production,
+    *denied: str,
+    allowed: Sequence[str] = ("*",),
+    policies: Sequence[str] = (),
 ) -> Iterator[dict[str, str]]:
-    """The variables of somebody who may do these actions, but not those."""
+    """The variables of somebody who may do these actions, but not those; with policies, what the
+    policies of these names say instead."""
     iam, name = production.environment.client("iam"), f"operator-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
+    arns = [f"arn:aws:iam::{aws.ACCOUNT}:policy/{policy}" for policy in policies]
+    for arn in arns:
+        iam.attach_user_policy(UserName=name, PolicyArn=arn)
     rights = [
         {"Effect": effect, "Action": list(actions), "Resource": "*"}
-        for effect, actions in (("Allow", allowed), ("Deny", denied))
+        for effect, actions in (("Allow", () if policies else allowed), ("Deny", denied))
         if actions
     ]
-    iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=document(*rights))
+    if rights:
+        iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=document(*rights))
     key = iam.create_access_key(UserName=name)["AccessKey"]
     try:
         yield {
@@ -36,5 +45,8 @@ def user(
         }
     finally:
         iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
-        iam.delete_user_policy(UserName=name, PolicyName="rights")
+        for arn in arns:
+            iam.detach_user_policy(UserName=name, PolicyArn=arn)
+        if rights:
+            iam.delete_user_policy(UserName=name, PolicyName="rights")
         iam.delete_user(UserName=name)
