@@ -10,7 +10,7 @@ import json
 
 import pytest
 
-from local import demonstration
+from local import aws, demonstration
 from tests.deployment import Production
 from tests.e2e.attempts import Attempt, Targets, attempts
 from tests.probe import Probe
@@ -148,3 +148,14 @@ def test_every_role_has_the_permissions_boundary(production: Production) -> None
     ]
     statements = document if isinstance(document, dict) else json.loads(document)
     assert "Deny" in {statement["Effect"] for statement in statements["Statement"]}
+
+
+def test_cloudformation_is_no_administrator(production: Production) -> None:
+    iam = production.environment.client("iam")
+    role = f"cdk-hnb659fds-cfn-exec-role-{aws.ACCOUNT}-{aws.REGION}"
+    attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    assert {each["PolicyName"] for each in attached} == {
+        "payments-deployment-data",
+        "payments-deployment-edge",
+        "payments-deployment-rights",
+    }
