@@ -113,11 +113,13 @@ class Replay:
         return self.found
 
     def _audited(self, records: Iterable[Found]) -> Iterator[Item]:
-        """Each item once: what was added first is what the functions wrote."""
+        """What was added, and what was there before somebody changed or deleted it. Of several with
+        one key, the first is what the functions wrote."""
         for record in (each.record for each in records):
-            if not record["anomaly"] and isinstance(record["keys"].get("timestamp"), int):
+            item = record.get("old_item" if record["anomaly"] else "item")
+            if item and isinstance(record["keys"].get("timestamp"), int):
                 self.found.read += 1
-                yield record["item"]
+                yield item
 
     def _is_lacking(self, key: Key, item: Item, there: dict[Key, Item]) -> bool:
         if key in self._added:

@@ -80,8 +80,8 @@ class Stores:
     def stored_between(self, _begin: datetime, _end: datetime) -> Iterator[Found]:
         for item in self._trail:
             keys = {name: item[name] for name in ("transaction_id", "timestamp")}
-            changed = item.pop("anomaly", False)
-            yield Found("key", NOW, {"anomaly": changed, "keys": keys, "item": item})
+            record = {"anomaly": "old" in item, "keys": keys, "item": item}
+            yield Found("key", NOW, record | {"old_item": item["old"]} if "old" in item else record)
 
     def replay(self, *, put: bool = True) -> Replayed:
         return Replay(
@@ -132,9 +132,11 @@ def test_of_two_insertions_the_first_counts() -> None:
     assert stores.table["a", 0]["amount"] == 5
 
 
-def test_changes_that_somebody_made_are_not_repeated() -> None:
-    stores = Stores([], [{**request("a", amount=6), "anomaly": True}])
-    assert not stores.replay().lacking
+def test_of_what_somebody_changed_and_deleted_the_first_form_comes_back() -> None:
+    changed = request("a", amount=6)
+    stores = Stores([], [{**changed, "old": request("a")}, {**changed, "old": changed}])
+    assert stores.replay().lacking == {"approved": 1}
+    assert stores.table["a", 0] == request("a")
 
 
 @pytest.mark.parametrize(
