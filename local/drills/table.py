@@ -230,14 +230,14 @@ def _replayed(site: Site, moment: datetime, made_up: set[str]) -> Iterator[Step]
 
 
 def _mapped_anew(site: Site) -> Step:
-    """The runbook's `make deploy`."""
+    """What the runbook's `make deploy` does."""
     unread = site.ops("verify", "--no-drift", "--json").output.count("no mapping")
-    deployed = site.deploy(RESTORED)
+    deployed = site.operate(RESTORED, "deploy", "--yes")
     table = site.client("dynamodb").describe_table(TableName=_TABLE)["Table"]
     mappings = site.client("lambda").list_event_source_mappings(FunctionName="audit-logger")
     sources = [each["EventSourceArn"] for each in mappings["EventSourceMappings"]]
     return Step(
-        name="cdk deploy -c table_restored=2026-01-31",
+        name="python -m ops deploy -c table_restored=2026-01-31",
         expected="`verify` misses the mapping before; then audit-logger reads the new stream, only",
         held=unread == 1 and deployed.succeeded and sources == [table["LatestStreamArn"]],
         seen=f"mapped to {sources}; {'' if deployed.succeeded else deployed.output[-500:]}",
