@@ -40,6 +40,9 @@ DATABASE_MAX_CONNECTIONS = 200
 (``DBInstanceClassMemory/9531392``); half of that leaves the memory to the page cache."""
 
 
+Name = Literal["production", "staging"]
+"""Of an environment."""
+
 PRODUCTION: Final = "production"
 
 STACKS: Final[Mapping[str, str]] = {PRODUCTION: "PaymentsProd", "staging": "PaymentsStaging"}
@@ -101,6 +104,9 @@ _OF_THE_CDK = re.compile(
 )
 """Context keys of the CDK's libraries and command line."""
 
+_ADDRESS: Final = {"api_domain_name", "certificate_arn"}
+"""Of use together alone."""
+
 _PERCENT = (1, 99, "percent")
 _Zone = Annotated[str, Field(pattern="^us-east-1[a-f]$")]
 
@@ -117,7 +123,7 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     """
 
     # Which one
-    environment: Literal["production", "staging"] = _setting(PRODUCTION, " or ".join(STACKS))
+    environment: Name = _setting(PRODUCTION, " or ".join(STACKS))
     """Names the stack, and chooses the defaults of the others. Each environment needs an account of
     its own."""
 
@@ -174,6 +180,23 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
     """What one API key may send in a day (R8)."""
     waf_requests_per_5_minutes: int = _whole(40_000, 10, 2_000_000_000, "requests in five minutes")
     """What one IPv4 address may send before WAF blocks it; ten is WAF's minimum."""
+
+    api_domain_name: str = _setting(
+        "",
+        "a domain name in lower case, such as payments.company.com, with a certificate_arn; or "
+        "nothing",
+        pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$|^$",
+        max_length=253,
+    )
+    """The address that clients keep when the API is replaced. Without it they call the API's own,
+    which serves in any case."""
+    certificate_arn: str = _setting(
+        "",
+        "the ARN of a certificate of ACM in us-east-1, with an api_domain_name; or nothing",
+        pattern=r"^arn:aws:acm:us-east-1:\d{12}:certificate/[0-9a-f-]{36}$|^$",
+    )
+    """For api_domain_name, which it must name (or `*.` and the rest of it). API Gateway takes
+    certificates of its own region."""
 
     # The ledger's database (R4)
     database_instance_type: str = _setting(
@@ -331,7 +354,8 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
             )
             # Settings that are wrong by themselves keep their default here, so that one message
             # also tells what does not fit together.
-            valid = {name: given[name] for name in given.keys() - wrong.keys()}
+            unusable = wrong.keys() | (_ADDRESS if wrong.keys() & _ADDRESS else set())
+            valid = {name: given[name] for name in given.keys() - unusable}
             config = cls.model_validate(_defaults(valid.get("environment")) | valid)
         mistakes += config._contradictions()
         if mistakes:
@@ -382,6 +406,11 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
         if self.environment_tag == other:
             found.append(
                 f"environment_tag is {other!r}; allowed is another, as this is {self.environment}."
+            )
+        if bool(self.api_domain_name) != bool(self.certificate_arn):
+            found.append(
+                f"api_domain_name is {self.api_domain_name!r} and certificate_arn is "
+                f"{self.certificate_arn!r}; allowed is both or neither."
             )
         if self.api_burst_limit < self.api_rate_limit:
             found.append(

@@ -132,6 +132,18 @@ class PaymentsProd(Stack):
                 "The CloudWatch dashboard",
             ),
         }
+        if domain := compute.layer.api_domain:
+            outputs |= {
+                "ApiAddress": (f"https://{domain.ref}/", "What clients call, once DNS leads there"),
+                "ApiAddressTarget": (
+                    domain.attr_regional_domain_name,
+                    "Where its record in DNS must lead: an alias (A), or a CNAME",
+                ),
+                "ApiAddressHostedZoneId": (
+                    domain.attr_regional_hosted_zone_id,
+                    "The hosted zone of that target, for an alias",
+                ),
+            }
         for name, (value, description) in outputs.items():
             CfnOutput(self, name, value=value, description=description)
 

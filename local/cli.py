@@ -23,14 +23,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pg8000.exceptions import DatabaseError, InterfaceError  # type: ignore[import-untyped]
 from rich.text import Text
 
+from config import PRODUCTION
 from local import aws, demonstration
-from local.deployment import PROJECT, STACK, Cdk, DeploymentError
+from local.deployment import PROJECT, Cdk, DeploymentError
 from local.emulator import HOST, Emulator, EmulatorError
 from local.emulator_internals import VersionError
 from local.postgres import PostgresError, free_port
 from ops.console import ending, files
 from ops.console import terminal as consoles
 from ops.console.ending import Stopped
+from ops.console.environment import VARIABLE, choose, chosen, stack_name
+from ops.console.settings import SettingsOption
 from ops.console.terminal import escape, progress
 
 DEFAULT_PORT = 4566
@@ -38,7 +41,7 @@ LINE_WIDTH = 90
 
 # Of `cdk deploy --progress events`: the root's nested stacks, as they settle.
 MILESTONE = re.compile(
-    rf"{STACK} \|.*\| (?P<status>\w+_(?:COMPLETE|FAILED|COMPLET)) *\| AWS::CloudFormation::Stack *"
+    r"\w+ \|.*\| (?P<status>\w+_(?:COMPLETE|FAILED|COMPLET)) *\| AWS::CloudFormation::Stack *"
     r"\| (?P<resource>\w+)"
 )
 
@@ -101,8 +104,11 @@ def up(
     port: Port = None,
     state_dir: StateDirectory = DEFAULT_STATE,
     keeps: Keeps = False,
+    context: SettingsOption = None,
 ) -> None:
     """Start the emulator, deploy PaymentsProd with the CDK, send a payment through it, stay up.
+
+    With -c environment=staging it deploys PaymentsStaging.
 
     Stays until Ctrl-C, and leaves no process behind.
     """
@@ -110,7 +116,7 @@ def up(
     with _running(state_dir, port, keeps=keeps) as emulator:
         seen = None
         try:
-            _deploy(emulator, user_environment)
+            _deploy(emulator, user_environment, context or [])
             seen = _demonstrate(emulator.endpoint, emulator.ca_file)
         except DeploymentError as error:
             _show_failure(error)
@@ -177,10 +183,11 @@ def _running(state_dir: Path, port: int | None, *, keeps: bool) -> Iterator[Emul
     state_dir.mkdir(parents=True, exist_ok=True)
     with _exclusive(state_dir):
         emulator = Emulator(state_dir, _choose_port(port), keeps=keeps)
-        env_file = emulator.directory / "env"
+        env_file, environment = emulator.directory / "env", chosen()
         try:
             with console.status("starting the emulator"):
                 emulator.start()
+            choose(environment)  # The emulator has cleared this process's variables.
             files.write(env_file, _exports(emulator))
             console.print(
                 f"[green]✔[/] emulator at {emulator.endpoint}, "
@@ -197,12 +204,13 @@ def _running(state_dir: Path, port: int | None, *, keeps: bool) -> Iterator[Emul
             console.print("stopped", style="dim")
 
 
-def _deploy(emulator: Emulator, user_environment: dict[str, str]) -> None:
+def _deploy(emulator: Emulator, user_environment: dict[str, str], context: list[str]) -> None:
+    stack, context = stack_name(), [*context, f"environment={chosen()}"]
     cdk = Cdk(emulator.endpoint, emulator.directory, user_environment)
     cdk.log_file.unlink(missing_ok=True)
     try:
-        for title, step in (("cdk bootstrap", cdk.bootstrap), (f"cdk deploy {STACK}", cdk.deploy)):
-            _timed(title, step)
+        _timed("cdk bootstrap", cdk.bootstrap)
+        _timed(f"cdk deploy {stack}", lambda tell: cdk.deploy(tell, stack, context))
     finally:
         cdk.stop()
 
@@ -239,9 +247,9 @@ def _timed(title: str, step: Callable[[Callable[[str], None]], None]) -> None:
 
 def _demonstrate(endpoint: str, ca_file: Path) -> demonstration.Evidence:
     try:
-        deployment = demonstration.Deployment.find(endpoint, ca_file)
+        deployment = demonstration.Deployment.find(endpoint, ca_file, stack_name())
     except (ClientError, BotoCoreError, KeyError) as error:
-        raise UserError(f"no deployed {STACK} is found at {endpoint} ({error})") from error
+        raise UserError(f"no deployed {stack_name()} is found at {endpoint} ({error})") from error
     try:
         with console.status("sending a payment"):
             seen = demonstration.gather(deployment)
@@ -278,12 +286,15 @@ def _show_hints(emulator: Emulator, seen: demonstration.Evidence | None) -> None
     _print_plain(f"  source {directory}/env")
     if seen is None:
         _print_plain(f"  npx cdk bootstrap aws://{aws.ACCOUNT}/{aws.REGION}")
-        _print_plain(f"  npx cdk deploy {STACK} --require-approval never")
+        setting = f" -c environment={chosen()}" if chosen() != PRODUCTION else ""
+        _print_plain(f"  npx cdk deploy {stack_name()}{setting} --require-approval never")
         _print_plain(
             f"  python -m local demo --state-dir {shlex.quote(_short(emulator.directory))}"
         )
     else:
-        _show_api(demonstration.Deployment.find(emulator.endpoint, emulator.ca_file), seen)
+        _show_api(
+            demonstration.Deployment.find(emulator.endpoint, emulator.ca_file, stack_name()), seen
+        )
     console.print("\nCtrl-C stops everything.")
 
 
@@ -374,6 +385,7 @@ def _exports(emulator: Emulator) -> str:
         **aws.environment(emulator.endpoint),
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "LEDGER_CA_FILE": str(emulator.ca_file),
+        **({VARIABLE: chosen()} if chosen() != PRODUCTION else {}),
     }
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
     # fish, whose own command `string` is, knows no `unset`; and the others must not read `set -e`.

@@ -57,9 +57,9 @@ class Deployment:
     api_key: str
 
     @classmethod
-    def find(cls, endpoint: str, ca_file: Path) -> Deployment:
+    def find(cls, endpoint: str, ca_file: Path, stack: str = STACK) -> Deployment:
         """Read the stack's outputs and the API key (raises botocore's errors)."""
-        described = aws.client("cloudformation", endpoint).describe_stacks(StackName=STACK)
+        described = aws.client("cloudformation", endpoint).describe_stacks(StackName=stack)
         outputs = {
             output["OutputKey"]: output["OutputValue"]
             for output in described["Stacks"][0].get("Outputs", [])

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from config import PRODUCTION, STACKS
 from local import aws, execution_role
 
 PROJECT = Path(__file__).resolve().parent.parent
-STACK = "PaymentsProd"
+STACK = STACKS[PRODUCTION]
 LAST_LINES = 25
 
 
@@ -69,11 +70,15 @@ class Cdk:
         arguments += execution_role.prepare(self._endpoint)
         self._run(arguments, tell, stack="CDKToolkit", directory=self._directory)
 
-    def deploy(self, tell: Callable[[str], None]) -> None:
-        """Deploy the app (raises DeploymentError); `tell` gets each line of output."""
-        arguments = ["deploy", STACK, "--require-approval", "never", "--progress", "events"]
+    def deploy(
+        self, tell: Callable[[str], None], stack: str = STACK, context: Sequence[str] = ()
+    ) -> None:
+        """Deploy the app with these settings (raises DeploymentError); `tell` gets each line of
+        output."""
+        arguments = ["deploy", stack, "--require-approval", "never", "--progress", "events"]
         arguments += ["--output", str(self._directory / "cdk.out")]
-        self._run(arguments, tell, stack=STACK, directory=PROJECT)
+        arguments += [argument for each in context for argument in ("--context", each)]
+        self._run(arguments, tell, stack=stack, directory=PROJECT)
 
     def stop(self) -> None:
         """End a command that is running, with what it has started."""

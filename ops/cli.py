@@ -7,15 +7,18 @@ nobody read on.
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from config import PRODUCTION, STACKS, Name
 from ops.alert_drill import command as alert_drill
 from ops.alerts import command as alerts
 from ops.api_key import command as api_key
 from ops.audit_trail import command as audit_trail
 from ops.console import ending
+from ops.console.environment import VARIABLE, choose
 from ops.console.failure import OpsError, explain
 from ops.dashboard import command as dashboard
 from ops.dlq import command as dlq
@@ -24,7 +27,6 @@ from ops.migration import command as migration
 from ops.payment import command as payment
 from ops.plan import command as plan
 from ops.preflight import command as preflight
-from ops.production.assembly import STACK
 from ops.production.stack import REGION
 from ops.reconcile import command as reconcile
 from ops.replay_history import command as replay_history
@@ -35,8 +37,9 @@ from ops.verify import command as verify
 from reconciliation.stores import UnreadableError
 
 app = typer.Typer(
-    help=f"The operator's tool for {STACK} in {REGION}. Credentials are those of any AWS tool; "
-    "AWS_ENDPOINT_URL is honoured: after `source .local/env` it works on the embedded environment."
+    help=f"The operator's tool for {STACKS[PRODUCTION]} in {REGION}, or with --environment for "
+    "another. Credentials are those of any AWS tool; AWS_ENDPOINT_URL is honoured: after "
+    "`source .local/env` it works on the embedded environment."
     "\n\nExit code 0: all is well; 1: a problem was found; 2: the command could not do its work; "
     "130: interrupted; 141: nobody read the output to its end, as with `| head`.",
     add_completion=False,
@@ -67,8 +70,19 @@ app.add_typer(api_key.app, name="api-key")
 
 
 @app.callback()
-def _several() -> None:
-    """Keeps names of commands needed, however many there are."""
+def _environment(
+    name: Annotated[
+        Name | None,
+        typer.Option(
+            "--environment",
+            envvar=VARIABLE,
+            show_default=False,
+            help=f"Whose stack is meant, where it is not {PRODUCTION}'s.",
+        ),
+    ] = None,
+) -> None:
+    if name:
+        choose(name)
 
 
 def main() -> int:

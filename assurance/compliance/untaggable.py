@@ -8,6 +8,7 @@ from __future__ import annotations
 UNTAGGABLE_TYPES = frozenset(
     {
         "AWS::ApiGateway::Account",
+        "AWS::ApiGateway::BasePathMapping",
         "AWS::ApiGateway::Deployment",
         "AWS::ApiGateway::GatewayResponse",
         "AWS::ApiGateway::Method",

@@ -22,6 +22,13 @@ from config import ProductionConfig
 CODES = SOURCES / "payments" / "codes.json"
 STAGE = "prod"
 
+SECURITY_POLICY = "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09"
+"""TLS 1.2 or 1.3, forward secrecy only."""
+
+ENDPOINT_ACCESS_MODE = "BASIC"
+"""Checks no more than that; STRICT would also refuse clients whose SNI differs from their Host
+header."""
+
 # A method that has settings of its own has none of the stage's.
 _METHOD_SETTINGS: dict[str, Any] = {
     "logging_level": apigateway.MethodLoggingLevel.INFO,
@@ -81,10 +88,8 @@ class PaymentsApi(Construct):
         )
         resource = self.rest_api.node.default_child
         assert isinstance(resource, apigateway.CfnRestApi)
-        # TLS 1.2 or 1.3, forward secrecy only. BASIC checks no more than that; STRICT would also
-        # refuse clients whose SNI differs from their Host header.
-        resource.security_policy = "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09"
-        resource.endpoint_access_mode = "BASIC"
+        resource.security_policy = SECURITY_POLICY
+        resource.endpoint_access_mode = ENDPOINT_ACCESS_MODE
         self._validator = self.rest_api.add_request_validator(
             "Validator", validate_request_body=True, validate_request_parameters=True
         )

@@ -13,6 +13,7 @@ from constructs import Construct
 from config import ProductionConfig
 from foundation import ReleaseTest
 from nested.compute.api import PaymentsApi
+from nested.compute.api_address import ApiAddress
 from nested.compute.audit_logger import AuditLogger
 from nested.compute.payment_processor import PaymentProcessor
 from nested.compute.payment_validator import PaymentValidator
@@ -27,6 +28,8 @@ class ComputeOutputs:
     """What the compute layer hands on."""
 
     api: apigateway.RestApi
+    api_domain: apigateway.CfnDomainName | None
+    """If there is an address besides the API's own."""
     api_key: apigateway.IApiKey
     payment_validator: lambda_.Function
     payment_processor: lambda_.Function
@@ -88,8 +91,20 @@ class ComputeNestedStack(NestedStack):
             log_key=network.application_key,
             requests_per_5_minutes=config.waf_requests_per_5_minutes,
         )
+        address = (
+            ApiAddress(
+                self,
+                "Address",
+                domain_name=config.api_domain_name,
+                certificate_arn=config.certificate_arn,
+                api=api.rest_api,
+            )
+            if config.api_domain_name
+            else None
+        )
         self.layer = ComputeOutputs(
             api=api.rest_api,
+            api_domain=address.domain if address else None,
             api_key=api.key,
             payment_validator=validator.function,
             payment_processor=processor.function,

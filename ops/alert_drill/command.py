@@ -18,11 +18,11 @@ import typer
 from ops.alert_drill.event import EventDrill
 from ops.console import checks, terminal
 from ops.console.checks import Check, Verdict
+from ops.console.environment import stack_name
 from ops.console.failure import OpsError
 from ops.console.terminal import escape, progress
 from ops.production import subscriptions
 from ops.production.alarms import named, restoring
-from ops.production.assembly import STACK
 from ops.production.judgement import judged
 from ops.production.stack import Production, all_alarms
 from ops.production.subscriptions import State, Subscription
@@ -88,8 +88,8 @@ def command(
     production = Production.find()
     if production.changing:
         raise OpsError(
-            f"{STACK} is {production.status}: alarms judge the releases of a deployment, so there "
-            "is no drill until it is done"
+            f"{stack_name()} is {production.status}: alarms judge the releases of a deployment, so "
+            "there is no drill until it is done"
         )
     told = terminal.told()
     with told.status("looking at the topic and the alarms"):

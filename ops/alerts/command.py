@@ -14,11 +14,11 @@ import typer
 from botocore.exceptions import ClientError
 
 from ops.console import terminal
+from ops.console.environment import stack_name
 from ops.console.failure import OpsError, code
 from ops.console.terminal import escape
 from ops.production.action_record import recorded
 from ops.production.alarms import Declared, Difference, declared, differences, named
-from ops.production.assembly import STACK
 from ops.production.questions import UNKNOWN, Clients
 from ops.production.stack import Production, all_alarms
 
@@ -61,7 +61,9 @@ def restore(
     """
     production = Production.find()
     if production.changing:
-        raise OpsError(f"{STACK} is {production.status}: a deployment puts alarms itself; wait")
+        raise OpsError(
+            f"{stack_name()} is {production.status}: a deployment puts alarms itself; wait"
+        )
     with terminal.told().status("comparing with the deployed templates"):
         clients = Clients(production.session)
         known = declared(clients, list(production.resources()))

@@ -11,10 +11,9 @@ from typing import Annotated, Final
 
 import typer
 
-from config import PRODUCTION, unknown_keys
+from config import PRODUCTION, STACKS, unknown_keys
 from ops.console import files, terminal
-
-PROJECT: Final = Path(__file__).resolve().parents[2]
+from ops.console.environment import PROJECT, choose
 
 
 def checked(given: list[str] | None) -> list[str]:
@@ -30,6 +29,9 @@ def checked(given: list[str] | None) -> list[str]:
     for each in settings:
         if not re.fullmatch(r"[^=\s]+=.+", each):
             raise typer.BadParameter(f"{each!r} is not KEY=VALUE")
+        name, _, value = each.partition("=")
+        if name == "environment" and value in STACKS:
+            choose(value)
     if settings:
         terminal.told().print(NOT_KEPT)
     if unknown := unknown_keys(each.partition("=")[0] for each in settings):

@@ -12,6 +12,7 @@ from building_blocks.operations import OPERATIONS
 from ops.console.failure import code
 from ops.inspection.findings import Finding, judged, problem
 from ops.inspection.subjects import Subjects
+from ops.production.address import DOMAIN, reached
 from ops.production.questions import Clients
 from ops.production.templates import properties
 
@@ -113,6 +114,9 @@ def api(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
             "R7", "stage", found="none: the API cannot be called", needed="one",
             mend=f"aws apigateway create-deployment --rest-api-id {subjects.api}",
         )  # fmt: skip
+    for domain in (each.name for each in subjects.stack if each.type == DOMAIN):
+        for check in reached(clients, domain, subjects.api):
+            yield Finding(requirement="R7", **vars(check))
     limits = properties(clients, subjects.stack, "AWS::ApiGateway::Stage")
     plans = properties(clients, subjects.stack, "AWS::ApiGateway::UsagePlan")
     for stage in stages:

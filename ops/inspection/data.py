@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from ops.console.environment import required
 from ops.console.failure import code
 from ops.inspection.findings import Finding, judged, problem
 from ops.inspection.policies import NOBODY, denies_plain_http, opened
@@ -15,7 +16,6 @@ from ops.inspection.subjects import Subjects
 from ops.production.lost import GONE, TABLE, WAYS_BACK
 from ops.production.questions import Clients
 
-_BACKUP_DAYS: Final = 30
 _GLACIER_DAYS: Final = 90
 _QUEUE_SECONDS: Final = 14 * 86_400
 _HIDDEN_SECONDS: Final = 6 * 30
@@ -57,19 +57,20 @@ def database(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         "R4", f"engine of {name}", found=found["Engine"], needed="postgres",
         mend="PaymentsProd makes a PostgreSQL instance; move the data there",
     )  # fmt: skip
+    class_ = f"db.{required().database_instance_type}"
     yield judged(
-        "R4", f"class of {name}", found=found["DBInstanceClass"], needed="db.t3.medium",
-        mend=modify + "--db-instance-class db.t3.medium --apply-immediately",
+        "R4", f"class of {name}", found=found["DBInstanceClass"], needed=class_,
+        mend=modify + f"--db-instance-class {class_} --apply-immediately",
     )  # fmt: skip
     yield judged(
         "R4", f"Multi-AZ of {name}", found=found["MultiAZ"], needed=True,
         mend=modify + "--multi-az --apply-immediately",
     )  # fmt: skip
-    days = found["BackupRetentionPeriod"]
+    days, needed = found["BackupRetentionPeriod"], required().backup_retention_days
     yield judged(
         "R4", f"automated backups of {name}", found=f"{days} days",
-        needed=f"{_BACKUP_DAYS} days",
-        mend=modify + f"--backup-retention-period {_BACKUP_DAYS} --apply-immediately",
+        needed=f"{needed} days",
+        mend=modify + f"--backup-retention-period {needed} --apply-immediately",
     )  # fmt: skip
     yield judged(
         "R4", f"{name} can be reached from the internet", found=found["PubliclyAccessible"],

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from ops.console.environment import required
 from ops.console.failure import code
 from ops.inspection.data import encrypted
 from ops.inspection.findings import Finding, judged, problem, unseen
@@ -19,8 +20,6 @@ from ops.production.stack import all_alarms
 from ops.production.subscriptions import State, best, how_to_confirm, of_topic, safe
 from ops.production.templates import properties
 
-_MAIL: Final = "ops@company.com"
-_OPERATORS: Final = ("email", _MAIL)
 _LOG_DAYS: Final = 90
 _ON_DASHBOARD: Final = {
     "API Gateway latency": ("AWS/ApiGateway", "Latency"),
@@ -76,21 +75,23 @@ def alerts(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     sns = clients("sns")
     attributes = sns.get_topic_attributes(TopicArn=subjects.topic)["Attributes"]
     listed = list(of_topic(sns, subjects.topic))
-    found = best(listed, *_OPERATORS)
+    mail = required().alert_email
+    operators = ("email", mail)
+    found = best(listed, *operators)
     declared = properties(clients, subjects.stack, "AWS::SNS::Subscription").values()
-    known = {_OPERATORS, *((each["Protocol"], each["Endpoint"]) for each in declared)}
+    known = {operators, *((each["Protocol"], each["Endpoint"]) for each in declared)}
     strangers = {
         (each.protocol, each.endpoint) for each in listed if each.state is not State.ENDED
     } - known
     yield judged(
-        "R13", f"subscription of {_MAIL}", found=found.state if found else "none",
+        "R13", f"subscription of {mail}", found=found.state if found else "none",
         needed="confirmed", held=found is not None and found.confirmed,
-        mend=how_to_confirm(found, topic=subjects.topic, protocol="email", endpoint=_MAIL),
+        mend=how_to_confirm(found, topic=subjects.topic, protocol="email", endpoint=mail),
     )  # fmt: skip
     for each in safe(listed, subjects.topic):
         yield Finding(requirement="R13", **vars(each))
     yield judged(
-        "R13", f"subscribers besides {_MAIL}", needed="none", held=not strangers,
+        "R13", f"subscribers besides {mail}", needed="none", held=not strangers,
         found=sorted(" ".join(each) for each in strangers),
         mend="alarms go to somebody unknown: aws sns unsubscribe --subscription-arn ARN; what is "
         "not confirmed has none, and AWS forgets it within two days",

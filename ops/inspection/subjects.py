@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from ops.console.environment import stack_name
 from ops.console.failure import OpsError, did_you_mean
 from ops.inspection.findings import WITH_RIGHTS, Finding, problem
-from ops.production.assembly import STACK
 from ops.production.questions import Clients, Question, answers
 from ops.production.stack import Production, Resource, all_alarms
 
@@ -72,7 +72,7 @@ def of_stack(production: Production) -> Subjects:
 
     deployed = names("AWS::Lambda::Function")
     functions: dict[str, str] = {name: name for name in FUNCTIONS if name in deployed}
-    (stack,) = production.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    (stack,) = production.client("cloudformation").describe_stacks(StackName=stack_name())["Stacks"]
     return Subjects(
         database=one("AWS::RDS::DBInstance"),
         table=one("AWS::DynamoDB::Table"),

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from ops.console.environment import stack_name
 from ops.console.failure import code
 from ops.inspection.findings import Finding, judged, unseen
 from ops.inspection.subjects import Subjects
-from ops.production.assembly import STACK
 from ops.production.lost import WAYS_BACK
 from ops.production.questions import UNKNOWN, Clients
 from ops.production.stack import Resource
@@ -82,9 +82,9 @@ def of_resources(
 
 
 def of_stack(clients: Clients) -> Iterator[Finding]:
-    (stack,) = clients("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    (stack,) = clients("cloudformation").describe_stacks(StackName=stack_name())["Stacks"]
     yield judged(
-        "R16", f"tags of the stack {STACK}", found=_faults(_read(stack.get("Tags")), {})
+        "R16", f"tags of the stack {stack_name()}", found=_faults(_read(stack.get("Tags")), {})
         or "all three", needed="all three", mend="deploy it with cdk.json's tags",
     )  # fmt: skip
 

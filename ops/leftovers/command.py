@@ -17,6 +17,7 @@ from rich.table import Table
 
 from ops.console import terminal
 from ops.console.confirmation import confirm
+from ops.console.environment import stack_name
 from ops.console.settings import AssemblyOption
 from ops.console.terminal import escape
 from ops.leftovers.model import Leftover
@@ -31,7 +32,6 @@ from ops.leftovers.removal import (
     refuse_where_deployed,
 )
 from ops.leftovers.search import everything
-from ops.production.assembly import STACK
 from ops.production.needs import needed
 from ops.production.questions import Clients
 from ops.production.stack import REGION, described
@@ -69,7 +69,7 @@ def command(
     told, output = terminal.told(), terminal.out()
     clients = Clients(boto3.Session(region_name=REGION))
     operator = clients("sts").get_caller_identity()["Arn"]
-    stack = described(clients("cloudformation"), STACK)
+    stack = described(clients("cloudformation"), stack_name())
     refuse_where_deployed(stack["StackStatus"] if stack else "")
     with told.status("reading the names from the templates"):
         names = needed(assembly, []).names
@@ -117,7 +117,7 @@ def _search(clients: Clients, names: Mapping[str, Sequence[str]]) -> list[Leftov
 
 
 def _document(found: Sequence[Leftover], done: Sequence[str]) -> dict[str, object]:
-    return {"stack": STACK, "left": [asdict(each) for each in found], "done": list(done)}
+    return {"stack": stack_name(), "left": [asdict(each) for each in found], "done": list(done)}
 
 
 def _show(found: Sequence[Leftover], *, remove: bool) -> None:

@@ -17,8 +17,8 @@ from pg8000.exceptions import DatabaseError, InterfaceError  # type: ignore[impo
 from pg8000.native import Connection  # type: ignore[import-untyped]
 
 from assurance.assembly import NESTED_STACK
+from ops.console.environment import stack_name
 from ops.leftovers.model import Leftover
-from ops.production.assembly import STACK
 from ops.production.questions import Clients
 from ops.production.queues import messages_in
 
@@ -71,7 +71,7 @@ class Creations:
         pages = cloudformation.get_paginator("list_stacks").paginate()
         summaries = [each for page in pages for each in page["StackSummaries"]]
         found: dict[str, bool] = {}
-        for root in (each["StackId"] for each in summaries if each["StackName"] == STACK):
+        for root in (each["StackId"] for each in summaries if each["StackName"] == stack_name()):
             pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=root)
             events = [event for page in pages for event in page["StackEvents"]]
             complete = any(
@@ -92,7 +92,7 @@ class Creations:
 
 
 _WAS_COMPLETE: Final = (
-    f"a {STACK} that was complete made it, or may have: that was production, see "
+    "a stack that was complete made it, or may have: that was production, see "
     "docs/runbooks/teardown.md"
 )
 
@@ -145,7 +145,8 @@ def _bucket(s3: Any, each: Leftover) -> tuple[bool, str]:
 
 def _stack(status: str) -> tuple[bool, str]:
     if status == "CREATE_FAILED":
-        return False, f"{status}: aws cloudformation rollback-stack --stack-name {STACK} first"
+        stack = stack_name()
+        return False, f"{status}: aws cloudformation rollback-stack --stack-name {stack} first"
     if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
         return False, f"{status}: wait until that has ended"
     return True, status

@@ -14,10 +14,10 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
+from ops.console.environment import stack_name
 from ops.console.failure import OpsError, code
 from ops.leftovers.model import Leftover
 from ops.leftovers.search import GONE
-from ops.production.assembly import STACK
 from ops.production.questions import Clients
 from ops.production.stack import described
 
@@ -272,4 +272,6 @@ STACK_STATES: Final = frozenset(
 def refuse_where_deployed(status: str) -> None:
     """Raises OpsError."""
     if status not in STACK_STATES:
-        raise OpsError(f"{STACK} is {status}: it is deployed or being so, and nothing is left over")
+        raise OpsError(
+            f"{stack_name()} is {status}: it is deployed or being so, and nothing is left over"
+        )

@@ -8,9 +8,9 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
+from ops.console.environment import stack_name
 from ops.console.failure import code
 from ops.leftovers.model import Leftover
-from ops.production.assembly import STACK
 from ops.production.questions import Clients
 
 GONE: Final = "DELETE_COMPLETE"
@@ -46,7 +46,7 @@ def everything(clients: Clients, names: Mapping[str, Sequence[str]]) -> list[Lef
 def is_ours(name: str) -> bool:
     """Whether CloudFormation made up this name for PaymentsProd or a nested stack. RDS writes
     names in small letters."""
-    return name.lower().startswith(f"{STACK.lower()}-")
+    return name.lower().startswith(f"{stack_name().lower()}-")
 
 
 def _stacks(clients: Clients) -> Iterator[Leftover]:
@@ -54,9 +54,9 @@ def _stacks(clients: Clients) -> Iterator[Leftover]:
     for each in (summary for page in pages for summary in page["StackSummaries"]):
         name, status = each["StackName"], each["StackStatus"]
         # The empty record of a failure: the CDK replaces it by itself.
-        if status == GONE or (name == STACK and status == "ROLLBACK_COMPLETE"):
+        if status == GONE or (name == stack_name() and status == "ROLLBACK_COMPLETE"):
             continue
-        if name == STACK or name.startswith(f"{STACK}-"):
+        if name == stack_name() or name.startswith(f"{stack_name()}-"):
             yield Leftover(
                 kind="stack",
                 name=each["StackId"],
@@ -70,7 +70,7 @@ def _from_tags(
     kind: str, name: str, tags: Mapping[str, str], *, by_name: bool = False
 ) -> Iterator[Leftover]:
     tagged = tags.get(_STACK_NAME, "")
-    ours = tagged == STACK or tagged.startswith(f"{STACK}-")
+    ours = tagged == stack_name() or tagged.startswith(f"{stack_name()}-")
     # What says that another stack made it is that one's, whatever its name.
     if ours or (by_name and not tagged):
         yield Leftover(

@@ -12,6 +12,7 @@ import botocore.session
 import typer
 
 from ops.console import settings, terminal
+from ops.console.environment import stack_name
 from ops.console.failure import OpsError, did_you_mean
 from ops.inspection.findings import is_answered
 from ops.inspection.subjects import KINDS, Subjects, discovered, must_exist, named
@@ -27,7 +28,6 @@ from ops.migration.todo import (
     ordered,
     unanswered,
 )
-from ops.production.assembly import STACK
 from ops.production.existing import existing
 from ops.production.names import TAKEN
 from ops.production.needs import needed
@@ -113,7 +113,7 @@ def command(
         found += _of_functions(clients, account, subjects, prefix)
         found += answers(_held(clients, subjects), clients)
     if production_account in ("", account) and region == REGION:
-        with told.status(f"synthesizing {STACK}, to see which names it needs"):
+        with told.status(f"synthesizing {stack_name()}, to see which names it needs"):
             found += _collisions(clients, subjects, prefix, assembly, context or [])
     if production_account in ("", account):
         found.append(_account_of_its_own(account))
@@ -244,7 +244,7 @@ def _page(about: dict[str, str], profile: str | None, found: list[Todo]) -> str:
         )
     )
     return as_markdown(
-        f"From {whose} to {STACK}",
+        f"From {whose} to {stack_name()}",
         [
             f"Account {about['account']}, {about['region']}: {counts}.",
             "",

@@ -10,6 +10,7 @@ from ops.plan.model import ENDING, Action, Change, Remark, Report, Weight
 # What a replacement or removal takes away that no deployment brings back.
 STATEFUL: Final[Mapping[str, str]] = {
     "AWS::ApiGateway::ApiKey": "the key that clients send",
+    "AWS::ApiGateway::DomainName": "the target that the clients' DNS record leads to",
     "AWS::ApiGateway::RestApi": "the address that clients call",
     "AWS::DynamoDB::Table": "the table's items",
     "AWS::KMS::Key": "the key, without which what it encrypted cannot be read",
@@ -60,6 +61,9 @@ _SECURITY_TYPES: Final = (
 
 # Of other types: the properties that decide who may reach or read them.
 _SECURITY_PROPERTIES: Final[Mapping[str, frozenset[str]]] = {
+    "AWS::ApiGateway::DomainName": frozenset(
+        {"MutualTlsAuthentication", "RegionalCertificateArn", "SecurityPolicy"}
+    ),
     "AWS::ApiGateway::Method": frozenset(
         {"ApiKeyRequired", "AuthorizationScopes", "AuthorizationType", "AuthorizerId"}
     ),
@@ -102,6 +106,8 @@ _SECURITY_PROPERTIES: Final[Mapping[str, frozenset[str]]] = {
 # New or gone, these open or close a way in: their properties need not be looked at.
 _DOORS: Final = frozenset(
     {
+        "AWS::ApiGateway::BasePathMapping",
+        "AWS::ApiGateway::DomainName",
         "AWS::ApiGateway::Method",
         "AWS::EC2::Route",
         "AWS::EC2::VPCEndpoint",

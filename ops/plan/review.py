@@ -20,7 +20,7 @@ from ops.production.assembly import Assembly
 from ops.production.existing import existing
 from ops.production.lost import GONE, WAYS_BACK, lost
 from ops.production.questions import Clients
-from ops.production.stack import described
+from ops.production.stack import described, strangers
 from ops.production.states import NOTHING_THERE, UPDATABLE, way_out
 from ops.production.templates import deployed
 
@@ -40,9 +40,16 @@ class Deployed:
 def look(assembly: Assembly) -> Deployed:
     """
     Raises:
-        OpsError: when the stack is in a state that cannot be deployed to.
+        OpsError: when the stack is in a state that cannot be deployed to, or the account is another
+            environment's.
     """
-    found = described(_client(assembly), assembly.stack)
+    cloudformation = _client(assembly)
+    if others := strangers(cloudformation):
+        raise OpsError(
+            f"{' and '.join(others)} stands in this account, and {assembly.stack} needs one of its "
+            "own: these are another environment's credentials"
+        )
+    found = described(cloudformation, assembly.stack)
     if found is None:
         return Deployed("", exists=False)
     status = found["StackStatus"]

@@ -9,14 +9,14 @@ from botocore.exceptions import ClientError
 
 from config import ConfigurationError, ProductionConfig, allowed
 from ops.console.checks import Check
+from ops.console.environment import VARIABLE, chosen, stack_name
 from ops.console.failure import code
-from ops.production.assembly import STACK
 from ops.production.existing import Existing
 from ops.production.judgement import judged, unseen
 from ops.production.lost import GONE, WAYS_BACK, lost
 from ops.production.needs import Needs
 from ops.production.questions import Clients
-from ops.production.stack import REGION, described
+from ops.production.stack import REGION, described, strangers
 from ops.production.states import way_out
 
 _BOOTSTRAP: Final = "CDKToolkit"
@@ -27,10 +27,10 @@ def identity(clients: Clients) -> Iterator[Check]:
     yield judged(
         "credentials",
         found=f"{told['Arn']} of account {told['Account']}",
-        needed="an administrator of the production account",
+        needed=f"an administrator of the {chosen()} account",
         held=True,
         mend="",
-        note=f"everything goes to account {told['Account']}: is that production's?",
+        note=f"everything goes to account {told['Account']}: is that {chosen()}'s?",
     )
     yield judged("region", found=REGION, needed="us-east-1", held=True, mend="")
 
@@ -67,11 +67,23 @@ def bootstrap(clients: Clients, needs: Needs, account: str) -> Iterator[Check]:
 
 def stack_state(now: Existing) -> Check:
     return judged(
-        f"stack {STACK}",
+        f"stack {stack_name()}",
         found=now.status or "not there yet",
         needed="nothing under way, nothing half done",
-        held=not now.status or not way_out(now.status, STACK),
-        mend=way_out(now.status, STACK),
+        held=not now.status or not way_out(now.status, stack_name()),
+        mend=way_out(now.status, stack_name()),
+    )
+
+
+def environment(clients: Clients) -> Iterator[Check]:
+    others = strangers(clients("cloudformation"))
+    yield judged(
+        "stacks of other environments",
+        found=" and ".join(others) or "none",
+        needed="none: each has an account of its own",
+        held=not others,
+        mend=f"take {chosen()}'s credentials, or name the environment that is meant with "
+        f"--environment or {VARIABLE}",
     )
 
 
@@ -100,7 +112,7 @@ def leftovers(clients: Clients, tags_of_stack: Mapping[str, str]) -> Iterator[Ch
     for each in (mapping for page in pages for mapping in page["ResourceTagMappingList"]):
         tags = {tag["Key"]: tag["Value"] for tag in each["Tags"]}
         owner = tags.get("aws:cloudformation:stack-id", "")
-        if tags.get("aws:cloudformation:stack-name", "").startswith(STACK):
+        if tags.get("aws:cloudformation:stack-name", "").startswith(stack_name()):
             if owner not in stacks:
                 stacks[owner] = _status(clients, owner)
             if stacks[owner] == "DELETE_COMPLETE":

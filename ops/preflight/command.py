@@ -14,10 +14,11 @@ from rich.console import Console
 
 from ops.console import checks, settings, terminal
 from ops.console.checks import Check, Verdict
+from ops.console.environment import stack_name
 from ops.console.failure import OpsError
 from ops.preflight import account, offers, quotas, tools
 from ops.production import names
-from ops.production.assembly import STACK
+from ops.production.address import certificate
 from ops.production.existing import Existing, existing
 from ops.production.judgement import judged
 from ops.production.needs import Needs, needed
@@ -54,7 +55,9 @@ def command(
             now = existing(clients)
             found += answers(_questions(clients, needs, now, owner), clients)
     if as_json:
-        typer.echo(json.dumps({"account": owner, "stack": STACK, **checks.as_document(found)}))
+        typer.echo(
+            json.dumps({"account": owner, "stack": stack_name(), **checks.as_document(found)})
+        )
     else:
         _show(terminal.out(), found)
     raise typer.Exit(checks.exit_code(found))
@@ -85,7 +88,8 @@ def _questions(clients: Clients, needs: Needs, now: Existing, owner: str) -> lis
     asked: list[tuple[str, Callable[[], Iterable[Check]]]] = [
         ("credentials", lambda: account.identity(clients)),
         ("CDK bootstrap", lambda: account.bootstrap(clients, needs, owner)),
-        (f"stack {STACK}", lambda: [account.stack_state(now)]),
+        ("stacks of other environments", lambda: account.environment(clients)),
+        (f"stack {stack_name()}", lambda: [account.stack_state(now)]),
         ("stores of the stack", lambda: account.stores(clients, now)),
     ]
     asked += [
@@ -102,6 +106,11 @@ def _questions(clients: Clients, needs: Needs, now: Existing, owner: str) -> lis
     asked += [
         (f"names: {what}", lambda type_=type_: names.taken(clients, type_, needs, now))  # type: ignore[misc]
         for type_, (what, _, _) in names.TAKEN.items()
+        if type_ in needs.names
+    ]
+    asked += [
+        (f"certificate of {name}", lambda name=name, arn=arn: certificate(clients, name, arn))  # type: ignore[misc]
+        for name, arn in needs.certificates.items()
     ]
     asked += [
         ("left by an earlier stack", lambda: account.leftovers(clients, needs.tags)),

@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import Final
 
 from ops.console.checks import Check
-from ops.production.assembly import PROJECT
+from ops.console.environment import PROJECT
 from ops.production.judgement import judged, unseen
 
 _OLDEST_PYTHON: Final = (3, 11)

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from assurance.assembly import StackTemplate, synthesized
+from config import STACKS
+from ops.console.environment import PROJECT, VARIABLE, chosen, stack_name
 from ops.console.failure import OpsError
 
-PROJECT = Path(__file__).resolve().parents[2]
-STACK: Final = "PaymentsProd"
 _LAST_LINES: Final = 25
 _PATIENCE_SECONDS: Final = 5.0
 
@@ -63,8 +63,14 @@ class Assembly:
             raise OpsError(f"{folder} has {len(stacks)} stacks instead of one")
         ((name, artifact),) = stacks.items()
         properties = artifact["properties"]
+        found = properties.get("stackName", name)
+        if found in STACKS.values() and found != stack_name():
+            raise OpsError(
+                f"{folder} is of {found}, but {stack_name()} is meant: name the environment with "
+                f"--environment or {VARIABLE}, and in the settings (-c, cdk.json)"
+            )
         region = artifact["environment"].rsplit("/", 1)[1]
-        return cls(folder, properties.get("stackName", name), region, properties)
+        return cls(folder, found, region, properties)
 
     @property
     def template(self) -> StackTemplate:
@@ -134,11 +140,11 @@ def synthesize(folder: Path, context: Sequence[str] = ()) -> Assembly:
     Raises:
         OpsError: with what the app says, when it cannot be synthesized.
     """
+    if VARIABLE in os.environ:
+        context = [*context, f"environment={chosen()}"]
     settings = [argument for setting in context for argument in ("--context", setting)]
     made = folder / "cdk.out"
-    _run_quietly(
-        "synth", STACK, "--quiet", "--output", str(made), *settings, temporary_files=folder
-    )
+    _run_quietly("synth", "--quiet", "--output", str(made), *settings, temporary_files=folder)
     return Assembly.read(made)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ops.production.assembly import STACK
+from ops.console.environment import stack_name
 from ops.production.questions import Clients
 from ops.production.stack import Resource, described, standing
 
@@ -33,7 +33,7 @@ class Existing:
 
 def existing(clients: Clients) -> Existing:
     cloudformation = clients("cloudformation")
-    stack = described(cloudformation, STACK)
+    stack = described(cloudformation, stack_name())
     if stack is None:
         return Existing()
     return Existing(status=stack["StackStatus"], resources=tuple(standing(cloudformation)))

@@ -77,6 +77,12 @@ def _web_acls(clients: Clients, names: Sequence[str]) -> Iterator[str]:
 
 
 TAKEN: Final[Mapping[str, tuple[str, Taken, str]]] = {
+    "AWS::ApiGateway::DomainName": (
+        "API address",
+        _described("apigateway", "get_domain_name", "domainName", "NotFoundException"),
+        "aws apigateway get-base-path-mappings tells which API has it; once its clients may be cut "
+        "off (docs/migration.md): aws apigateway delete-domain-name --domain-name",
+    ),
     "AWS::CloudWatch::Alarm": ("alarm", _alarms, "aws cloudwatch delete-alarms --alarm-names"),
     "AWS::CloudWatch::CompositeAlarm": (
         "composite alarm", _alarms, "aws cloudwatch delete-alarms --alarm-names",

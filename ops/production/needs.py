@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from assurance.compliance.templates import Resource, read
 from ops.production.assembly import at_hand
 
 NAMES: Final = {
+    "AWS::ApiGateway::DomainName": "DomainName",
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::CompositeAlarm": "AlarmName",
     "AWS::CloudWatch::Dashboard": "DashboardName",
@@ -40,6 +41,7 @@ class Needs:
         database: properties of the instance.
         subscriptions: endpoints of the alerts topic.
         tags: of the stack.
+        certificates: their ARNs, by the domain that each is for.
     """
 
     counts: Mapping[str, int]
@@ -52,6 +54,7 @@ class Needs:
     database: Mapping[str, Any]
     subscriptions: Sequence[str]
     tags: Mapping[str, str]
+    certificates: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, template: str) -> Needs:
@@ -93,6 +96,10 @@ class Needs:
             database=of("AWS::RDS::DBInstance")[0].properties,
             subscriptions=[each.properties["Endpoint"] for each in of("AWS::SNS::Subscription")],
             tags=properties["tags"],
+            certificates={
+                each.properties["DomainName"]: each.properties["RegionalCertificateArn"]
+                for each in of("AWS::ApiGateway::DomainName")
+            },
         )
 
 

@@ -16,8 +16,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from assurance.assembly import NESTED_STACK
+from config import STACKS
+from ops.console.environment import VARIABLE, chosen, stack_name
 from ops.console.failure import OpsError
-from ops.production.assembly import STACK
 
 REGION: Final = "us-east-1"
 """Production's, whatever the profile says (config.py)."""
@@ -82,6 +83,16 @@ def described(cloudformation: Any, stack: str) -> dict[str, Any] | None:
     return dict(found)
 
 
+def strangers(cloudformation: Any) -> list[str]:
+    """The stacks of other environments that stand in the account: an account is for one, as the
+    names of each are in the others' way."""
+    return [
+        name
+        for name in STACKS.values()
+        if name != stack_name() and described(cloudformation, name) is not None
+    ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Production:
     """The root stack.
@@ -103,7 +114,7 @@ class Production:
             BotoCoreError, ClientError: it could not be asked for.
         """
         session = boto3.Session(region_name=REGION)
-        stack = described(client(session, "cloudformation"), STACK)
+        stack = described(client(session, "cloudformation"), stack_name())
         if stack is None:
             raise OpsError(_missing(session))
         outputs = {
@@ -130,7 +141,7 @@ class Production:
             OpsError: the stack has none of that key.
         """
         if key not in self.outputs:
-            raise OpsError(f"{STACK} ({self.status}) has no output {key}: deploy it first")
+            raise OpsError(f"{stack_name()} ({self.status}) has no output {key}: deploy it first")
         return self.outputs[key]
 
     def resources(self, *types: str) -> Iterator[Resource]:
@@ -140,12 +151,13 @@ class Production:
                 yield resource
 
 
-def standing(cloudformation: Any, name: str = STACK, stack_id: str = STACK) -> Iterator[Resource]:
+def standing(cloudformation: Any, name: str = "", stack_id: str = "") -> Iterator[Resource]:
     """The resources of a stack and of those nested in it, but for what is deleted, or was not made.
 
     Args:
-        name: of the stack, as `Resource.stack` has it.
+        name: of the stack, as `Resource.stack` has it; without one, it is the root.
     """
+    name, stack_id = name or stack_name(), stack_id or stack_name()
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
     for each in (summary for page in pages for summary in page["StackResourceSummaries"]):
         if each.get("ResourceStatus") == "DELETE_COMPLETE" or not each.get("PhysicalResourceId"):
@@ -189,7 +201,13 @@ def leads_elsewhere(client: Any) -> bool:
 
 def _missing(session: boto3.Session) -> str:
     account = client(session, "sts").get_caller_identity()["Account"]
+    found = f"no stack {stack_name()} in {REGION} of account {account}"
+    if others := strangers(client(session, "cloudformation")):
+        return (
+            f"{found}, but {' and '.join(others)}: are these {chosen()}'s credentials, or is "
+            f"another environment meant (--environment, {VARIABLE})?"
+        )
     return (
-        f"no stack {STACK} in {REGION} of account {account}: are these production's credentials, "
-        "and is it deployed (`make deploy`; in the embedded environment, `make local`)?"
+        f"{found}: are these {chosen()}'s credentials, and is it deployed (`make deploy`; in the "
+        "embedded environment, `make local`)?"
     )

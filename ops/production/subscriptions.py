@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from assurance.assembly import StackTemplate
 from ops.console.checks import Check, Verdict
+from ops.console.environment import stack_name
 from ops.console.failure import code
-from ops.production.assembly import STACK
 from ops.production.stack import Production
 from ops.production.templates import deployed
 
@@ -157,7 +157,7 @@ def _asked(sns: Any, arn: str) -> tuple[State, dict[str, str]]:
 
 def of_templates(production: Production) -> list[tuple[str, str]]:
     """Protocol and endpoint of those in the deployed templates."""
-    return list(_named(deployed(production.client("cloudformation"), STACK)))
+    return list(_named(deployed(production.client("cloudformation"), stack_name())))
 
 
 def _named(template: StackTemplate) -> Iterator[tuple[str, str]]:

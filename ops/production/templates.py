@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from assurance.assembly import NESTED_STACK, Document, StackTemplate
-from ops.production.assembly import STACK
+from ops.console.environment import stack_name
 from ops.production.questions import Clients
 from ops.production.stack import Resource
 
@@ -48,7 +48,7 @@ def _body(answer: Mapping[str, Any]) -> Document:
 def stacks(resources: Sequence[Resource]) -> dict[str, str]:
     """The ids of the root stack and of those nested in it, by their names for people."""
     nested = {each.logical_id: each.name for each in resources if each.type == NESTED_STACK}
-    return {STACK: STACK, **nested}
+    return {stack_name(): stack_name(), **nested}
 
 
 def properties(

@@ -13,8 +13,9 @@ from typing import Any, Final
 from assurance.compliance import templates
 from assurance.compliance.templates import Resource
 from assurance.compliance.untaggable import tag_property
+from ops.console.environment import stack_name
 from ops.console.failure import OpsError
-from ops.production.assembly import STACK, Assembly
+from ops.production.assembly import Assembly
 
 LAYERS: Final = ("root", "network", "data", "compute", "observability")
 
@@ -52,7 +53,7 @@ class Built:
 
     @classmethod
     def read(cls, assembly: Assembly) -> Built:
-        file = assembly.folder / f"{STACK}.template.json"
+        file = assembly.folder / f"{stack_name()}.template.json"
         resources = templates.read(file)
         files = sorted({file, *(resource.template for resource in resources)})
         return cls(
@@ -148,14 +149,16 @@ class Built:
 def path(resource: Resource) -> str:
     """Of the construct, without what is the same for all: `DataNestedStack/AuditBucket/Bucket`."""
     return (
-        resource.path.removeprefix(f"{STACK}/").removesuffix("/Resource").removesuffix("/Default")
+        resource.path.removeprefix(f"{stack_name()}/")
+        .removesuffix("/Resource")
+        .removesuffix("/Default")
     )
 
 
 def layer(resource: Resource) -> str:
     """The stack that a resource is in: one of `LAYERS`."""
     head = path(resource).partition("NestedStack")[0].lower()
-    in_root = resource.template.name == f"{STACK}.template.json"
+    in_root = resource.template.name == f"{stack_name()}.template.json"
     return head if head in LAYERS and not in_root else "root"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,8 @@ from assurance.compliance.untaggable import UNTAGGABLE_TYPES
 from assurance.permissions.matrix import MATRIX
 from assurance.permissions.row import Decision
 from config import ProductionConfig
-from ops.production.assembly import PROJECT, Assembly
+from ops.console.environment import PROJECT, project_context
+from ops.production.assembly import Assembly
 from ops.production.drift import RULE_ENDS
 from ops.report import built as building
 from ops.report.built import Built, at, kind, layer, path
@@ -348,7 +348,7 @@ def _description(text: str) -> dict[str, str]:
 
 
 def _settings() -> tuple[tuple[str, str, bool], ...]:
-    context = json.loads((PROJECT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    context = project_context()
     config = ProductionConfig.from_context(context)
     given = {*context, *context.get(config.environment, {})}
     found = []

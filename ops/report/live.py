@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ops.console.checks import Verdict
+from ops.console.environment import PROJECT
 from ops.production import drift as drifts
 from ops.production import subscriptions
-from ops.production.assembly import PROJECT
 from ops.production.questions import Clients
 from ops.production.stack import REGION, Production, Resource, all_alarms
 from ops.production.subscriptions import Subscription

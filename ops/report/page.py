@@ -12,7 +12,7 @@ from markdown_it.renderer import RendererHTML
 from markupsafe import Markup
 
 from assurance.permissions import document
-from ops.production.assembly import STACK
+from ops.console.environment import stack_name
 from ops.report import built, costs, requirements
 from ops.report.facts import Facts
 from ops.report.live import Seen
@@ -51,7 +51,7 @@ def render(facts: Facts, seen: Seen | None) -> str:
         "layers": built.LAYERS,
         "legend": LEGEND,
         "tests_file": requirements.TESTS,
-        "stack": STACK,
+        "stack": stack_name(),
         "picture_width": WIDTH,
     }
     return environment.get_template("report.html.j2").render(

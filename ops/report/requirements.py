@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from ops.production.assembly import PROJECT
+from ops.console.environment import PROJECT
 
 TESTS: Final = "tests/templates/test_requirements.py"
 

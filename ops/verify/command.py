@@ -12,12 +12,12 @@ from rich.console import Console
 
 from ops.console import checks, terminal
 from ops.console.checks import Verdict
+from ops.console.environment import stack_name
 from ops.console.failure import OpsError
 from ops.inspection import events, tags
 from ops.inspection.findings import REQUIREMENTS, Finding
 from ops.inspection.subjects import KINDS, Subjects, discovered, must_exist, named, of_stack
 from ops.inspection.survey import of_live, question
-from ops.production.assembly import STACK
 from ops.production.questions import Clients, Question, answers
 from ops.production.stack import REGION, Production
 from ops.production.templates import stacks
@@ -79,7 +79,7 @@ def command(
         production = _production()
         clients = Clients(production.session)
         account = clients.account()
-        with told.status(f"listing the resources of {STACK}"):
+        with told.status(f"listing the resources of {stack_name()}"):
             subjects = of_stack(production)
     with told.status("asking for every value") as status:
         asked = of_live(clients, account, subjects)
@@ -92,7 +92,9 @@ def command(
     order = list(REQUIREMENTS)
     found.sort(key=lambda finding: order.index(finding.requirement))
     if as_json:
-        subject = {"stack": STACK} if not by_name else {"prefix": prefix or "", "names": names}
+        subject = (
+            {"stack": stack_name()} if not by_name else {"prefix": prefix or "", "names": names}
+        )
         typer.echo(json.dumps({"account": account, **subject, **checks.as_document(found)}))
     else:
         _show(terminal.out(), found, every=not problems)

@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError
 
 from assurance.assembly import NESTED_STACK
 from ops.console.checks import Verdict
+from ops.console.environment import stack_name
 from ops.console.failure import code
 from ops.inspection.findings import Finding, judged, problem
 from ops.inspection.subjects import Subjects
-from ops.production.assembly import STACK
 from ops.production.drift import differences, drifts
 from ops.production.lost import WAYS_BACK
 from ops.production.questions import Clients
@@ -30,21 +30,21 @@ _COMPARED: Final = frozenset({"IN_SYNC", "MODIFIED", "DELETED"})
 
 
 def state(clients: Clients) -> Iterator[Finding]:
-    (stack,) = clients("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    (stack,) = clients("cloudformation").describe_stacks(StackName=stack_name())["Stacks"]
     region = stack["StackId"].split(":")[3]
     yield judged(
         "R1", "region", found=region, needed="us-east-1", mend="deploy it there: config.py, region"
     )
     status = stack["StackStatus"]
     yield judged(
-        "R1", f"state of {STACK}", found=status, needed="as its last deployment left it",
+        "R1", f"state of {stack_name()}", found=status, needed="as its last deployment left it",
         held=status in _WHOLE, mend="docs/runbooks/rollback.md tells what to do in each state",
     )  # fmt: skip
     yield judged(
-        "R1", f"{STACK} is protected against deletion",
+        "R1", f"{stack_name()} is protected against deletion",
         found=stack.get("EnableTerminationProtection", False), needed=True,
         mend="aws cloudformation update-termination-protection --enable-termination-protection "
-        f"--stack-name {STACK}",
+        f"--stack-name {stack_name()}",
     )  # fmt: skip
 
 

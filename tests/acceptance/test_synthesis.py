@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -117,4 +118,37 @@ def test_staging_has_the_resources_of_production_and_no_finding(
     text = json.dumps([*staging.templates().values()])
     assert "PaymentsProd" not in text
     # A name that both have, as each is in an account of its own.
-    assert "production" not in text.replace("payments-production-seal", "")
+    assert not re.findall(r"(?<!payments-)production(?!_seal)|payments-production(?!-seal)", text)
+
+
+def test_an_address_of_its_own_adds_itself_and_no_finding(
+    synthesized: Synthesized, tmp_path: Path
+) -> None:
+    arn = "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+    settings = {"api_domain_name": "pay.company.com", "certificate_arn": arn}
+    context = json.dumps(project_context(**settings))
+    assert synthesize(tmp_path, CDK_CONTEXT_JSON=context) == ""
+    other = Synthesized.read(tmp_path)
+    added = other.compute["Resources"].keys() - synthesized.compute["Resources"].keys()
+    assert sorted(other.compute["Resources"][each]["Type"] for each in added) == [
+        "AWS::ApiGateway::BasePathMapping",
+        "AWS::ApiGateway::DomainName",
+    ]
+    domain, api = other.only("AWS::ApiGateway::DomainName"), other.only("AWS::ApiGateway::RestApi")
+    assert (domain["DomainName"], domain["RegionalCertificateArn"]) == tuple(settings.values())
+    assert domain["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+    assert domain["SecurityPolicy"] == api["SecurityPolicy"]
+    assert "DisableExecuteApiEndpoint" not in api
+    mapping = other.only("AWS::ApiGateway::BasePathMapping")
+    types = {name: each["Type"] for name, each in other.compute["Resources"].items()}
+    assert types[mapping["RestApiId"]["Ref"]] == "AWS::ApiGateway::RestApi"
+    assert types[mapping["Stage"]["Ref"]] == "AWS::ApiGateway::Stage"
+    assert other.root["Outputs"].keys() - synthesized.root["Outputs"].keys() == {
+        "ApiAddress",
+        "ApiAddressHostedZoneId",
+        "ApiAddressTarget",
+    }
+    linter = Path(sys.executable).with_name("cfn-lint")
+    command = [str(linter), "--regions", "us-east-1", "--", *map(str, other.files())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -24,7 +24,7 @@ from botocore.stub import ANY, Stubber
 from rich.console import Console
 
 from assurance.assembly import NESTED_STACK, StackTemplate, synthesized
-from config import ProductionConfig
+from config import PRODUCTION, STACKS, ProductionConfig
 from ops.cli import main
 from ops.console import settings
 from ops.console.ending import Stopped
@@ -1137,6 +1137,8 @@ def _looked(status: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Deplo
     monkeypatch.setattr("boto3.client", lambda *_args, **_kwargs: client)
     stack = {"StackName": ROOT, "CreationTime": datetime.now(UTC), "StackStatus": status}
     with Stubber(client) as stub:
+        for _ in STACKS.keys() - {PRODUCTION}:
+            stub.add_client_error("describe_stacks", "ValidationError", "Stack does not exist")
         stub.add_response("describe_stacks", {"Stacks": [{**stack, "StackId": "shop/1"}]})
         return look(_assembly(folder))
 

@@ -139,6 +139,12 @@ def test_strings_of_the_command_line_become_typed_values() -> None:
         ("backup_retention_days", 29),
         ("retry_concurrency", 1),
         ("audit_retention_days", "0"),
+        ("api_domain_name", "Pay.company.com"),
+        ("api_domain_name", "*.company.com"),
+        ("api_domain_name", "https://pay.company.com/"),
+        ("api_domain_name", "pay"),
+        ("certificate_arn", "arn:aws:acm:eu-west-1:123456789012:certificate/1a-2b"),
+        ("certificate_arn", "pay.company.com"),
         ("audit_batching_seconds", "46"),
         ("table_restored", "yesterday"),
     ],
@@ -148,6 +154,19 @@ def test_bad_value_is_refused_by_key_value_and_what_is_allowed(key: str, value: 
         ProductionConfig.from_context({key: value})
     message = str(refusal.value)
     assert f"{key} is {value!r}; allowed is " in message
+
+
+_CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/" + "1234-" * 7 + "a"
+
+
+@pytest.mark.parametrize(
+    "given", [{"api_domain_name": "a.b.com"}, {"certificate_arn": _CERTIFICATE}]
+)
+def test_an_address_and_its_certificate_come_together(given: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="allowed is both or neither"):
+        ProductionConfig.from_context(given)
+    both = {"api_domain_name": "a.b.com", "certificate_arn": _CERTIFICATE}
+    assert ProductionConfig.from_context(both).api_domain_name == "a.b.com"
 
 
 def test_all_mistakes_come_in_one_message() -> None:
