@@ -26,7 +26,8 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 def group() -> None:
     """Show, create, rotate and revoke the keys of the API's clients.
 
-    All of them are on the stack's usage plan, and have its throttle and quota each. A value comes
+    All of them are on the stack's usage plan, and have its throttle and quota each, but for those
+    that were created with limits of their own. A value comes
     out of `show` only, and only on a terminal; no other command prints or keeps one. CloudTrail
     records each change, without values.
 
@@ -42,7 +43,7 @@ _KeyId = Annotated[str | None, typer.Argument(metavar="ID", show_default=False)]
 
 @app.command("list")
 def list_keys(as_json: _Json = False) -> None:
-    """List the keys, without values, and how many requests each sent since yesterday (UTC)."""
+    """List the keys, without values, what each may send, and what it sent since yesterday (UTC)."""
     plan = Plan.find(Production.find())
     with terminal.told().status("asking API Gateway"):
         keys = plan.api_keys()
@@ -55,12 +56,13 @@ def list_keys(as_json: _Json = False) -> None:
         typer.echo(json.dumps({"keys": rows}))
         return
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("id", "name", "state", "created", "owner", "requests"):
+    for column in ("id", "name", "state", "created", "owner", "limits", "requests"):
         table.add_column(column, overflow="fold")
     for key, row in zip(keys, rows, strict=True):
         sent = "not seen" if row["requests"] is None else str(row["requests"])
         state = "enabled" if key.enabled else "disabled"
-        cells = (key.id, key.name, state, f"{key.created:%Y-%m-%d %H:%M}", str(row["owner"]), sent)
+        created, owner = f"{key.created:%Y-%m-%d %H:%M}", str(row["owner"])
+        cells = (key.id, key.name, state, created, owner, str(key.limits), sent)
         table.add_row(*map(escape, cells))
     terminal.out().print(table)
 
@@ -94,10 +96,26 @@ def show(
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Such as the client's.")],
+    rate: Annotated[
+        float | None, typer.Option(min=0.1, show_default=False, help="Requests a second.")
+    ] = None,
+    burst: Annotated[
+        int | None, typer.Option(min=1, show_default=False, help="Requests at once.")
+    ] = None,
+    quota: Annotated[
+        int | None, typer.Option(min=1, show_default=False, help="Requests a day (UTC).")
+    ] = None,
     as_json: _Json = False,
 ) -> None:
-    """Create another key on the same usage plan; it is valid at once."""
-    created = Plan.find(Production.find()).create(name)
+    """Create another key; it is valid at once.
+
+    With a limit it gets a usage plan of its own, and what is not given is as in the stack's.
+    Without, it is on the stack's plan. Its limits never go beyond the API's, which all clients
+    share.
+    """
+    given = {"rate": rate, "burst": burst, "quota": quota}
+    limits = {limit: value for limit, value in given.items() if value is not None}
+    created = Plan.find(Production.find()).create(name, limits)
     _tell({"created": created.described()}, [_hand_over(created)], as_json)
 
 
@@ -125,7 +143,7 @@ def rotate(
         confirm(f"Lock out whoever uses {old.id} ({old.name}) until they have the new key?", yes)
     if name is None:
         name = f"payments-{datetime.now(UTC):%Y-%m-%d-%H%M%S-%f}"
-    new = plan.create(name)
+    new = plan.create(name, instead_of=old)
     told = [_hand_over(new)]
     if overlap:
         told.append(
@@ -175,8 +193,28 @@ def revoke(
     told = [_disabled(key)]
     if delete:
         plan.delete(key)
-        told = [f"{key.id} ({key.name}) is deleted."]
+        told = [f"{key.id} ({key.name}) is deleted, with its plan if that was its own."]
     _tell({"revoked": key.id, "deleted": delete}, told, as_json)
+
+
+@app.command()
+def detach(yes: _Yes = False, as_json: _Json = False) -> None:
+    """Take the clients' own usage plans off the API, before it is deleted or replaced.
+
+    CloudFormation does not know them, and AWS deletes no API that is on a plan. Their keys are
+    refused with 403 until `attach`.
+    """
+    plan = Plan.find(Production.find())
+    confirm("Lock out all clients with limits of their own?", yes)
+    taken = plan.detach()
+    _tell({"detached": taken}, [f"taken off the API: {', '.join(taken) or 'none'}"], as_json)
+
+
+@app.command()
+def attach(as_json: _Json = False) -> None:
+    """Put the clients' own usage plans on the API as it is now, after it was replaced."""
+    put = Plan.find(Production.find()).attach()
+    _tell({"attached": put}, [f"put on the API: {', '.join(put) or 'all were'}"], as_json)
 
 
 def _to_rotate(plan: Plan, identifier: str | None) -> ApiKey:

@@ -35,6 +35,9 @@ def gateway(production: Production) -> Iterator[Any]:
             for plan in client.get_usage_plans()["items"]:
                 client.delete_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"])
             client.delete_api_key(apiKey=key["id"])
+    for plan in client.get_usage_plans()["items"]:
+        if plan["name"].startswith("payments-client-"):
+            client.delete_usage_plan(usagePlanId=plan["id"])
 
 
 def api_key(production: Production, *arguments: str) -> Answer:
@@ -106,6 +109,52 @@ def test_a_second_key_is_like_the_first_until_it_is_deleted(
     answer = api_key(production, "revoke", second, "--delete", "--yes")
     assert answer.code == 0, answer
     assert [key["id"] for key in gateway.get_api_keys()["items"]] == [own]
+
+
+def test_a_client_may_have_limits_of_its_own_which_go_with_its_key(
+    production: Production, gateway: Any
+) -> None:
+    own = production.deployment.outputs["ApiKeyId"]
+    (shared,) = gateway.get_usage_plans()["items"]
+    # As a command has left it that was cut off.
+    gateway.create_usage_plan(name="payments-client-a-client")
+    gateway.create_api_key(name="a-client", description="Made with `api-key` by somebody")
+    command = ("create", "a-client", "--rate", "5", "--quota", "1000", "--json")
+    first = created(api_key(production, *command))
+    again = api_key(production, *command)
+    assert (again.code, "of that name already" in again.errors) == (2, True)
+    (plan,) = (each for each in gateway.get_usage_plans()["items"] if each != shared)
+    assert {each["id"] for each in gateway.get_api_keys()["items"]} == {own, first}
+    (stage,), (same,) = shared["apiStages"], plan["apiStages"]
+    assert (same["apiId"], same["stage"]) == (stage["apiId"], stage["stage"])
+    assert plan["throttle"] == {"rateLimit": 5, "burstLimit": shared["throttle"]["burstLimit"]}
+    assert plan["quota"] == {"limit": 1000, "period": "DAY"}
+    assert {"Environment", "Team", "CostCenter"} <= plan["tags"].keys()
+    listed = {each["id"]: each for each in api_key(production, "list", "--json").document["keys"]}
+    assert listed[first]["limits"] == {"rate": 5, "burst": 200, "quota": 1000}
+    assert (listed[first]["plan"], listed[own]["plan"]) == (plan["id"], shared["id"])
+    assert status(production, gateway, first) == 200
+    second = created(api_key(production, "rotate", first, "--json"))
+    assert api_key(production, "revoke", first, "--delete", "--yes").code == 0
+    (left,) = gateway.get_usage_plan_keys(usagePlanId=plan["id"])["items"]
+    assert left["id"] == second
+    assert api_key(production, "detach", "--yes", "--json").document == {"detached": ["a-client"]}
+    assert [status(production, gateway, each) for each in (own, second)] == [200, 403]
+    assert api_key(production, "revoke", second, "--delete", "--yes").code == 0
+    assert gateway.get_usage_plans()["items"] == [shared]
+
+
+def test_a_client_cannot_have_more_than_the_api_lets_all_send(
+    production: Production, gateway: Any
+) -> None:
+    for limits, told in (
+        (["--rate", "101"], "raise api_rate_limit and api_burst_limit first"),
+        (["--burst", "201"], "raise api_rate_limit and api_burst_limit first"),
+        (["--rate", "50", "--burst", "10"], "a burst below the rate"),
+    ):
+        answer = api_key(production, "create", "a-client", *limits)
+        assert (answer.code, told in answer.errors) == (2, True), answer
+    assert len(gateway.get_api_keys()["items"]) == len(gateway.get_usage_plans()["items"]) == 1
 
 
 def test_a_rotation_overlaps_until_the_old_key_is_revoked(
@@ -190,8 +239,12 @@ def test_two_rotations_of_a_day_make_keys_of_two_names(
     assert len(set(keys)) == 2
 
 
+@pytest.mark.parametrize("limits", [{}, {"rate": 5}])
 def test_a_key_that_cannot_be_put_on_the_plan_does_not_stay(
-    production: Production, gateway: Any, monkeypatch: pytest.MonkeyPatch
+    production: Production,
+    gateway: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    limits: dict[str, float],
 ) -> None:
     for name, value in aws.environment(production.environment.endpoint).items():
         monkeypatch.setenv(name, value)
@@ -202,5 +255,6 @@ def test_a_key_that_cannot_be_put_on_the_plan_does_not_stay(
 
     monkeypatch.setattr(plan.gateway, "create_usage_plan_key", refuse)
     with pytest.raises(KeyboardInterrupt):
-        plan.create("a-client")
+        plan.create("a-client", limits)
     assert len(gateway.get_api_keys()["items"]) == 1
+    assert len(gateway.get_usage_plans()["items"]) == 1
