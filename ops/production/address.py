@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import ClientError
 
 from ops.console.checks import Check
 from ops.console.failure import code
 from ops.production.judgement import judged, unseen
+from ops.production.payments_api import PaymentsApi
 from ops.production.questions import Clients
 
 DOMAIN: Final = "AWS::ApiGateway::DomainName"
+
+_REFUSED: Final = "api_key_required"
+"""What the API answers to a call without a key (lambda_code/payments/codes.json)."""
 
 _LEFT: Final = timedelta(days=14)
 """ACM renews its own 60 days before the end, and imports have to be made anew."""
@@ -77,24 +80,19 @@ def reached(clients: Clients, domain: str, api: str) -> Iterator[Check]:
         "--stage prod",
     )  # fmt: skip
     target = found.get("regionalDomainName", "")
-    what, needed = f"record of {domain} in DNS", f"leads to {target}"
+    what, needed = f"https://{domain}/status without a key", f"403 · {_REFUSED}"
     if clients.emulated:
         yield unseen(what, needed=needed, why="the embedded environment has no DNS")
         return
-    here, there = _addresses(domain), _addresses(target)
+    # By its answer: the addresses that DNS has for API Gateway change all the time.
+    url = f"https://{domain}"
+    answer = PaymentsApi(url=url, public_url=url, _key="").call("GET", "/status", with_key=False)
     yield judged(
-        what, found=", ".join(sorted(here)) or "none", needed=needed, held=bool(here & there),
-        mend=f"in the domain's zone: an alias (A) of {domain} to {target}, hosted zone "
+        what, found=answer.told(), needed=needed, held=answer.body.get("code") == _REFUSED,
+        mend=f"in the domain's zone in DNS: an alias (A) of {domain} to {target}, hosted zone "
         f"{found.get('regionalHostedZoneId', '')}, or a CNAME",
     )  # fmt: skip
 
 
 def _is_strict(policy: str) -> bool:
     return policy == "TLS_1_2" or policy.startswith("SecurityPolicy_TLS1")
-
-
-def _addresses(name: str) -> set[Any]:
-    try:
-        return {each[4][0] for each in socket.getaddrinfo(name, 443, proto=socket.IPPROTO_TCP)}
-    except OSError:
-        return set()

@@ -6,7 +6,6 @@ The answers are in the form of the API references of CloudFormation, ACM and API
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,11 +26,13 @@ from ops.preflight import account
 from ops.production import address, names, stack
 from ops.production.assembly import Assembly
 from ops.production.existing import Existing
+from ops.production.payments_api import Answer, PaymentsApi
 from ops.production.stack import Resource
 from tests.ops.stubbed_aws import Aws, as_clients
 from tests.ops.test_preflight import NEEDS
 
 DOMAIN = "pay.company.com"
+NO_ANSWER = Answer(status=0, body={}, seconds=0.1, failure="no answer: no such host")
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/1234"
 
 
@@ -196,13 +197,13 @@ def test_an_address_that_another_api_has_is_in_the_way(aws: Aws, own: bool) -> N
 @pytest.fixture
 def reached(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Check]]:
     def ask(
-        policy: str = "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09", api: str = "own", at: str = "1"
+        policy: str = "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09",
+        api: str = "own",
+        answer: Answer | None = None,
     ) -> dict[str, Check]:
-        of_names = {DOMAIN: at, "d-1.execute-api.us-east-1.amazonaws.com": "1"}
-        monkeypatch.setattr(
-            socket, "getaddrinfo", lambda name, *_, **__: [(2, 1, 6, "", (of_names[name], 443))]
-        )
-        domain = {"regionalDomainName": [*of_names][1], "regionalCertificateArn": CERTIFICATE}
+        own = Answer(status=403, body={"code": "api_key_required"}, seconds=0.1)
+        monkeypatch.setattr(PaymentsApi, "call", lambda *_, **__: answer or own)
+        domain = {"regionalDomainName": "d-1.execute-api", "regionalCertificateArn": CERTIFICATE}
         aws.answers("apigateway", "get_domain_name", {**domain, "securityPolicy": policy})
         aws.answers("acm", "describe_certificate", {"Certificate": issued()})
         mapping = {"basePath": "(none)", "restApiId": api, "stage": "prod"}
@@ -221,11 +222,12 @@ def test_an_address_that_clients_reach_holds(reached: Callable[..., dict[str, Ch
     [
         ({"policy": "TLS_1_0"}, f"TLS of {DOMAIN}"),
         ({"api": "of-another"}, f"{DOMAIN} leads to"),
-        ({"at": "192.0.2.1"}, f"record of {DOMAIN} in DNS"),
+        ({"answer": NO_ANSWER}, f"https://{DOMAIN}/status without a key"),
+        ({"answer": replace(NO_ANSWER, status=200)}, f"https://{DOMAIN}/status without a key"),
     ],
 )
 def test_an_address_that_leads_elsewhere_is_found(
-    reached: Callable[..., dict[str, Check]], seeded: dict[str, str], what: str
+    reached: Callable[..., dict[str, Check]], seeded: dict[str, Any], what: str
 ) -> None:
     found = reached(**seeded)
     assert [each.what for each in found.values() if each.verdict is Verdict.PROBLEM] == [what]
