@@ -39,9 +39,11 @@ _DATABASE = f"{_DATA}/LedgerDatabase/Instance/Resource"
 _AUDIT_BUCKET = f"{_DATA}/AuditBucket/Bucket/Resource"
 _DATA_ID = f"{ROOT}DataNestedStackNestedStackDataNestedStackNestedStackResourceB180D288"
 _AUDIT_BUCKET_ID = f"{ROOT}DataNestedStackAuditBucket22130153"
+_TABLE_ID = f"{ROOT}DataNestedStackTransactionsTable815F1D39"
 NAMED = {
     _DATA_ID: f"{_DATA}.NestedStack/DataNestedStack.NestedStackResource",
     _AUDIT_BUCKET_ID: _AUDIT_BUCKET,
+    _TABLE_ID: f"{_DATA}/TransactionsTable/Resource",
 }
 """What findings name by the CDK's id, whose hash is another in a stack of another name."""
 
@@ -235,9 +237,7 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
     ),
     *_accept(
         f"{_COMPUTE}/AuditLogger/Role/Policy/Resource",
-        "AwsSolutions-IAM5[Resource::<referencetoPaymentsProdDataNestedStackNestedStack"
-        "DataNestedStackNestedStackResourceB180D288OutputsPaymentsProdDataNestedStack"
-        "TransactionsTable815F1D39Arn>/stream/*]",
+        f"AwsSolutions-IAM5[Resource::<referenceto{_DATA_ID}Outputs{_TABLE_ID}Arn>/stream/*]",
         "The streams of the one table. One that was restored has another stream, whose name nobody "
         "knows before.",
     ),
