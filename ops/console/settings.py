@@ -11,9 +11,9 @@ from typing import Annotated, Final
 
 import typer
 
-from config import PRODUCTION, STACKS, unknown_keys
+from config import STACKS, unknown_keys
 from ops.console import files, terminal
-from ops.console.environment import PROJECT, choose
+from ops.console.environment import PROJECT, choose, chosen
 
 
 def checked(given: list[str] | None) -> list[str]:
@@ -52,7 +52,7 @@ def remember(given: Sequence[str], file: Path = PROJECT / "cdk.json") -> None:
     """
     document = json.loads(file.read_text(encoding="utf-8"))
     settings = dict(each.split("=", 1) for each in given)
-    environment = settings.pop("environment", PRODUCTION)
+    environment = settings.pop("environment", chosen())
     own = document["context"].setdefault(environment, {})
     for key, value in settings.items():
         document["context"].pop(key, None)  # which would go before the environment's
