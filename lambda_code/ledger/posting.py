@@ -96,6 +96,36 @@ class Ledger:
         )
         return _entry(rows[0][0]) if rows[0][0] else None
 
+    def restore(
+        self,
+        *,
+        transaction_id: str,
+        merchant_id: str,
+        amount: int,
+        currency: str,
+        entry_id: str,
+        posted_at: str,
+    ) -> Entry | None:
+        """See to it that a payment that was posted has its entry: a ledger that was restored to a
+        time before lacks it, and gets it back under its id and at its time.
+
+        None: it is refused for good, which what was posted never is.
+
+        Raises:
+            LedgerRefusedError: it is posted with other terms, or was never posted so.
+        """
+        rows = self._session.run(
+            "SELECT ledger.restore_payment(:transaction_id, :merchant_id, :amount, :currency, "
+            "CAST(:entry_id AS uuid), CAST(:posted_at AS timestamptz))",
+            transaction_id=transaction_id,
+            merchant_id=merchant_id,
+            amount=amount,
+            currency=currency,
+            entry_id=entry_id,
+            posted_at=posted_at,
+        )
+        return _entry(rows[0][0]) if rows[0][0] else None
+
     def find(self, transaction_id: str) -> Entry | None:
         rows = self._session.run(
             "SELECT ledger.find_entry(:transaction_id)", transaction_id=transaction_id

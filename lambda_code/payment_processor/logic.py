@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol
 
 from aws_lambda_powertools.logging import Logger
 
@@ -33,6 +33,16 @@ class PaymentLedger(Outbox, Protocol):
         amount: int,
         currency: str,
         not_after: str | None,
+    ) -> Entry | None: ...
+    def restore(
+        self,
+        *,
+        transaction_id: str,
+        merchant_id: str,
+        amount: int,
+        currency: str,
+        entry_id: str,
+        posted_at: str,
     ) -> Entry | None: ...
 
 
@@ -110,16 +120,16 @@ class Processor:
     ) -> Entry:
         """Post a payment from the retry queue.
 
-        If it was accepted (202) while its approval held, its expiry no longer counts.
+        If it was accepted (202) while its approval held, its expiry no longer counts. If the
+        history knows it as posted, the ledger is asked all the same: one that was restored to a
+        time before lacks the entry, and gets back the very same (`ops reconcile --replay` queues
+        what it lacks).
 
         Raises:
             Problem: unknown, declined, or expired and never accepted: it will never be posted.
             LedgerError: not now.
         """
-        payment = self._approved(transaction_id)
-        if payment.posting:
-            return _posted(payment.posting)
-        return self._told(self._post(payment), may_deliver)
+        return self._told(self._post(self._approved(transaction_id)), may_deliver)
 
     def _approved(self, transaction_id: str) -> Payment:
         payment = self._history.find(transaction_id)
@@ -134,14 +144,20 @@ class Processor:
         return payment
 
     def _post(self, payment: Payment) -> Entry:
-        request = payment.request
-        entry = self._ledger.post(
-            transaction_id=request.transaction_id,
-            merchant_id=request.merchant_id,
-            amount=request.amount,
-            currency=request.currency,
-            not_after=None if payment.accepted else request.expires_at,
-        )
+        request, posting = payment.request, payment.posting
+        terms: dict[str, Any] = {
+            "transaction_id": request.transaction_id,
+            "merchant_id": request.merchant_id,
+            "amount": request.amount,
+            "currency": request.currency,
+        }
+        if posting:
+            entry = self._ledger.restore(
+                **terms, entry_id=posting.entry_id, posted_at=_moment(posting)
+            )
+        else:
+            not_after = None if payment.accepted else request.expires_at
+            entry = self._ledger.post(**terms, not_after=not_after)
         if entry is None:
             raise Problem(
                 HTTPStatus.CONFLICT,
@@ -160,12 +176,16 @@ class Processor:
 
 
 def _posted(posting: Posting) -> Entry:
-    """What the history knows is posted is posted: the ledger need not be asked, and must not post
-    it once more where it was restored to a time before."""
+    """What the history knows is posted is posted: a client need not wait for the ledger, which must
+    not post it anew where it was restored to a time before."""
     return told_entry(
         entry_id=posting.entry_id,
-        posted_at=to_rfc3339(_EPOCH + timedelta(microseconds=posting.timestamp)),
+        posted_at=_moment(posting),
         merchant_id=posting.merchant_id,
         amount=posting.amount,
         currency=posting.currency,
     )
+
+
+def _moment(posting: Posting) -> str:
+    return to_rfc3339(_EPOCH + timedelta(microseconds=posting.timestamp))

@@ -72,16 +72,24 @@ class FakeLedger:
                 self.refused.add(transaction_id)
                 return None
             number = len(self.entries) + 1
-            terms: dict[str, Any] = {
-                "merchant_id": merchant_id,
-                "amount": amount,
-                "currency": currency,
-            }
-            event = {"state": "posted", "entry_id": f"e{number}", **terms}
-            self.outbox[number] = OutboxEvent(number, transaction_id, number, event)
-            told = told_entry(entry_id=f"e{number}", posted_at=posted_at(number), **terms)
-            self.entries[transaction_id] = told
+            terms = {"merchant_id": merchant_id, "amount": amount, "currency": currency}
+            self._enter(transaction_id, f"e{number}", number, terms)
         return self._seen(transaction_id)
+
+    def restore(
+        self, *, transaction_id: str, entry_id: str, posted_at: str, **terms: Any
+    ) -> Entry | None:
+        self._check()
+        if transaction_id not in self.entries:
+            microseconds = datetime.fromisoformat(posted_at).microsecond
+            self._enter(transaction_id, entry_id, microseconds, terms)
+        return self._seen(transaction_id)
+
+    def _enter(self, transaction_id: str, entry_id: str, at: int, terms: dict[str, Any]) -> None:
+        event = {"state": "posted", "entry_id": entry_id, **terms}
+        self.outbox[at] = OutboxEvent(at, transaction_id, at, event)
+        told = told_entry(entry_id=entry_id, posted_at=posted_at(at), **terms)
+        self.entries[transaction_id] = told
 
     def unbalanced(self, since: float) -> int:
         return self.imbalances
@@ -393,9 +401,24 @@ def test_what_the_history_knows_as_posted_is_neither_posted_again_nor_denied(
     before = told(posted(processor))
     ledger.entries.clear()  # restored to a time before
     assert told(posted(processor)) == before
-    assert told(processor.process_queued("t1")) == before
     assert ledger.entries == {}
     assert len(history.events) == 1
+
+
+def test_a_message_gives_a_restored_ledger_the_very_entry_back(
+    processor: Processor, ledger: FakeLedger, history: FakeHistory, clock: Clock, metrics: Metrics
+) -> None:
+    """Long after its approval expired; and nobody is told of it, or counts it, again."""
+    before = told(posted(processor))
+    events = dict(history.events)
+    ledger.entries.clear()
+    clock.now = EXPIRY + timedelta(days=1)
+    counted = metrics()
+    for _ in range(2):
+        assert told(processor.process_queued("t1")) == before
+    assert told(ledger.entries["t1"]) == before
+    assert (history.events, ledger.outbox) == (events, {})
+    assert counted and metrics() == []
 
 
 def test_what_the_history_knows_as_posted_needs_no_ledger(

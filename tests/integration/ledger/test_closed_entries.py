@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,7 +18,7 @@ from ledger_schema.migrator import migrate, read
 from pg8000.native import Connection, DatabaseError  # type: ignore[import-untyped]
 
 from ledger.posting import Entry, Ledger
-from ledger.session import LedgerSession
+from ledger.session import LedgerRefusedError, LedgerSession
 from local.postgres import BIN, PostgresServer, new_password
 from tests.integration.ledger.conftest import MASTER, PROCESSOR, Connect, insert_entry, sqlstate
 
@@ -150,6 +151,81 @@ def test_nobody_chooses_the_id_or_the_time_of_an_entry(master: Connection, poste
     assert entry != chosen
     assert UUID(str(entry)).version == 7
     assert begun <= at < begun + timedelta(minutes=1)
+
+
+# -- entries that a restored ledger lacks ----------------------------------------------------
+
+
+def restore(ledger: Ledger, **changed: Any) -> Entry | None:
+    terms: dict[str, Any] = {"merchant_id": "acme", "amount": 5, "currency": "EUR"}
+    return ledger.restore(**{"transaction_id": str(uuid4()), **terms, **LOST, **changed})
+
+
+LOST = {
+    "entry_id": "019bccaf-5000-7abc-8def-0123456789ab",  # of this very moment
+    "posted_at": "2026-01-17T16:00:00.123456Z",
+}
+
+
+def test_a_lost_entry_comes_back_under_its_id_and_at_its_time(
+    ledger: Ledger, master: Connection
+) -> None:
+    transaction_id = str(uuid4())
+    restored = restore(ledger, transaction_id=transaction_id)
+    assert restored is not None
+    assert {"entry_id": restored.entry_id, "posted_at": restored.posted_at} == LOST
+    (event,) = restored.undelivered
+    assert event.timestamp == 1_768_665_600_123_456
+    assert restore(ledger, transaction_id=transaction_id) == restored
+    assert ledger.post(
+        transaction_id=transaction_id,
+        merchant_id="acme",
+        amount=5,
+        currency="EUR",
+        not_after=None,
+    ) == restored
+    ((marked,),) = master.run(
+        "SELECT restored_at > posted_at FROM ledger.entries WHERE entry_id = :e",
+        e=restored.entry_id,
+    )
+    assert marked
+    with pytest.raises(DatabaseError, match="is posted: correct it"):
+        insert_pair(master, restored.entry_id, 3)
+
+
+def test_what_is_posted_stays_as_it_is(ledger: Ledger) -> None:
+    transaction_id = str(uuid4())
+    terms: dict[str, Any] = {"merchant_id": "acme", "amount": 5, "currency": "EUR"}
+    posted = ledger.post(transaction_id=transaction_id, **terms, not_after=None)
+    assert restore(ledger, transaction_id=transaction_id) == posted
+    with pytest.raises(LedgerRefusedError, match="other terms"):
+        restore(ledger, transaction_id=transaction_id, amount=6)
+
+
+def test_what_was_refused_for_good_is_not_restored(ledger: Ledger) -> None:
+    transaction_id = str(uuid4())
+    terms: dict[str, Any] = {"merchant_id": "acme", "amount": 5, "currency": "EUR"}
+    late = ledger.post(transaction_id=transaction_id, **terms, not_after="2026-01-01T00:00:00Z")
+    assert late is None
+    assert restore(ledger, transaction_id=transaction_id) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"posted_at": "2999-01-17T16:00:00Z", "entry_id": "1d88d870-5c00-7abc-8def-0123456789ab"},
+        {"posted_at": "2026-01-17T17:00:00Z"},
+        {"entry_id": str(uuid4())},
+        {"amount": 0},
+        {"merchant_id": "a/b"},
+    ],
+    ids=["to come", "of another time", "id without a time", "no amount", "no merchant"],
+)
+def test_nothing_is_restored_that_was_never_posted_so(
+    ledger: Ledger, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(LedgerRefusedError, match="was not posted at|was posted so"):
+        restore(ledger, **wrong)
 
 
 # -- each rule, checked once -----------------------------------------------------------------

@@ -30,6 +30,13 @@ def states(world: World, transaction_id: str) -> list[str]:
     return [item["state"]["S"] for item in answer["Items"]]
 
 
+def entry(world: World, transaction_id: str) -> object:
+    """As the ledger has it; its events are delivered."""
+    with contextlib.closing(world.stores.server.connect(database=world.names.database)) as reader:
+        ((found,),) = reader.run("SELECT ledger.find_entry(:t)", t=transaction_id)
+    return found
+
+
 def test_asking_again_posts_nothing_and_denies_nothing(world: World) -> None:
     transaction_id = posted(world)
     before = body(in_time(lambda: world.process(transaction_id), 200))
@@ -38,15 +45,17 @@ def test_asking_again_posts_nothing_and_denies_nothing(world: World) -> None:
     assert states(world, transaction_id) == [APPROVED, POSTED]
 
 
-def test_a_message_about_it_posts_nothing_either(world: World) -> None:
+def test_a_message_about_it_brings_the_very_entry_back(world: World) -> None:
     transaction_id = approved(world)
     in_time(lambda: world.process(transaction_id, down={"ledger"}), 202)
     batch = world.receive()
     in_time(lambda: world.process(transaction_id), 200)
+    before = entry(world, transaction_id)
     restore_to_nothing(world)
     answer = world.deliver(batch).answer
     assert answer == {"batchItemFailures": []}
     assert states(world, transaction_id) == [APPROVED, QUEUED, POSTED]
+    assert entry(world, transaction_id) == before
 
 
 def test_payments_that_the_history_does_not_know_as_posted_are_posted(world: World) -> None:
