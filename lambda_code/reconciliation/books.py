@@ -91,18 +91,22 @@ _NO_AUDIT: Final = (
 _NO_APPROVAL: Final = (
     Kind.NO_APPROVAL,
     f"""
-    SELECT l.id, l.at, 'posted, ' || l.amount || ' ' || l.currency || '; the request ' ||
+    SELECT p.id, p.at, 'posted, ' ||
+        coalesce(p.amount || ' ' || p.currency, 'of a malformed amount') || '; the request ' ||
         CASE WHEN r.id IS NULL THEN 'is not in the history'
         ELSE 'is ' || coalesce(r.state, 'malformed') END
-    FROM ledger l LEFT JOIN approvals r USING (id) WHERE r.state IS NOT '{APPROVED}'""",  # noqa: S608
+    FROM (SELECT id, at, amount, currency FROM ledger UNION
+        SELECT id, at, amount, currency FROM history) p
+    LEFT JOIN approvals r USING (id) WHERE r.state IS NOT '{APPROVED}'""",  # noqa: S608
 )
 _AMOUNTS: Final = (
     Kind.AMOUNTS,
     """
     SELECT id, at, group_concat(teller || ' ' || amount || ' ' || currency, ', ') FROM (
         SELECT 'ledger' AS teller, id, at, currency, amount FROM ledger
-        UNION ALL SELECT 'approval', l.id, l.at, r.currency, r.amount
-            FROM ledger l JOIN approvals r USING (id)
+        UNION ALL SELECT 'approval', p.id, p.at, r.currency, r.amount
+            FROM (SELECT id, at FROM ledger UNION SELECT id, at FROM history) p
+            JOIN approvals r USING (id)
         UNION ALL SELECT 'history', id, at, currency, amount FROM history
         UNION ALL SELECT 'audit trail', id, at, currency, amount FROM audit)
     GROUP BY id, at HAVING count(DISTINCT amount || ' ' || currency) > 1""",
@@ -196,8 +200,18 @@ class Books:
         self._db.execute(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?, ?)", values)  # noqa: S608
 
     def known(self) -> Iterator[tuple[str, int]]:
-        """The payments that the ledger or the audit trail call posted."""
-        yield from self._db.execute("SELECT id, at FROM ledger UNION SELECT id, at FROM audit")
+        """The payments that one of the three calls posted: of the history, as far as it is read."""
+        yield from self._db.execute(
+            "SELECT id, at FROM ledger UNION SELECT id, at FROM audit "
+            "UNION SELECT id, at FROM history"
+        )
+
+    def absent(self) -> set[str]:
+        """The payments that the history calls posted, and of which the ledger has no entry."""
+        return {
+            id_
+            for (id_,) in self._db.execute("SELECT id FROM history EXCEPT SELECT id FROM ledger")
+        }
 
     def ledger_totals(self, before: int) -> list[dict[str, Any]]:
         """Of the entries until a moment, as reconciliation.ledger.Ledger.totals."""

@@ -17,6 +17,7 @@ from ops.console import terminal
 from ops.console.durations import duration, in_days
 from ops.console.terminal import escape
 from ops.production.stack import Production
+from ops.reconcile.replay import Replay
 from reconciliation.audit_records import IN_GLACIER
 from reconciliation.books import Difference
 from reconciliation.comparison import GRACE, Period, Stores, compare
@@ -78,6 +79,17 @@ def command(
             "know. DynamoDB charges the whole table: about 0.02 USD a GB.",
         ),
     ] = False,
+    replay: Annotated[
+        bool,
+        typer.Option(
+            "--replay",
+            help="Of a ledger that was restored: queue what it lacks and the history has. With "
+            "--yes; without, only tell. Implies --scan.",
+        ),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --replay: do it, and record it.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare what ledger, history and audit trail say of the payments posted in a period.
@@ -95,19 +107,40 @@ def command(
     Audit objects are in Glacier from their 90th day on. Until those of the period are restored,
     what is not audited, changed or deleted cannot be told; the rest is.
 
-    Exit code 0: no difference; 1: differences, or audit objects that cannot be read; 2: one of the
-    three could not be read at all.
+    --replay is for a ledger that was restored to a time before (docs/runbooks/restore.md): a
+    payment of which nothing is wrong but that the ledger lacks it goes to the retry queue, and gets
+    its entry back, under its id and at its time. Interrupted, or in doubt: once more. A payment is
+    posted once, however often it is queued.
+
+    Exit code 0: no difference, or all of them queued; 1: differences, or audit objects that cannot
+    be read; 2: one of the three could not be read at all.
     """
+    if yes and not replay:
+        raise typer.BadParameter("--yes belongs to --replay")
     period = _period(begin, end, last, datetime.now(UTC))
     production = Production.find()
     told = terminal.told()
     with told.status("reading the ledger") as status:
-        reconciled = reconcile(production, period, timedelta(seconds=grace), status, scan=scan)
+        reconciled = reconcile(
+            production, period, timedelta(seconds=grace), status, scan=scan or replay
+        )
+        lacking = Replay.of(reconciled.differences, reconciled.absent)
+        if yes:
+            status.update(f"queueing {len(lacking.payments)} payments")
+            lacking.queue(production, begin=str(period.begin), end=str(period.end))
     if as_json:
-        typer.echo(json.dumps(reconciled.document()))
+        document = reconciled.document()
+        typer.echo(json.dumps({**document, "replay": lacking.document()} if replay else document))
     else:
         _show(terminal.out(), reconciled)
-    raise typer.Exit(0 if reconciled.held else 1)
+        if replay:
+            _show_replay(terminal.out(), lacking)
+    mended = (
+        yes
+        and not reconciled.unread
+        and len(lacking.payments) == len({each.transaction_id for each in reconciled.differences})
+    )
+    raise typer.Exit(0 if reconciled.held or mended else 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +151,7 @@ class Reconciled:
         sums: reconciliation.books.Books.sums.
         under_way: payments that may yet get their traces.
         bucket: the audit trail's.
+        absent: reconciliation.books.Books.absent.
         unread: objects of it, with the reason. While there are any, nobody knows which payments
             have no audit record, and none is told.
     """
@@ -127,6 +161,7 @@ class Reconciled:
     sums: list[dict[str, Any]]
     differences: list[Difference]
     under_way: int
+    absent: set[str]
     bucket: str
     unread: dict[str, str]
     scanned: bool
@@ -186,6 +221,7 @@ def reconcile(
         sums=found.books.sums(),
         differences=list(found.differences()),
         under_way=found.books.under_way(found.settled),
+        absent=found.books.absent(),
         bucket=stores.audit.bucket,
         unread=found.unread,
         scanned=scan,
@@ -211,6 +247,22 @@ def _period(
     if begin >= end:
         raise typer.BadParameter("--from must be before --to")
     return Period(begin=begin, end=min(end, now))
+
+
+def _show_replay(console: Console, lacking: Replay) -> None:
+    count = f"{len(lacking.payments):,} payments that the ledger lacks"
+    if lacking.record:
+        console.print(f"{count} are queued; recorded in the audit bucket: {escape(lacking.record)}")
+        console.print("Once the retry queue is empty, reconcile again.")
+    elif lacking.payments:
+        console.print(f"{count} would be queued; nothing was done: give --yes to do it")
+    else:
+        console.print("There is nothing to queue: the ledger lacks no payment of the history.")
+    if lacking.left:
+        console.print(
+            f"[red]{len(lacking.left):,} are left[/], of which more is wrong: see above, and "
+            "docs/runbooks/business.md#history-changed"
+        )
 
 
 def _show(console: Console, reconciled: Reconciled) -> None:

@@ -418,7 +418,8 @@ def test_a_message_gives_a_restored_ledger_the_very_entry_back(
         assert told(processor.process_queued("t1")) == before
     assert told(ledger.entries["t1"]) == before
     assert (history.events, ledger.outbox) == (events, {})
-    assert counted and metrics() == []
+    assert counted
+    assert metrics() == []
 
 
 def test_what_the_history_knows_as_posted_needs_no_ledger(

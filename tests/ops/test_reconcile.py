@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,8 +15,11 @@ from typer.testing import CliRunner
 
 from ops.cli import app
 from ops.console.durations import duration
+from ops.console.failure import OpsError
+from ops.production.action_record import ActionRecord
 from ops.production.stack import Production
 from ops.reconcile.command import _period
+from ops.reconcile.replay import Replay
 from payments.states import EVENTS
 from reconciliation.audit_records import IN_GLACIER, AuditRecords, Found
 from reconciliation.books import Books, Kind
@@ -159,6 +163,7 @@ def test_a_malformed_item_that_no_ledger_has_is_told_with_what_it_lacks() -> Non
     books.add_posted(malformed(item(), "amount", state="done"))
     told = {each.kind: each.detail for each in books.differences(settled=AT + 10)}
     assert told == {
+        Kind.NO_APPROVAL: "posted, of a malformed amount; the request is not in the history",
         Kind.NO_LEDGER: "posted, of a malformed amount, say: history",
         Kind.NO_AUDIT: "the history has the item, of a malformed amount",
         Kind.MALFORMED: f"history: item {AT}: state is 'done', which is no state of this item "
@@ -338,13 +343,17 @@ class OnePayment:
 
 
 def reconciled(
-    monkeypatch: pytest.MonkeyPatch, archive: Archive, *options: str, lost: bool = False
+    monkeypatch: pytest.MonkeyPatch,
+    archive: Archive,
+    *options: str,
+    lost: bool = False,
+    found: Any = None,
 ) -> tuple[int, str]:
     """Exit code and output."""
     stores = OnePayment(lost=lost)
     for made, stands_in in ((Ledger, stores), (PaymentHistory, stores), (AuditRecords, archive)):
-        monkeypatch.setattr(made, "of", lambda _production, found=stands_in: found)
-    monkeypatch.setattr(Production, "find", lambda: None)
+        monkeypatch.setattr(made, "of", lambda _production, answer=stands_in: answer)
+    monkeypatch.setattr(Production, "find", lambda: found)
     done = CliRunner().invoke(app, ["reconcile", "--from=2026-01-05", *options])
     return done.exit_code, done.stdout
 
@@ -400,3 +409,136 @@ def test_people_are_told_how_to_restore_what_is_in_glacier(
     _, output = reconciled(monkeypatch, Archive("it is no gzip of JSON: verify the trail"))
     assert "Not judged: " in output
     assert "restore-object" not in output
+
+
+# -- a ledger that was restored ------------------------------------------------------------
+
+
+def lost() -> Books:
+    """What may be replayed, and what may not, though the ledger lacks each of them."""
+    books = complete()
+    books.add_posted(item("a", at=LATER))  # the ledger has it, at another time
+    for id_ in ("lost", "lost-unaudited", "declined", "other-amount", "changed", "odd"):
+        books.add_posted(item(id_, **({"amount": -5} if id_ == "odd" else {})))
+        amount, state = ((6, "approved"), (5, "declined"))[id_ == "declined"]
+        books.add_approval(item(id_, amount=amount if id_ == "other-amount" else 5, state=state))
+        if id_ != "lost-unaudited":
+            books.add_audited(item(id_))
+    books.add_change("changed", AT, "MODIFY", "of item 5")
+    books.add_audited(item("deleted"))
+    return books
+
+
+def test_what_nothing_is_wrong_of_but_that_the_ledger_lacks_it_is_replayed() -> None:
+    books = lost()
+    found = Replay.of(books.differences(settled=AT + 10), books.absent())
+    assert sorted(found.payments) == ["lost", "lost-unaudited"]
+    assert set(found.left) == {"a", "changed", "declined", "deleted", "odd", "other-amount"}
+
+
+class Queue:
+    """Takes messages, but for those of some payments."""
+
+    def __init__(self, *refused: str) -> None:
+        self.refused = refused
+        self.batches: list[list[str]] = []
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[Any]) -> dict[str, Any]:  # noqa: N803
+        assert QueueUrl == "queue"
+        ids = {each["Id"]: json.loads(each["MessageBody"])["transaction_id"] for each in Entries}
+        assert [list(json.loads(each["MessageBody"])) for each in Entries] == [
+            ["transaction_id"]
+        ] * len(ids)
+        self.batches.append(list(ids.values()))
+        failed = [{"Id": id_, "Message": "busy"} for id_, t in ids.items() if t in self.refused]
+        return {"Failed": failed} if failed else {}
+
+
+class Deployed:
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+
+    def client(self, _service: str) -> Queue:
+        return self._queue
+
+    def output(self, _key: str) -> str:
+        return "queue"
+
+
+@pytest.fixture
+def records(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ActionRecord]]:
+    """What was to be done, and the record of it."""
+    made: list[tuple[Any, ActionRecord]] = []
+
+    @contextlib.contextmanager
+    def recorded(_production: Any, action: str, **details: Any) -> Iterator[ActionRecord]:
+        assert action == "reconcile --replay"
+        record = ActionRecord(key="operations/key")
+        made.append((details, record))
+        yield record
+
+    monkeypatch.setattr("ops.reconcile.replay.recorded", recorded)
+    return made
+
+
+def test_a_replay_is_recorded_payment_by_payment(
+    records: list[tuple[Any, ActionRecord]],
+) -> None:
+    queue, ids = Queue(), [str(number) for number in range(25)]
+    replay = Replay(payments=ids, left=[])
+    replay.queue(Deployed(queue), begin="then")  # type: ignore[arg-type]
+    assert [len(batch) for batch in queue.batches] == [10, 10, 5]
+    ((details, record),) = records
+    assert [each["transaction_id"] for each in details["messages"]] == ids
+    assert record.outcome["queued"] == ids
+    assert replay.document()["done"]
+
+
+def test_a_replay_that_is_cut_short_tells_how_far_it_came(
+    records: list[tuple[Any, ActionRecord]],
+) -> None:
+    replay = Replay(payments=[str(number) for number in range(25)], left=[])
+    with pytest.raises(OpsError, match=r"19 of 25 payments queued.*Do it again"):
+        replay.queue(Deployed(Queue("12")), begin="then")  # type: ignore[arg-type]
+    ((_, record),) = records
+    assert len(record.outcome["queued"]) == 19
+    assert "12" not in record.outcome["queued"]
+
+
+def test_nothing_to_replay_needs_no_record(records: list[tuple[Any, ActionRecord]]) -> None:
+    Replay(payments=[], left=["a"]).queue(Deployed(Queue()))  # type: ignore[arg-type]
+    assert records == []
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "would be queued; nothing was done: give --yes"),
+        (("--yes",), "1 payments that the ledger lacks are queued; recorded in the audit bucket"),
+    ],
+)
+def test_a_replay_only_tells_until_it_is_to_be_done(
+    monkeypatch: pytest.MonkeyPatch,
+    records: list[tuple[Any, ActionRecord]],
+    options: tuple[str, ...],
+    told: str,
+) -> None:
+    class Restored(OnePayment):
+        """It has no entry any more."""
+
+        def entries(self, begin: datetime, _end: datetime) -> Iterator[dict[str, Any]]:
+            yield from ()
+
+        def totals(self, _begin: datetime, _end: datetime) -> list[dict[str, Any]]:
+            return []
+
+        def posted_between(self, begin: int, _end: int) -> Iterator[dict[str, Any]]:
+            yield item(at=begin)
+
+    queue = Queue()
+    monkeypatch.setattr("tests.ops.test_reconcile.OnePayment", Restored)
+    code, output = reconciled(
+        monkeypatch, Archive("", objects=0), "--replay", *options, found=Deployed(queue)
+    )
+    assert told in output.replace("\n", " ")
+    assert (code, len(queue.batches), len(records)) == ((0, 1, 1) if options else (1, 0, 0))

@@ -177,13 +177,16 @@ def test_a_lost_entry_comes_back_under_its_id_and_at_its_time(
     (event,) = restored.undelivered
     assert event.timestamp == 1_768_665_600_123_456
     assert restore(ledger, transaction_id=transaction_id) == restored
-    assert ledger.post(
-        transaction_id=transaction_id,
-        merchant_id="acme",
-        amount=5,
-        currency="EUR",
-        not_after=None,
-    ) == restored
+    assert (
+        ledger.post(
+            transaction_id=transaction_id,
+            merchant_id="acme",
+            amount=5,
+            currency="EUR",
+            not_after=None,
+        )
+        == restored
+    )
     ((marked,),) = master.run(
         "SELECT restored_at > posted_at FROM ledger.entries WHERE entry_id = :e",
         e=restored.entry_id,
@@ -224,7 +227,7 @@ def test_what_was_refused_for_good_is_not_restored(ledger: Ledger) -> None:
 def test_nothing_is_restored_that_was_never_posted_so(
     ledger: Ledger, wrong: dict[str, Any]
 ) -> None:
-    with pytest.raises(LedgerRefusedError, match="was not posted at|was posted so"):
+    with pytest.raises(LedgerRefusedError, match=r"was not posted at|was posted so"):
         restore(ledger, **wrong)
 
 
