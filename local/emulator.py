@@ -107,7 +107,13 @@ class Emulator:
         emulator_internals.complete_restores_of_tables()
         emulator_internals.read_closed_streams_to_their_end()
         emulator_internals.let_api_keys_be_disabled()
-        emulator_internals.hide_from_functions(self._settings())
+        emulator_internals.hide_from_functions(
+            self._settings(),
+            {
+                "PYTHONPATH": str(Path(__file__).parent / "function_site"),
+                "LOCAL_UNKNOWN_NAMES": str(self.directory / "postgres" / rds.UNKNOWN_NAMES),
+            },
+        )
         self._thread = threading.Thread(
             target=self._serve, args=[application], name="emulator", daemon=True
         )

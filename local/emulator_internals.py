@@ -23,6 +23,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
@@ -275,19 +276,27 @@ def after_db_instance_action(
     rds._ACTION_MAP[action] = both
 
 
-def let_db_instances_be_restored(restore: Callable[[str, str], None]) -> None:
-    """Add RestoreDBInstanceToPointInTime, for the latest time; what is being made is not deleted.
+def let_db_instances_be_restored(restore: Callable[[str, str, datetime | None], None]) -> None:
+    """Add RestoreDBInstanceToPointInTime and DescribeDBInstanceAutomatedBackups. A deleted
+    instance's backups are kept if its deletion says so (which is not its default); what is being
+    made is not deleted.
 
     Args:
-        restore: makes the server of an instance, whose record is there, from another's. It is
-            called in a thread, as the request does not wait for it.
+        restore: makes the server of an instance, whose record is there, from the backups of a
+            resource id, as of a moment or the latest. It is called in a thread, as the request
+            does not wait for it.
     """
     from ministack.services import rds
 
-    def in_background(source: str, target: str) -> None:
+    retained: dict[str, dict[str, Any]] = {}  # records of deleted instances, by resource id
+
+    def sources() -> dict[str, dict[str, Any]]:
+        return {**retained, **{each["DbiResourceId"]: each for each in rds._instances.values()}}
+
+    def in_background(source: str, target: str, moment: datetime | None) -> None:
         record = rds._instances[target]
         try:
-            restore(source, target)
+            restore(source, target, moment)
             record["DBInstanceStatus"] = "available"
         except Exception:
             logger.exception("%s could not be restored", target)
@@ -295,18 +304,25 @@ def let_db_instances_be_restored(restore: Callable[[str, str], None]) -> None:
 
     def handle(request: Any) -> Any:
         given = functools.partial(rds._p, request)
-        source, target = given("SourceDBInstanceIdentifier"), given("TargetDBInstanceIdentifier")
-        if source not in rds._instances:
-            return rds._error("DBInstanceNotFound", f"DBInstance {source} not found.", 404)
+        name, target = given("SourceDBInstanceIdentifier"), given("TargetDBInstanceIdentifier")
+        live = rds._instances.get(name, {}).get("DbiResourceId", "")
+        source = given("SourceDbiResourceId") or live
+        if source not in sources():
+            return rds._error("DBInstanceNotFound", f"DBInstance {name or source} not found.", 404)
         if target in rds._instances:
             return rds._error("DBInstanceAlreadyExists", "DB instance already exists", 400)
+        moment = None
         if given("UseLatestRestorableTime") != "true":
-            refusal = "The embedded environment restores to the latest restorable time only."
-            return rds._error("InvalidParameterCombination", refusal, 400)
-        record = copy.deepcopy(rds._instances[source])
-        for name in ("Endpoint", "MasterUserSecret", "LatestRestorableTime"):
-            record.pop(name, None)
+            moment = datetime.fromisoformat(given("RestoreTime"))
+            begin, end = (datetime.fromisoformat(each) for each in window(sources()[source]))
+            if not begin <= moment <= end:
+                refusal = f"The instance can be restored to times from {begin} to {end}."
+                return rds._error("InvalidRestoreFault", refusal, 400)
+        record = copy.deepcopy(sources()[source])
+        for each in ("Endpoint", "MasterUserSecret", "LatestRestorableTime", "MaxAllocatedStorage"):
+            record.pop(each, None)
         groups = rds._parse_member_list(request, "VpcSecurityGroupIds")
+        parameters = given("DBParameterGroupName") or "default.postgres18"
         tags = rds._parse_tags(request)
         record |= {
             "DBInstanceIdentifier": target,
@@ -315,22 +331,33 @@ def let_db_instances_be_restored(restore: Callable[[str, str], None]) -> None:
             "DBInstanceStatus": "creating",
             "InstanceCreateTime": rds._format_time(time.time()),
             "DBInstanceClass": given("DBInstanceClass") or record["DBInstanceClass"],
-            "IAMDatabaseAuthenticationEnabled": (
-                given("EnableIAMDatabaseAuthentication") == "true"
-            ),
-            "DeletionProtection": given("DeletionProtection") == "true",
-            "MultiAZ": given("MultiAZ") == "true",
-            "PubliclyAccessible": given("PubliclyAccessible") == "true",
+            "DBParameterGroups": [
+                {"DBParameterGroupName": parameters, "ParameterApplyStatus": "in-sync"}
+            ],
+            **{
+                key: given(asked) == "true"
+                for asked, key in (
+                    ("CopyTagsToSnapshot", "CopyTagsToSnapshot"),
+                    ("DeletionProtection", "DeletionProtection"),
+                    ("EnableIAMDatabaseAuthentication", "IAMDatabaseAuthenticationEnabled"),
+                    ("MultiAZ", "MultiAZ"),
+                    ("PubliclyAccessible", "PubliclyAccessible"),
+                )
+            },
+            "MonitoringInterval": 0,
+            "PerformanceInsightsEnabled": False,
             "VpcSecurityGroups": [
                 {"VpcSecurityGroupId": group, "Status": "active"} for group in groups
             ],
             "TagList": tags,
         }
+        if given("MaxAllocatedStorage"):
+            record["MaxAllocatedStorage"] = int(given("MaxAllocatedStorage"))
         rds._instances[target] = record
         rds._tags[record["DBInstanceArn"]] = tags
         threading.Thread(
             target=contextvars.copy_context().run,  # the account and region of the request
-            args=[in_background, source, target],
+            args=[in_background, source, target, moment],
             daemon=True,
         ).start()
         return rds._single_instance_response(
@@ -339,15 +366,47 @@ def let_db_instances_be_restored(restore: Callable[[str, str], None]) -> None:
             record,
         )
 
+    def window(record: Mapping[str, Any]) -> tuple[str, str]:
+        return record["InstanceCreateTime"], record.get("_deleted") or rds._format_time(time.time())
+
+    def backups(request: Any) -> Any:
+        asked = {each: rds._p(request, each) for each in ("DBInstanceIdentifier", "DbiResourceId")}
+        found = ""
+        for record in sources().values():
+            if any(value not in ("", record[name]) for name, value in asked.items()):
+                continue
+            begin, end = window(record)
+            found += (
+                "<DBInstanceAutomatedBackup>"
+                + "".join(f"<{name}>{record[name]}</{name}>" for name in asked)
+                + f"<Status>{'retained' if '_deleted' in record else 'active'}</Status>"
+                f"<RestoreWindow><EarliestTime>{begin}</EarliestTime>"
+                f"<LatestTime>{end}</LatestTime></RestoreWindow></DBInstanceAutomatedBackup>"
+            )
+        action = "DescribeDBInstanceAutomatedBackups"
+        return rds._xml(
+            200,
+            f"{action}Response",
+            f"<{action}Result><DBInstanceAutomatedBackups>{found}</DBInstanceAutomatedBackups>"
+            f"</{action}Result>",
+        )
+
     delete_by_itself = rds._ACTION_MAP["DeleteDBInstance"]
 
     def delete(request: Any) -> Any:
         name = rds._p(request, "DBInstanceIdentifier")
-        if rds._instances.get(name, {}).get("DBInstanceStatus") == "creating":
+        record = rds._instances.get(name, {})
+        if record.get("DBInstanceStatus") == "creating":
             return rds._error("InvalidDBInstanceState", f"{name} is being created.", 400)
-        return delete_by_itself(request)
+        now = rds._format_time(time.time())
+        answer = delete_by_itself(request)
+        if answer[0] == 200 and rds._p(request, "DeleteAutomatedBackups") == "false":
+            record["_deleted"] = now
+            retained[record["DbiResourceId"]] = record
+        return answer
 
     rds._ACTION_MAP["RestoreDBInstanceToPointInTime"] = handle
+    rds._ACTION_MAP["DescribeDBInstanceAutomatedBackups"] = backups
     rds._ACTION_MAP["DeleteDBInstance"] = delete
 
 
@@ -962,16 +1021,20 @@ def let_api_keys_be_disabled() -> None:
     apigateway_v1._update_api_key = update
 
 
-def hide_from_functions(names: Container[str]) -> None:
+def hide_from_functions(names: Container[str], given: Mapping[str, str]) -> None:
     """Start the processes of functions without these variables of this process.
 
     A function's own variables of the same names still reach it: they travel another way.
+
+    Args:
+        given: what they get besides.
     """
     from ministack.core import lambda_runtime
 
     class FunctionProcess(subprocess.Popen[Any]):
         def __init__(self, command: Any, *, env: Mapping[str, str], **options: Any) -> None:
             visible = {name: value for name, value in env.items() if name not in names}
+            visible |= given
             # Ctrl-C in the terminal is for the launcher, which ends functions in its order.
             super().__init__(command, env=visible, start_new_session=True, **options)
 

@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -66,6 +67,10 @@ class PostgresServer:
     @property
     def data(self) -> Path:
         return self.directory / "data"
+
+    @property
+    def _backup(self) -> Path:
+        return self.directory / "backup"
 
     @property
     def log(self) -> Path:
@@ -178,27 +183,64 @@ class PostgresServer:
         finally:
             connection.close()
 
-    def clone(self, directory: Path) -> PostgresServer:
-        """Copy the running server's data as they are now; the copy is not started.
+    def back_up(self) -> None:
+        """Copy the running server's data as they are now, and keep all that is written to its log
+        from now on: it can be restored to each moment since, also when it has stopped for good.
 
         Raises:
             PostgresError: it could not be copied; the text ends with pg_basebackup's own.
         """
-        copy = PostgresServer(directory)
-        copy.data.mkdir(mode=0o700, parents=True)
-        self._give(copy.data)
+        for setting in ("wal_keep_size = '1TB'", "wal_recycle = off"):
+            self._superuser(f"ALTER SYSTEM SET {setting}")
+        self._superuser("SELECT pg_reload_conf()")
+        self._backup.mkdir(mode=0o700)
+        self._give(self._backup)
         _run(
             "pg_basebackup",
-            f"--pgdata={copy.data}",
+            f"--pgdata={self._backup}",
             f"--host={self._socket_directory}",
             f"--port={self.port}",
             "--username=postgres",
             "--checkpoint=fast",
+            "--wal-method=none",  # it is read where it is written
             "--no-sync",
         )
+
+    def mark(self) -> None:
+        """Let the running server's log tell that it has come to this moment, to which it could
+        otherwise not be restored: an idle server writes nothing."""
+        self._superuser("SELECT pg_current_xact_id()")
+
+    def restore(self, directory: Path, moment: datetime | None = None) -> PostgresServer:
+        """A server with the data of a moment since `back_up`, the latest if none is given; it is
+        not started.
+
+        Raises:
+            PostgresError: it could not be copied.
+        """
+        copy = PostgresServer(directory)
+        copy.data.mkdir(mode=0o700, parents=True)
+        self._give(copy.data)
+        _run("cp", "-R", f"{self._backup}/.", str(copy.data))
+        # Without hot standby, nobody is let in before all of it is there.
+        # Each of them, lest those hold that this server was once restored with itself.
+        settings = {
+            "restore_command": f"cp '{self.data}/pg_wal/%f' '%p'",
+            "hot_standby": "off",
+            "recovery_target_time": moment.isoformat() if moment else "",
+            "recovery_target_action": "promote",
+        }
+        with (copy.data / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
+            file.writelines(f"{name} = {literal(value)}\n" for name, value in settings.items())
+        (copy.data / "recovery.signal").touch()
+        self._give(copy.data / "recovery.signal")
         return copy
 
     # -- inside --------------------------------------------------------------------------
+
+    def _superuser(self, statement: str) -> None:
+        with contextlib.closing(self.connect()) as connection:
+            connection.run(statement)
 
     def _make_socket_directory(self) -> None:
         if len(os.fsencode(self._socket_directory / ".s.PGSQL.65535")) > SOCKET_PATH_LIMIT:
@@ -308,13 +350,17 @@ class PostgresServer:
 
 
 def _run(program: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's own programs as the server's user.
+    """Run one of PostgreSQL's own programs, or of the system's, as the server's user.
 
     Raises:
         PostgresError: it failed; the text ends with its own last words.
     """
     done = subprocess.run(
-        [*_as_server_user(), BIN / program, *arguments],
+        [
+            *_as_server_user(),
+            str(BIN / program) if (BIN / program).exists() else program,
+            *arguments,
+        ],
         cwd="/",
         env=_environment(),
         capture_output=True,

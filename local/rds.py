@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,15 @@ from local.rds_front import Authentication, RdsFront
 
 HOST = "localhost"
 TYPE = "AWS::RDS::DBInstance"
+UNKNOWN_NAMES = "unknown-names"
+"""A file: addresses of instances that are gone, a line each."""
 
 
 class DbInstanceError(Exception):
     """The instance cannot be made, changed or deleted as asked; the text says why."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Running:
     server: PostgresServer
     front: RdsFront
@@ -44,14 +47,21 @@ class DbInstances:
     def __init__(self, client: Callable[[str], Any], directory: Path, tls: ssl.SSLContext) -> None:
         self._client = client
         self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
         self._tls = tls
         self._record = emulator_internals.built_in(TYPE)
         self._running: dict[str, Running] = {}
+        self._backups: dict[str, PostgresServer] = {}  # by resource id, those of the deleted too
+        self._ports: dict[str, int] = {}  # by identifier: an endpoint is named after it
+        self._told: dict[str, Provisioned] = {}  # what CloudFormation was told last
         emulator_internals.after_db_instance_action("StopDBInstance", self._stop_server)
         emulator_internals.after_db_instance_action("StartDBInstance", self._start_server)
         emulator_internals.after_db_instance_action("DeleteDBInstance", self._deleted)
         emulator_internals.after_db_instance_action(
             "ModifyDBInstance", self._rotate, asked="RotateMasterUserPassword"
+        )
+        emulator_internals.after_db_instance_action(
+            "ModifyDBInstance", self._manage, asked="ManageMasterUserPassword"
         )
         emulator_internals.let_db_instances_be_restored(self._restore)
 
@@ -72,10 +82,12 @@ class DbInstances:
             raise DbInstanceError(f"DB instance already exists: {wanted}")
         identifier, attributes = self._record.create(logical_id, properties, stack)
         try:
-            return identifier, {**attributes, **self._start(identifier, properties)}
+            attributes |= self._start(identifier, properties)
         except BaseException:
             self._record.delete(identifier, properties)
             raise
+        self._told[identifier] = identifier, attributes
+        return identifier, attributes
 
     def update(
         self,
@@ -85,10 +97,19 @@ class DbInstances:
         stack: str,
         logical_id: str,
     ) -> Provisioned:
+        """As on AWS: what its template does not change is not looked at, even if the instance is
+        gone, or another one bears its name; what is changed is read again
+        (aws-cloudformation/aws-cloudformation-resource-providers-rds, UpdateHandler)."""
+        if old == new and physical_id in self._told:
+            return self._told[physical_id]
+        _existing(physical_id)
         if bool(old.get("ManageMasterUserPassword")) != bool(new.get("ManageMasterUserPassword")):
             raise DbInstanceError(f"{TYPE}: ManageMasterUserPassword does not change here")
         identifier, attributes = self._record.update(physical_id, old, new, stack, logical_id)
-        return identifier, {**attributes, **self._attributes(identifier)}
+        if _is_true(new.get("ManageMasterUserPassword")):
+            self._manage(identifier, (new.get("MasterUserSecret") or {}).get("KmsKeyId"))
+        self._told[identifier] = identifier, {**attributes, **self._attributes(identifier)}
+        return self._told[identifier]
 
     def delete(self, physical_id: str, properties: Properties) -> None:
         running = self._running.get(physical_id)
@@ -123,7 +144,18 @@ class DbInstances:
     def _end(self, identifier: str) -> None:
         if running := self._running.pop(identifier, None):
             running.front.stop()
+            if running.server.running:
+                running.server.mark()
             running.server.stop()
+            self._tell_names()
+
+    def _manage(self, identifier: str, key: str | None = None) -> None:
+        """A managed secret, with a new password, unless there is one."""
+        running = self._running[identifier]
+        if running.secret_arn is None:
+            arn = self._create_secret(_existing(identifier), key, new_password())
+            running.secret_arn = arn
+            running.master_password = lambda: self._secret_password(arn)
 
     def _rotate(self, identifier: str) -> None:
         """Another password in the managed secret, which the door asks at every login."""
@@ -150,18 +182,31 @@ class DbInstances:
     def _delete_secret(self, arn: str) -> None:
         self._client("secretsmanager").delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
 
-    def _restore(self, source: str, target: str) -> None:
-        """The newest state of `source` as a server of its own, with the master user's password of
-        this moment; it has no secret, unless RDS is asked to manage one, which is not embedded."""
-        running, record = self._running[source], _existing(target)
-        password = running.master_password()
-        server = running.server.clone(self._directory / f"{target}-{uuid.uuid4().hex[:8]}")
+    def _restore(self, source: str, target: str, moment: datetime | None) -> None:
+        """What `source` was at a moment as a server of its own, with the master user's password of
+        now. It has no secret before RDS is asked to manage one; a deleted source's is gone, and
+        nobody knows the password."""
+        backup, record = self._backups[source], _existing(target)
+        by_resource = {
+            _existing(name)["DbiResourceId"]: each for name, each in self._running.items()
+        }
+        running = by_resource.get(source)
+        password = running.master_password() if running else new_password()
+        if running:
+            backup.mark()
+        server = backup.restore(self._directory / f"{target}-{uuid.uuid4().hex[:8]}", moment)
         server.start()
         try:
             self._open(target, server, record["MasterUsername"], lambda: password, None)
         except BaseException:
             server.stop()
             raise
+
+    def _tell_names(self) -> None:
+        """Of which instances the names lead nowhere, to the functions' resolver."""
+        open_ = {each.front.port for each in self._running.values()}
+        gone = [f"{HOST}:{port}\n" for port in self._ports.values() if port not in open_]
+        (self._directory / UNKNOWN_NAMES).write_text("".join(gone), encoding="utf-8")
 
     def _start(self, identifier: str, properties: Properties) -> dict[str, str]:
         record = _existing(identifier)
@@ -176,10 +221,9 @@ class DbInstances:
                 master_password=password,
                 database=properties.get("DBName"),
             )
-            managed = str(properties.get("ManageMasterUserPassword")).lower() == "true"
-            secret_arn = (
-                self._create_secret(record, properties, master_user, password) if managed else None
-            )
+            key = (properties.get("MasterUserSecret") or {}).get("KmsKeyId")
+            managed = _is_true(properties.get("ManageMasterUserPassword"))
+            secret_arn = self._create_secret(record, key, password) if managed else None
             self._open(
                 identifier,
                 server,
@@ -225,8 +269,12 @@ class DbInstances:
                 token_refusal=token_refusal,
             ),
         )
-        front.start()
+        server.back_up()
+        self._backups[record["DbiResourceId"]] = server
+        front.start(self._ports.get(identifier, 0))
+        self._ports[identifier] = front.port
         self._running[identifier] = Running(server, front, secret_arn, master_password)
+        self._tell_names()
         record.pop("LatestRestorableTime", None)  # or it stays that of the creation: it is now
         record["Endpoint"] = {**record.get("Endpoint", {}), "Address": HOST, "Port": front.port}
 
@@ -243,12 +291,10 @@ class DbInstances:
             attributes["MasterUserSecret.SecretArn"] = secret_arn
         return attributes
 
-    def _create_secret(
-        self, record: dict[str, Any], properties: Properties, user: str, password: str
-    ) -> str:
+    def _create_secret(self, record: dict[str, Any], key: str | None, password: str) -> str:
         """The secret RDS makes and owns: `rds!db-<uuid>` with username and password."""
         request: dict[str, Any] = {}
-        key = (properties.get("MasterUserSecret") or {}).get("KmsKeyId")
+        user = record["MasterUsername"]
         if key:
             request["KmsKeyId"] = key
         made = self._client("secretsmanager").create_secret(
@@ -272,6 +318,10 @@ class DbInstances:
         except ClientError as error:
             raise DbInstanceError(f"the master user's secret cannot be read: {error}") from error
         return str(json.loads(value["SecretString"])["password"])
+
+
+def _is_true(value: object) -> bool:
+    return str(value).lower() == "true"
 
 
 def _existing(identifier: str) -> dict[str, Any]:

@@ -74,7 +74,13 @@ class RdsFront:
         self._listener: asyncio.Server | None = None
         self._sessions: set[asyncio.Task[None]] = set()
 
-    def start(self) -> None:
+    def start(self, port: int = 0) -> None:
+        """Listen on a free port, unless one is given.
+
+        Raises:
+            OSError: somebody else listens there.
+        """
+        self.port = port
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
 
@@ -88,7 +94,7 @@ class RdsFront:
         self._loop.close()
 
     async def _listen(self) -> None:
-        self._listener = await asyncio.start_server(self._session, "127.0.0.1", 0)
+        self._listener = await asyncio.start_server(self._session, "127.0.0.1", self.port)
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:

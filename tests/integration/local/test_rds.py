@@ -394,6 +394,56 @@ def test_a_restored_instance_holds_the_data_of_its_source_and_then_its_own(
     instance.run(*login, "DROP TABLE restored")
 
 
+def _rows(instance: Instance, found: dict[str, Any], password: str) -> list[list[str]]:
+    address = {"Host": found["Endpoint"]["Address"], "Port": str(found["Endpoint"]["Port"])}
+    copy = Instance(instance.environment, {**instance.outputs, **address})
+    rows: list[list[str]] = copy.run("ledger_admin", password, "SELECT note FROM moments")
+    return rows
+
+
+def test_it_is_restored_to_the_moment_that_is_asked_for(instance: Instance, rds: Any) -> None:
+    master = instance.secret()
+    login = master["username"], master["password"]
+    instance.run(*login, "CREATE TABLE moments (note text)")
+    instance.run(*login, "INSERT INTO moments VALUES ('before')")
+    moment = datetime.now(UTC)
+    instance.run(*login, "INSERT INTO moments VALUES ('after')")
+    _restore(rds, UseLatestRestorableTime=False, RestoreTime=moment)
+    assert _rows(instance, _described(rds), master["password"]) == [["before"]]
+    instance.run(*login, "DROP TABLE moments")
+
+
+def test_a_deleted_instance_is_restored_from_backups_that_its_deletion_kept(
+    instance: Instance, rds: Any
+) -> None:
+    """Under its own name, at its own address, with a secret of its own once one is asked for."""
+    _restore(rds)
+    gone = _described(rds)
+
+    def kept() -> list[tuple[str, str]]:
+        told = rds.describe_db_instance_automated_backups(DBInstanceIdentifier=COPY)
+        backups = told["DBInstanceAutomatedBackups"]
+        return [(each["DbiResourceId"], each["Status"]) for each in backups]
+
+    assert kept() == [(gone["DbiResourceId"], "active")]
+    rds.delete_db_instance(
+        DBInstanceIdentifier=COPY, SkipFinalSnapshot=True, DeleteAutomatedBackups=False
+    )
+    assert kept() == [(gone["DbiResourceId"], "retained")]
+    rds.restore_db_instance_to_point_in_time(
+        SourceDbiResourceId=gone["DbiResourceId"],
+        TargetDBInstanceIdentifier=COPY,
+        UseLatestRestorableTime=True,
+        EnableIAMDatabaseAuthentication=True,
+    )
+    again = _described(rds)
+    assert again["DbiResourceId"] != gone["DbiResourceId"]
+    assert again["Endpoint"] == gone["Endpoint"]
+    rds.modify_db_instance(DBInstanceIdentifier=COPY, ManageMasterUserPassword=True)
+    rds.delete_db_instance(DBInstanceIdentifier=COPY, SkipFinalSnapshot=True)
+    assert kept() == [(gone["DbiResourceId"], "retained")]  # the second's were not
+
+
 def test_a_restored_instance_is_another_resource_to_iam(instance: Instance, rds: Any) -> None:
     """The role names the source's resource id, which the copy does not have."""
     _restore(rds)
@@ -419,8 +469,10 @@ def test_what_cannot_be_restored_is_refused(instance: Instance, rds: Any) -> Non
             TargetDBInstanceIdentifier=COPY,
             UseLatestRestorableTime=True,
         )
-    with pytest.raises(errors.ClientError, match="latest restorable time only"):
-        _restore(rds, UseLatestRestorableTime=False, RestoreTime=datetime.now(UTC))
+    for minutes in (-600, 60):
+        moment = datetime.now(UTC) + timedelta(minutes=minutes)
+        with pytest.raises(errors.ClientError, match="can be restored to times from"):
+            _restore(rds, UseLatestRestorableTime=False, RestoreTime=moment)
     _restore(rds)
     with pytest.raises(errors.DBInstanceAlreadyExistsFault):
         _restore(rds)
