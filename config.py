@@ -216,6 +216,13 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
         le=35,
     )
     """30 are required (R4); 35 are RDS's maximum."""
+    database_restored_at: str = _setting(
+        "",
+        "empty, or a moment such as 2026-01-31T09:00Z",
+        pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\dZ)?$",
+    )
+    """When the database was restored under its name (`docs/runbooks/restore.md`): another value is
+    what CloudFormation looks at the instance again for, and gives all others its new identity."""
 
     # The history's table (R9)
     table_restored: str = _setting(

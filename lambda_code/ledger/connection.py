@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -93,6 +94,18 @@ def refusal(error: BaseException | None) -> DatabaseError | None:
     while error is not None and not isinstance(error, DatabaseError):
         error = error.__context__
     return error
+
+
+def is_unknown_name(error: BaseException | None) -> bool:
+    """Whether a connection failed since its server's name does not exist, as that of an RDS
+    instance that was deleted. While one is stopped or fails over, its name stays; while the
+    resolver does not answer, it says so (EAI_AGAIN)."""
+    while error is not None and not isinstance(error, socket.gaierror):
+        error = error.__cause__ or error.__context__
+    return error is not None and error.errno in _UNKNOWN
+
+
+_UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 
 
 def _ca_file() -> Path:

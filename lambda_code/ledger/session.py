@@ -10,7 +10,7 @@ from typing import Any
 from pg8000.native import Connection, DatabaseError, PreparedStatement  # type: ignore[import-untyped]
 
 from ledger.age import Age
-from ledger.connection import refusal
+from ledger.connection import is_unknown_name, refusal
 
 
 class LedgerError(Exception):
@@ -19,6 +19,10 @@ class LedgerError(Exception):
 
 class LedgerUnavailableError(LedgerError):
     """It could not be reached, or could not answer now. What was sent may have been done."""
+
+
+class LedgerGoneError(LedgerUnavailableError):
+    """Its name leads nowhere: there is no such database."""
 
 
 class LedgerBusyError(LedgerUnavailableError):
@@ -130,6 +134,8 @@ class LedgerSession:
         try:
             self._connection = self._connect()
         except Exception as error:
+            if is_unknown_name(error):
+                raise LedgerGoneError("no connection: its name is unknown") from error
             refused = refusal(error)
             reason = _told(refused) if refused else error
             raise LedgerUnavailableError(f"no connection: {reason}") from error

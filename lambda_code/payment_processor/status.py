@@ -10,6 +10,7 @@ from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import ClientError
 
 from ledger.age import Age
+from ledger.session import LedgerGoneError
 from payments.moments import now, to_rfc3339
 
 # Seconds that an answer is used again, so that watching the system does not load it.
@@ -72,7 +73,9 @@ class StatusReporter:
 
 
 def _is_gone(error: Exception) -> bool:
-    return isinstance(error, ClientError) and error.response["Error"]["Code"] in _NOT_THERE
+    if isinstance(error, ClientError):
+        return error.response["Error"]["Code"] in _NOT_THERE
+    return isinstance(error, LedgerGoneError)
 
 
 def overall(up: set[str]) -> str:

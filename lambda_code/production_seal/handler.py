@@ -1,7 +1,8 @@
 """production-seal: Custom::ProductionSeal protects the ledger and the history against deletion.
 
 It is the last resource of the unit (docs/decisions/0007-seal-outside-the-template.md).
-ResourceProperties: DatabaseIdentifier, TableName. By request:
+ResourceProperties: DatabaseIdentifier, TableName; DatabaseResourceId, so that CloudFormation asks
+again for a database that was restored under its name. By request:
 
 - Create: everything else stands, so both are protected. If this fails, CloudFormation sends the
   Delete below, and rolls back what it can then delete.

@@ -137,6 +137,9 @@ class LedgerDatabase(Construct):
         self.instance.node.add_dependency(*log_groups)
         resource = self.instance.node.default_child
         assert isinstance(resource, rds.CfnDBInstance)
+        if config.database_restored_at:
+            # CloudFormation reads an instance's attributes only when its template changes it.
+            resource.tags.set_tag("RestoredAt", config.database_restored_at)
         self.master_secret_arn = resource.attr_master_user_secret_secret_arn
         self.resource_id = resource.attr_dbi_resource_id
 

@@ -78,7 +78,9 @@ class LedgerSchema(Construct):
             service_token=provider.function.function_arn,
             service_timeout=service_timeout(MIGRATION_TIMEOUT_SECONDS),
             properties={
-                "Migrations": [_fingerprint(file) for file in sorted(MIGRATIONS.glob("*.sql"))]
+                # One that was restored may be as it was before the last of them.
+                "DatabaseResourceId": ledger.resource_id,
+                "Migrations": [_fingerprint(file) for file in sorted(MIGRATIONS.glob("*.sql"))],
             },
         )
         self.resource.node.add_dependency(try_once(provider))

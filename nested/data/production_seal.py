@@ -40,6 +40,7 @@ class SealProvider(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.database_identifier = ledger.instance.instance_identifier
+        self.database_resource_id = ledger.resource_id
         self.table_name = table.table_name
         provider = PythonFunction(
             self,
@@ -86,6 +87,8 @@ class ProductionSeal(CustomResource):
             service_timeout=service_timeout(SEAL_TIMEOUT_SECONDS),
             properties={
                 "DatabaseIdentifier": provider.database_identifier,
+                # Another one under the same name, which was restored, is to be sealed too.
+                "DatabaseResourceId": provider.database_resource_id,
                 "TableName": provider.table_name,
             },
         )

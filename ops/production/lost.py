@@ -12,9 +12,11 @@ from ops.production.names import TAKEN
 from ops.production.questions import Clients
 from ops.production.stack import Resource
 
+DATABASE: Final = "AWS::RDS::DBInstance"
 TABLE: Final = "AWS::DynamoDB::Table"
 GONE: Final = "gone: somebody deleted it"
 WAYS_BACK: Final[Mapping[str, str]] = {
+    DATABASE: "docs/runbooks/restore.md#the-ledgers-database-is-gone leads back to posted payments",
     TABLE: "docs/runbooks/table-lost.md restores it, with all that was in it",
 }
 """By type. Never a deployment: one without the resource, and then with it, makes an empty one."""

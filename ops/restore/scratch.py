@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from botocore.exceptions import ClientError
 
 from ops.console.failure import OpsError, code
-from ops.production.lost import GONE, TABLE, WAYS_BACK
+from ops.production.lost import DATABASE, GONE, TABLE, WAYS_BACK
 from ops.production.stack import Production
 
 _MARK: Final = "-restore-drill-"
@@ -238,7 +238,12 @@ class Database:
         return endpoint["Address"], endpoint["Port"]
 
     def window(self) -> tuple[datetime, datetime]:
-        live = self.description(self.live)
+        try:
+            live = self.description(self.live)
+        except ClientError as error:
+            if code(error) not in _GONE:
+                raise
+            raise OpsError(f"{self.live} is {GONE}. {WAYS_BACK[DATABASE]}") from None
         if not live["BackupRetentionPeriod"] or "LatestRestorableTime" not in live:
             raise OpsError(
                 f"{self.live} cannot be restored: it has no automated backups (retention "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import boto3
@@ -15,9 +16,10 @@ from ops.console.checks import Verdict
 from ops.console.environment import stack_name
 from ops.console.failure import OpsError
 from ops.inspection import events, tags
-from ops.inspection.findings import REQUIREMENTS, Finding
+from ops.inspection.findings import REQUIREMENTS, Finding, problem
 from ops.inspection.subjects import KINDS, Subjects, discovered, must_exist, named, of_stack
 from ops.inspection.survey import of_live, question
+from ops.production.lost import DATABASE, GONE, WAYS_BACK, lost
 from ops.production.questions import Clients, Question, answers
 from ops.production.stack import REGION, Production
 from ops.production.templates import stacks
@@ -80,7 +82,7 @@ def command(
         clients = Clients(production.session)
         account = clients.account()
         with told.status(f"listing the resources of {stack_name()}"):
-            subjects = of_stack(production)
+            subjects = _without_what_is_gone(clients, of_stack(production))
     with told.status("asking for every value") as status:
         asked = of_live(clients, account, subjects)
         if not by_name:
@@ -106,6 +108,22 @@ def _production() -> Production:
         return Production.find()
     except OpsError as error:
         raise OpsError(f"{error} What is in no stack is found with --prefix or --names") from None
+
+
+def _without_what_is_gone(clients: Clients, subjects: Subjects) -> Subjects:
+    """A database that is gone is told once, and not asked for the values that it had."""
+    databases = [each for each in subjects.stack if each.type == DATABASE]
+    if not list(lost(clients, databases)):
+        return subjects
+    told = problem(
+        "R4", f"database {subjects.database}", found=GONE, needed="there", mend=WAYS_BACK[DATABASE]
+    )
+    return replace(
+        subjects,
+        database="",
+        missing=[*subjects.missing, told],
+        stack=[each for each in subjects.stack if each not in databases],
+    )
 
 
 def _of_the_stack(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from payment_processor.status import CACHE_SECONDS, GONE, StatusReporter
+from pg8000.exceptions import InterfaceError  # type: ignore[import-untyped]
 
+from ledger.connection import is_unknown_name
+from ledger.posting import Ledger
+from ledger.session import LedgerSession
 from payments.contract import validator
 
 COMPONENTS = ["ledger", "transactions_table", "retry_queue"]
@@ -72,6 +78,27 @@ def test_a_part_that_does_not_exist_is_told_from_one_that_is_down(
     table = report["components"]["transactions_table"]
     assert (table["status"], table.get("detail")) == ("down", detail)
     assert "detail" not in report["components"]["ledger"]
+
+
+def test_a_database_whose_name_is_gone_is_told_as_such() -> None:
+    def connect() -> Any:
+        try:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        except socket.gaierror as error:
+            raise InterfaceError("Can't create a connection") from error
+
+    probes = dict.fromkeys(COMPONENTS, lambda: None) | {
+        "ledger": Ledger(LedgerSession(connect)).probe
+    }
+    report = StatusReporter(probes).report()
+    validator("status_response")(report)
+    assert report["components"]["ledger"]["detail"] == GONE
+
+
+@pytest.mark.parametrize("reason", [socket.EAI_AGAIN, socket.EAI_FAIL])
+def test_a_resolver_that_does_not_answer_says_nothing_of_the_database(reason: int) -> None:
+    assert not is_unknown_name(socket.gaierror(reason, "Temporary failure"))
+    assert not is_unknown_name(ConnectionRefusedError())
 
 
 @pytest.mark.parametrize("frozen", [True, False])

@@ -161,20 +161,24 @@ def test_a_database_that_is_not_there_is_told() -> None:
     def none(stub: Stubber) -> None:
         stub.add_client_error("describe_db_instances", "DBInstanceNotFound", "no", 404)
 
-    (remark,) = _on_database({"BackupRetentionPeriod": 35}, answer=none)
-    assert remark.weight is Weight.FAILS
-    assert "there is no database payments-ledger" in remark.text
+    # Which is told whatever changes.
+    assert _on_database({"BackupRetentionPeriod": 35}, answer=none) == []
+
+
+TABLE = ("AWS::DynamoDB::Table", "dynamodb", "describe_table")
+LEDGER = (INSTANCE, "rds", "describe_db_instances")
 
 
 @pytest.mark.parametrize(
-    ("refusal", "weight", "told"),
+    ("asked", "refusal", "weight", "told"),
     [
-        ("ResourceNotFoundException", Weight.FAILS, "docs/runbooks/table-lost.md"),
-        ("AccessDeniedException", Weight.UNSEEN, "whether it is there"),
+        (TABLE, "ResourceNotFoundException", Weight.FAILS, "docs/runbooks/table-lost.md"),
+        (TABLE, "AccessDeniedException", Weight.UNSEEN, "whether it is there"),
+        (LEDGER, "DBInstanceNotFound", Weight.FAILS, "docs/runbooks/restore.md#the-ledgers-data"),
     ],
 )
-def test_a_table_that_is_gone_is_told_whatever_changes(
-    refusal: str, weight: Weight, told: str
+def test_a_store_that_is_gone_is_told_whatever_changes(
+    asked: tuple[str, str, str], refusal: str, weight: Weight, told: str
 ) -> None:
     aws = Aws()
     stack = {"StackName": "S", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"}
@@ -182,12 +186,12 @@ def test_a_table_that_is_gone_is_told_whatever_changes(
     table = {
         "LogicalResourceId": "Table",
         "PhysicalResourceId": "history",
-        "ResourceType": "AWS::DynamoDB::Table",
+        "ResourceType": asked[0],
         "ResourceStatus": "CREATE_COMPLETE",
         "LastUpdatedTimestamp": 0,
     }
     aws.answers("cloudformation", "list_stack_resources", {"StackResourceSummaries": [table]})
-    aws.refuses("dynamodb", "describe_table", refusal)
+    aws.refuses(asked[1], asked[2], refusal)
     (remark,) = _lost("PaymentsProd", as_clients(aws))
     assert (remark.stack, remark.logical_id) == ("PaymentsProd", "Table")
     assert remark.weight is weight

@@ -46,6 +46,14 @@ def aws() -> Aws:
     return Aws()
 
 
+def test_a_database_of_the_stack_that_is_gone_is_told(aws: Aws) -> None:
+    database = Resource(stack="D", logical_id="L", type="AWS::RDS::DBInstance", name="ledger")
+    aws.refuses("rds", "describe_db_instances", "DBInstanceNotFound")
+    (found,) = account.stores(as_clients(aws), Existing(status="X", resources=[database]))
+    assert found.verdict is Verdict.PROBLEM
+    assert "docs/runbooks/restore.md#the-ledgers-database-is-gone" in found.mend
+
+
 def quota(value: float) -> dict[str, Any]:
     return {"Quota": {"Value": value, "QuotaCode": "L-0263D0A3", "ServiceCode": "ec2"}}
 

@@ -419,7 +419,7 @@ def lost() -> Books:
     books = complete()
     books.add_posted(item("a", at=LATER))  # the ledger has it, at another time
     for id_ in ("lost", "lost-unaudited", "declined", "other-amount", "changed", "odd"):
-        books.add_posted(item(id_, **({"amount": -5} if id_ == "odd" else {})))
+        books.add_posted(item(id_, amount=-5 if id_ == "odd" else 5))
         amount, state = ((6, "approved"), (5, "declined"))[id_ == "declined"]
         books.add_approval(item(id_, amount=amount if id_ == "other-amount" else 5, state=state))
         if id_ != "lost-unaudited":

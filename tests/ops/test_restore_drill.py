@@ -276,3 +276,10 @@ def test_nothing_compared_is_no_proof() -> None:
     one = [_record("a")]
     assert restore_drill._compared("items", compare(one, one, MOMENT)).verdict is Verdict.HELD
     assert restore_drill._compared("items", compare([], one, MOMENT)).verdict is Verdict.PROBLEM
+
+
+def test_a_database_that_is_gone_cannot_be_compared_with_its_backup() -> None:
+    aws = Aws()
+    aws.refuses("rds", "describe_db_instances", "DBInstanceNotFound")
+    with pytest.raises(OpsError, match=r"payments-ledger is gone: .*\. docs/runbooks/restore\.md"):
+        Database(rds=aws("rds"), live="payments-ledger").window()

@@ -28,6 +28,9 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:alerts"
 KEY = "26a1131e-4391-44d2-bd32-836b172d57d7"
 
 
+NOT_FOUND = "DBInstanceNotFound"
+
+
 @pytest.fixture
 def aws() -> Aws:
     return Aws()
@@ -210,6 +213,34 @@ def test_a_nat_gateway_in_a_state_that_is_new_is_looked_at(aws: Aws) -> None:
 
 
 # -- R4, R5, R9 and R11 ------------------------------------------------------------------------
+
+
+def test_a_database_that_is_gone_is_told_once_and_never_to_be_deployed(aws: Aws) -> None:
+    aws.refuses("rds", "describe_db_instances", NOT_FOUND)
+    resources = [
+        Resource(stack="Data", logical_id="L", type=type_, name="ledger")
+        for type_ in ("AWS::RDS::DBInstance", "AWS::SQS::Queue")
+    ]
+    found = command._without_what_is_gone(as_clients(aws), Subjects(database="ledger", stack=resources))
+    (told,) = found.missing
+    assert (told.what, told.verdict) == ("database ledger", Verdict.PROBLEM)
+    assert told.mend.startswith("docs/runbooks/restore.md#the-ledgers-database-is-gone")
+    assert found.database == ""
+    assert [each.type for each in found.stack] == ["AWS::SQS::Queue"]
+
+
+def test_a_database_that_is_there_is_asked(aws: Aws) -> None:
+    aws.answers("rds", "describe_db_instances", {"DBInstances": [{}]})
+    resource = Resource(stack="D", logical_id="L", type="AWS::RDS::DBInstance", name="ledger")
+    subjects = Subjects(database="ledger", stack=[resource])
+    assert command._without_what_is_gone(as_clients(aws), subjects) is subjects
+
+
+def test_the_drift_of_a_database_that_is_gone_is_not_to_be_deployed_away(aws: Aws) -> None:
+    gone = {**drifted("Ledger", "DELETED"), "ResourceType": "AWS::RDS::DBInstance"}
+    told, _ = of_drift(aws, gone)
+    assert "docs/runbooks/restore.md" in told.mend
+    assert "deploy once" not in told.mend
 
 
 @pytest.mark.parametrize(

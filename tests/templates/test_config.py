@@ -130,6 +130,7 @@ def test_strings_of_the_command_line_become_typed_values() -> None:
         ("vpc_cidr", "169.254.0.0/16"),
         ("vpc_cidr", "ten"),
         ("vpc_cidr", "10.20.0.0/255.255.0.0"),  # EC2 wants the bits
+        ("database_restored_at", "yesterday"),
         ("alert_email", "ops"),
         ("alert_email", ""),
         ("cost_center_tag", "what?"),

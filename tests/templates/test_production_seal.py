@@ -37,12 +37,27 @@ def test_the_seal_is_about_the_database_and_the_table(synthesized: Synthesized) 
             handed_on[value["Fn::GetAtt"][1].removeprefix("Outputs.")]["Value"]["Ref"]
         ]["Type"]
         for name, value in seal(synthesized)["Properties"].items()
-        if name.endswith(("Identifier", "Name"))
+        if name in ("DatabaseIdentifier", "TableName")
     }
     assert named == {
         "DatabaseIdentifier": "AWS::RDS::DBInstance",
         "TableName": "AWS::DynamoDB::Table",
     }
+
+
+def test_a_database_that_was_restored_under_its_name_is_migrated_and_sealed(
+    synthesized: Synthesized,
+) -> None:
+    """CloudFormation asks a custom resource again only when its properties change."""
+    ((_, _, schema),) = synthesized.resources("Custom::LedgerSchema")
+    output = seal(synthesized)["Properties"]["DatabaseResourceId"]["Fn::GetAtt"][1]
+    for value in (
+        schema["Properties"]["DatabaseResourceId"],
+        synthesized.data["Outputs"][output.removeprefix("Outputs.")]["Value"],
+    ):
+        instance, attribute = value["Fn::GetAtt"]
+        assert synthesized.data["Resources"][instance]["Type"] == "AWS::RDS::DBInstance"
+        assert attribute == "DbiResourceId"
 
 
 def test_cloudformation_waits_longer_than_the_function_runs(synthesized: Synthesized) -> None:
