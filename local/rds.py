@@ -265,7 +265,7 @@ class DbInstances:
             self._tls,
             Authentication(
                 master_user=master_user,
-                master_password=master_password,
+                master_password=lambda: self._running[identifier].master_password(),
                 token_refusal=token_refusal,
             ),
         )

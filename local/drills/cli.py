@@ -13,7 +13,15 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.drills import first_deployments, interruptions, leftovers, table, teardown, updates
+from local.drills import (
+    database_gone,
+    first_deployments,
+    interruptions,
+    leftovers,
+    table,
+    teardown,
+    updates,
+)
 from local.drills.report import Drill, Step, as_document, show
 from local.drills.site import Site, SiteError, open_site
 from ops.console import ending
@@ -25,6 +33,7 @@ DRILLS: list[Drill] = [
     *updates.DRILLS,
     *interruptions.DRILLS,
     *table.DRILLS,
+    *database_gone.DRILLS,
     *teardown.DRILLS,
     *leftovers.DRILLS,
 ]

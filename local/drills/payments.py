@@ -25,16 +25,20 @@ class Traffic:
     """Clients that validate and process payments from `start` to `stop`, and insist on each until
     they are told that it is accepted."""
 
-    def __init__(self, site: Site, *, patient: bool = True) -> None:
+    def __init__(
+        self, site: Site, *, clients: int = CLIENTS, pause: float = PAUSE, patient: bool = True
+    ) -> None:
         """
         Args:
+            pause: seconds, of a client between two payments.
             patient: whether they insist after `stop`, too.
         """
         self._site = site
+        self._pause = pause
         self._patient = patient
         self._deployment = site.find()
         self._stopped = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(CLIENTS)]
+        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
         self.accepted: dict[str, int] = {}
         self.refused: list[str] = []
 
@@ -48,7 +52,7 @@ class Traffic:
             thread.join()
 
     def _run(self) -> None:
-        while not self._stopped.wait(PAUSE):
+        while not self._stopped.wait(self._pause):
             request = demonstration.payment_request(merchant_id=MERCHANT)
             approved = self._insist("/validate", request)
             if approved is None:
@@ -75,7 +79,7 @@ class Traffic:
 
     def judge(self) -> Iterator[Step]:
         """Once all has come to rest: each payment is posted and told of once."""
-        deployment = self._deployment
+        deployment = self._site.find()
         wait_until(lambda: unfinished(deployment) == 0, REST_SECONDS)
         entries = _entries(deployment)
         posted = {

@@ -65,5 +65,8 @@ def failing(fault: str) -> Release:
 GOOD = Release(name="good")
 """The checkout as it is."""
 
+RESTORED = Release(name="database-restored", context={"database_restored_at": "2026-01-31T09:00Z"})
+"""After its database was restored under its name."""
+
 QUICKER = Release(name="quicker", context={"approval_validity_seconds": "300"})
 """An update that succeeds."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 _by_itself = socket.getaddrinfo
 
 
 def _getaddrinfo(host: Any, port: Any, *others: Any, **named: Any) -> Any:
-    with suppress(OSError), open(os.environ["LOCAL_UNKNOWN_NAMES"], encoding="utf-8") as unknown:
-        if f"{host}:{port}\n" in unknown.read():
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    unknown = Path(os.environ["LOCAL_UNKNOWN_NAMES"])
+    if unknown.exists() and f"{host}:{port}\n" in unknown.read_text(encoding="utf-8"):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     return _by_itself(host, port, *others, **named)
 
 

@@ -401,6 +401,11 @@ def _rows(instance: Instance, found: dict[str, Any], password: str) -> list[list
     return rows
 
 
+def _secrets(instance: Instance) -> set[str]:
+    listed = instance.environment.client("secretsmanager").list_secrets()["SecretList"]
+    return {each["ARN"] for each in listed}
+
+
 def test_it_is_restored_to_the_moment_that_is_asked_for(instance: Instance, rds: Any) -> None:
     master = instance.secret()
     login = master["username"], master["password"]
@@ -439,7 +444,13 @@ def test_a_deleted_instance_is_restored_from_backups_that_its_deletion_kept(
     again = _described(rds)
     assert again["DbiResourceId"] != gone["DbiResourceId"]
     assert again["Endpoint"] == gone["Endpoint"]
+    before = _secrets(instance)
     rds.modify_db_instance(DBInstanceIdentifier=COPY, ManageMasterUserPassword=True)
+    (made,) = _secrets(instance) - before
+    address = {"Host": again["Endpoint"]["Address"], "Port": str(again["Endpoint"]["Port"])}
+    restored = Instance(instance.environment, {**address, "Secret": made})
+    secret = restored.secret()
+    assert restored.run(secret["username"], secret["password"], "SELECT 1") == [[1]]
     rds.delete_db_instance(DBInstanceIdentifier=COPY, SkipFinalSnapshot=True)
     assert kept() == [(gone["DbiResourceId"], "retained")]  # the second's were not
 
