@@ -221,7 +221,9 @@ def test_a_database_that_is_gone_is_told_once_and_never_to_be_deployed(aws: Aws)
         Resource(stack="Data", logical_id="L", type=type_, name="ledger")
         for type_ in ("AWS::RDS::DBInstance", "AWS::SQS::Queue")
     ]
-    found = command._without_what_is_gone(as_clients(aws), Subjects(database="ledger", stack=resources))
+    found = command._without_what_is_gone(
+        as_clients(aws), Subjects(database="ledger", stack=resources)
+    )
     (told,) = found.missing
     assert (told.what, told.verdict) == ("database ledger", Verdict.PROBLEM)
     assert told.mend.startswith("docs/runbooks/restore.md#the-ledgers-database-is-gone")
