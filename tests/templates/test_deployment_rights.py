@@ -36,6 +36,9 @@ UNJUDGED = ("ProvisionedConcurrencyConfig", "SetWebACL")
 EXECUTION_ROLE = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
 OWN_BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/{ROOT}-PermissionsBoundary2D0B48CC-x"
 
+WITH_SETTINGS = ("AWS::ApiGateway::BasePathMapping", "AWS::ApiGateway::DomainName")
+"""Types that the templates have with some settings only."""
+
 OF_KEYS: Json = {
     "Version": "2012-10-17",
     "Statement": [
@@ -126,6 +129,11 @@ def asked(synthesized: Synthesized) -> Iterator[tuple[str, Demand]]:
             for operation in ("create", "update", "delete"):
                 for demand in demands(kind, operation, logical_id, properties, place):
                     yield kind, demand
+    for kind in WITH_SETTINGS:
+        for operation in ("create", "update", "delete"):
+            place = Place(account=ACCOUNT, region=REGION, stack=ROOT)
+            for demand in demands(kind, operation, "It", {}, place):
+                yield kind, demand
 
 
 def decided(wanted: list[Demand], stack: str = ROOT) -> list[Decision]:
