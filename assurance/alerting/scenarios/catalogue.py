@@ -866,7 +866,7 @@ _PARTS: Final = (
             "Stores that differ, and a trail that is broken: both are on for a day, or for as long "
             "as CloudWatch looks back, and off since the next night finds nothing."
         ),
-        minutes=2 * DAY,
+        minutes=41 * 60,
         traffic=nobody,
         begins=NIGHT,
         changes={
@@ -879,10 +879,10 @@ _PARTS: Final = (
     Scenario(
         name="nights without a reconciliation",
         why="The last was a day before. Whether it is not called or fails, nothing is reported.",
-        minutes=2 * DAY,
+        minutes=41 * 60,
         traffic=nobody,
         begins=NIGHT + DAY,
-        changes={(DAY, 2 * DAY): _not_reconciled()},
+        changes={(DAY, 41 * 60): _not_reconciled()},
         must={f"reconciliation-missing-{task}": Told(3 * 60, stays=True) for task in _TASKS},
     ),
     Scenario(

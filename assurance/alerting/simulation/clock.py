@@ -131,10 +131,15 @@ _Values = tuple[float | None, ...]
 
 
 def _is_harmless(alarm: Alarm, streams: Sequence[Mapping[int, Datapoint]]) -> bool:
-    """No datapoint is breaching, however much of it has arrived."""
-    if alarm.period > 1:
-        return False
+    """No datapoint is breaching, however much of it has arrived; or there are not as many as the
+    alarm needs."""
     minutes = set(itertools.chain(*streams))
+    if not minutes or (max(minutes) - min(minutes)) // alarm.period + 2 < alarm.needed:
+        return True
+    # Of several minutes, the highest and the lowest value are those of one of them.
+    names = [read.name for read in alarm.reads.values()]
+    if alarm.period > 1 and names not in (["Maximum"], ["Minimum"]):
+        return False
     whole = {tuple(stream.get(minute) for stream in streams) for minute in minutes}
     return not any(
         _judged(alarm, _values(alarm, part))
