@@ -209,7 +209,7 @@ def _deploy(emulator: Emulator, user_environment: dict[str, str], context: list[
     cdk = Cdk(emulator.endpoint, emulator.directory, user_environment)
     cdk.log_file.unlink(missing_ok=True)
     try:
-        _timed("cdk bootstrap", cdk.bootstrap)
+        _timed("cdk bootstrap", lambda tell: cdk.bootstrap(tell, stack))
         _timed(f"cdk deploy {stack}", lambda tell: cdk.deploy(tell, stack, context))
     finally:
         cdk.stop()

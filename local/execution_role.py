@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from assurance.permissions.deployment import ACCOUNT_TEMPLATE, Place, demands
+from config import PRODUCTION, STACKS
 from local import aws
 from local.emulator_internals import Properties, Right
 
 STACK = "payments-account"
 
 
-def prepare(endpoint: str) -> list[str]:
+def prepare(endpoint: str, deployed: str = STACKS[PRODUCTION]) -> list[str]:
     """Deploy what an account has before the bootstrap, as its administrator; the options of
     `cdk bootstrap` that follow from it.
+
+    Args:
+        deployed: the stack that the role will be for.
     """
     cloudformation = aws.client("cloudformation", endpoint)
     cloudformation.create_stack(
         StackName=STACK,
+        Parameters=[{"ParameterKey": "StackName", "ParameterValue": deployed}],
         TemplateBody=ACCOUNT_TEMPLATE.read_text(encoding="utf-8"),
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
