@@ -12,6 +12,8 @@ from botocore.config import Config
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+
 LOOPBACK = "127.0.0.1,localhost"
 
 # What the emulator takes for the account's root (it does not check root's signature): `test`.

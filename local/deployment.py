@@ -63,11 +63,16 @@ class Cdk:
     def log_file(self) -> Path:
         return self._directory / "cdk.log"
 
-    def bootstrap(self, tell: Callable[[str], None], stack: str = STACK) -> None:
-        """Prepare the emulator's account for deployments of a stack (raises DeploymentError)."""
+    def bootstrap(self, tell: Callable[[str], None], stack: str | None = STACK) -> None:
+        """Prepare the emulator's account for deployments of a stack; None: of any, by an
+        administrator's role (raises DeploymentError)."""
         # Away from cdk.json: with the account named, no app need be synthesized.
         arguments = ["bootstrap", f"aws://{aws.ACCOUNT}/{aws.REGION}"]
-        arguments += execution_role.prepare(self._endpoint, stack)
+        arguments += (
+            execution_role.prepare(self._endpoint, stack)
+            if stack is not None
+            else ["--cloudformation-execution-policies", aws.ADMINISTRATOR]
+        )
         self._run(arguments, tell, stack="CDKToolkit", directory=self._directory)
 
     def deploy(

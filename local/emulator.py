@@ -31,6 +31,7 @@ from local import (
     nested_stacks,
     rds,
 )
+from ops.console.environment import VARIABLE
 
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
@@ -108,7 +109,7 @@ class Emulator:
         emulator_internals.read_closed_streams_to_their_end()
         emulator_internals.let_api_keys_be_disabled()
         emulator_internals.hide_from_functions(
-            self._settings(),
+            {*self._settings(), VARIABLE},
             {
                 "PYTHONPATH": str(Path(__file__).parent / "function_site"),
                 "LOCAL_UNKNOWN_NAMES": str(self.directory / "postgres" / rds.UNKNOWN_NAMES),

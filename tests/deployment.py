@@ -72,8 +72,8 @@ def _assembly(environment: Environment) -> Path:
     return environment.directory / "cdk.out"
 
 
-def bootstrap(environment: Environment) -> None:
-    Cdk(environment.endpoint, environment.directory, os.environ).bootstrap(lambda _: None)
+def bootstrap(environment: Environment, stack: str | None = "PaymentsProd") -> None:
+    Cdk(environment.endpoint, environment.directory, os.environ).bootstrap(lambda _: None, stack)
 
 
 @pytest.fixture(scope="session")

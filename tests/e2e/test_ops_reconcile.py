@@ -193,7 +193,7 @@ def test_a_period_without_payments_is_fine_and_yesterday_is_the_default(
 ) -> None:
     answer = ops(production, "reconcile")
     assert answer.code == 0, answer
-    assert "No payment was posted." in answer.output
+    assert "No payment was posted then." in answer.output
     assert "No difference." in answer.output
 
 
@@ -264,7 +264,7 @@ def test_an_item_about_a_payment_that_the_ledger_does_not_have_is_found(ours: Ou
     answer = ours.reconcile()
     assert answer.code == 1
     told = differences(answer)
-    assert set(told) == {(transaction, "no ledger entry")}
+    assert set(told) == {(transaction, "no ledger entry"), (transaction, "no approval")}
     assert told[transaction, "no ledger entry"].startswith(f"posted, {EUR_12}, say: ")
     assert {"history", "audit trail"} <= set(
         told[transaction, "no ledger entry"].partition(": ")[2].split(", ")
@@ -297,6 +297,7 @@ def test_an_item_that_only_the_history_knows_is_found_by_a_scan(
     assert by_scan.code == 1
     assert set(differences(by_scan)) == {
         (transaction, "no ledger entry"),
+        (transaction, "no approval"),
         (transaction, "no audit record"),
     }
 

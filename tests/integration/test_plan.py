@@ -92,7 +92,7 @@ class CommandLine:
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     directory = tmp_path_factory.mktemp("environment")
     with serving(directory) as running:
-        bootstrap(running)
+        bootstrap(running, stack=None)
         yield running
 
 
@@ -199,11 +199,13 @@ def test_a_replacement_that_is_named_goes_on(change_report: CommandLine, tmp_pat
     assert change_report.report(renamed)["changes"] == []
 
 
-def test_an_interruption_leaves_no_file_and_no_process(tmp_path: Path) -> None:
+def test_an_interruption_leaves_no_file_and_no_process(
+    environment: Environment, tmp_path: Path
+) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "ops", "plan"],
         cwd=PROJECT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, **aws.environment(environment.endpoint), "TMPDIR": str(tmp_path)},
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -54,6 +54,9 @@ ALLOWED_VARIABLES = {
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_EC2_METADATA_DISABLED",
     "LEDGER_CA_FILE",
+    # its resolver, which knows of names that are gone
+    "PYTHONPATH",
+    "LOCAL_UNKNOWN_NAMES",
     "PYTHONDONTWRITEBYTECODE",
     "TMPDIR",
     "_LAMBDA_FUNCTION_ARN",
