@@ -96,6 +96,7 @@ class Emulator:
         emulator_internals.delete_custom_resources_that_failed()
         emulator_internals.keep_what_undeleted_resources_need()
         emulator_internals.work_under_execution_roles(execution_role.asked)
+        emulator_internals.let_conditions_join_lists()
         emulator_internals.refuse_change_sets_during_operations()
         emulator_internals.flatten_alarms(cloudformation_types.flat_alarm)
         emulator_internals.record_alarm_actions()

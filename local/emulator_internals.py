@@ -417,6 +417,30 @@ def stack_record(name_or_id: str) -> dict[str, Any] | None:
     return cast("dict[str, Any] | None", handlers._resolve_stack(name_or_id))
 
 
+def let_conditions_join_lists() -> None:
+    """Join the members of a list in a condition, as the template of `cdk bootstrap` does to see
+    whether it was given policies: the emulator takes the function itself for the value."""
+    from ministack.services.cloudformation import changesets, engine, handlers, stacks
+
+    by_itself = engine._evaluate_conditions
+
+    def joined(value: Any, parameters: Properties) -> Any:
+        if isinstance(value, list):
+            return [joined(each, parameters) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if "Fn::Join" in value:
+            return engine._resolve_refs(value, {}, parameters, {}, {}, "", "")
+        return {name: joined(each, parameters) for name, each in value.items()}
+
+    def evaluate(template: Properties, parameters: Properties) -> Any:
+        conditions = joined(template.get("Conditions", {}), parameters)
+        return by_itself({**template, "Conditions": conditions}, parameters)
+
+    for module in (changesets, engine, handlers, stacks):
+        module._evaluate_conditions = evaluate
+
+
 def refuse_change_sets_during_operations() -> None:
     """Refuse, as AWS does, to make or to carry out a change set of a stack that an operation runs
     on: the emulator would begin a second one beside it."""

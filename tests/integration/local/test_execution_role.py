@@ -76,3 +76,34 @@ def test_what_does_not_is_refused(
     environment: Environment, role: str, stack: str, resource: dict[str, Any], action: str
 ) -> None:
     assert f"is not authorized to perform: {action}" in created(environment, role, stack, resource)
+
+
+@pytest.mark.parametrize(("given", "made"), [("", "without"), ("first,second", "with")])
+def test_the_bootstrap_sees_whether_it_was_given_policies(
+    environment: Environment, given: str, made: str
+) -> None:
+    """As its template asks; without any it gives AdministratorAccess."""
+    cloudformation, name = environment.client("cloudformation"), f"asks-{uuid.uuid4().hex[:8]}"
+    none = {"Fn::Equals": ["", {"Fn::Join": ["", {"Ref": "Policies"}]}]}
+    template = {
+        "Parameters": {"Policies": {"Type": "CommaDelimitedList", "Default": ""}},
+        "Conditions": {"IsGiven": {"Fn::Not": [none]}},
+        "Resources": {
+            "It": {
+                "Type": "AWS::SQS::Queue",
+                "Properties": {
+                    "QueueName": {"Fn::If": ["IsGiven", f"{name}-with", f"{name}-without"]}
+                },
+            }
+        },
+    }
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=json.dumps(template),
+        Parameters=[{"ParameterKey": "Policies", "ParameterValue": given}],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    (url,) = environment.client("sqs").list_queues(QueueNamePrefix=name)["QueueUrls"]
+    assert url.endswith(f"{name}-{made}")
