@@ -66,12 +66,20 @@ def bootstrap(clients: Clients, needs: Needs, account: str) -> Iterator[Check]:
 
 
 def stack_state(now: Existing) -> Check:
+    mend = way_out(now.status, stack_name()) if now.status else ""
+    # Its creation failed before anything stood; the CDK cannot delete the record.
+    locked = now.status == "ROLLBACK_COMPLETE" and now.protected
+    if locked:
+        mend = (
+            "aws cloudformation update-termination-protection --no-enable-termination-protection "
+            f"--stack-name {stack_name()} (docs/runbooks/deploy.md)"
+        )
     return judged(
         f"stack {stack_name()}",
-        found=now.status or "not there yet",
+        found=now.status + (", and protected" if locked else "") or "not there yet",
         needed="nothing under way, nothing half done",
-        held=not now.status or not way_out(now.status, stack_name()),
-        mend=way_out(now.status, stack_name()),
+        held=not mend,
+        mend=mend,
     )
 
 
@@ -245,7 +253,7 @@ def _selects_changes(fields: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def alert_address(needs: Needs) -> Iterator[Check]:
-    """The address takes mail only once somebody has followed AWS's link."""
+    """The address takes mail only once its subscription is confirmed."""
     for address in needs.subscriptions or [""]:
         yield judged(
             "alert address",
@@ -253,7 +261,8 @@ def alert_address(needs: Needs) -> Iterator[Check]:
             needed=allowed("alert_email"),
             held=_is_allowed(address),
             mend="-c alert_email=NAME@COMPANY, or cdk.json",
-            note="after the first deployment, somebody there must follow the link in AWS's mail",
+            note="after the first deployment, confirm its subscription, not by the link in AWS's "
+            "mail: docs/deployment.md, step 6",
         )
 
 

@@ -15,10 +15,12 @@ class Existing:
     """The stack as it is deployed now; empty if there is none.
 
     Attributes:
+        protected: whether its termination protection is on.
         resources: of it and of those nested in it: they are not in its own way.
     """
 
     status: str = ""
+    protected: bool = False
     resources: Sequence[Resource] = field(default_factory=tuple)
 
     def has(self, type_: str, name: str) -> bool:
@@ -36,4 +38,8 @@ def existing(clients: Clients) -> Existing:
     stack = described(cloudformation, stack_name())
     if stack is None:
         return Existing()
-    return Existing(status=stack["StackStatus"], resources=tuple(standing(cloudformation)))
+    return Existing(
+        status=stack["StackStatus"],
+        protected=stack.get("EnableTerminationProtection", False),
+        resources=tuple(standing(cloudformation)),
+    )

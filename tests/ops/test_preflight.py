@@ -285,6 +285,13 @@ def test_a_stack_is_deployable_in_some_states_only(
     assert bool(found.mend) == bool(mend)
 
 
+def test_a_record_that_the_next_deployment_cannot_replace_is_told() -> None:
+    """The creation failed before what lifts the protection stood."""
+    found = account.stack_state(Existing(status="ROLLBACK_COMPLETE", protected=True))
+    assert found.verdict is Verdict.PROBLEM
+    assert "--no-enable-termination-protection --stack-name PaymentsProd" in found.mend
+
+
 @pytest.mark.parametrize("gone", [True, False])
 def test_a_table_of_the_stack_that_is_gone_is_told(aws: Aws, gone: bool) -> None:
     table = Resource(stack="D", logical_id="T", type="AWS::DynamoDB::Table", name="history")
