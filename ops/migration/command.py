@@ -86,7 +86,7 @@ def command(
     """Tell what is to be done on the way from an environment that was made by hand.
 
     Reads it as `verify --prefix` does, and prints a list in order of importance, in Markdown: what
-    deploying PaymentsProd solves, what remains for you, with the command, and what is to decide.
+    remains for you, with the command, what is to decide, and what deploying PaymentsProd solves.
     Also looks for secrets in plain environment variables (and prints no value), for runtimes that
     AWS no longer supports, for what the functions reach outside the environment, and for names that
     are in production's way. docs/migration.md leads through it.
@@ -109,7 +109,7 @@ def command(
         # Without a prefix, what was not named may be there under another name.
         missing = [each for each in subjects.missing if prefix or not is_answered(each)]
         findings = [*missing, *answers(of_live(clients, account, subjects), clients)]
-        found = [*judgement.of_findings(findings, subjects), *switching_off.todos(subjects)]
+        found = list(judgement.of_findings(findings, subjects))
         found += _of_functions(clients, account, subjects, prefix)
         found += answers(_held(clients, subjects), clients)
     if production_account in ("", account) and region == REGION:
@@ -176,6 +176,7 @@ def _held(clients: Clients, subjects: Subjects) -> list[Question[Todo]]:
         "objects of the bucket": held.in_bucket,
         "messages of the queue": held.in_queue,
         "clients of the API": held.of_clients,
+        "what switches it off": switching_off.todos,
     }
     return [
         Question(unanswered=unanswered(what), ask=lambda ask=ask: ask(clients, subjects))  # type: ignore[misc]
@@ -237,10 +238,10 @@ def _page(about: dict[str, str], profile: str | None, found: list[Todo]) -> str:
     counts = ", ".join(
         f"{sum(each.group is group for each in found)} {what}"
         for group, what in (
-            (Group.SOLVED, "solved by the deployment"),
             (Group.REMAINS, "remain"),
             (Group.DECIDE, "to decide"),
             (Group.UNANSWERED, "not answered"),
+            (Group.SOLVED, "solved by the deployment"),
         )
     )
     return as_markdown(
@@ -248,7 +249,8 @@ def _page(about: dict[str, str], profile: str | None, found: list[Todo]) -> str:
         [
             f"Account {about['account']}, {about['region']}: {counts}.",
             "",
-            f"docs/migration.md leads through it. Before commands on the old one: `{exports}`",
+            "docs/migration.md leads through it. Before commands on the old one, in a shell of "
+            f"its own: `{exports}`",
         ],
         found,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from ops.inspection.compute import paths_besides
 from ops.inspection.subjects import Subjects
@@ -91,20 +91,24 @@ def in_queue(clients: Clients, subjects: Subjects) -> Iterator[Todo]:
     )
 
 
+def plans(clients: Clients, api: str) -> list[Mapping[str, Any]]:
+    """The usage plans that an API is in."""
+    return [
+        plan
+        for page in clients("apigateway").get_paginator("get_usage_plans").paginate()
+        for plan in page["items"]
+        if api in [each["apiId"] for each in plan.get("apiStages", [])]
+    ]
+
+
 def of_clients(clients: Clients, subjects: Subjects) -> Iterator[Todo]:
     if not (api := subjects.api):
         return
     gateway = clients("apigateway")
-    plans = [
-        plan["id"]
-        for page in gateway.get_paginator("get_usage_plans").paginate()
-        for plan in page["items"]
-        if api in [each["apiId"] for each in plan.get("apiStages", [])]
-    ]
     keys = {
         key["id"]
-        for plan in plans
-        for page in gateway.get_paginator("get_usage_plan_keys").paginate(usagePlanId=plan)
+        for plan in plans(clients, api)
+        for page in gateway.get_paginator("get_usage_plan_keys").paginate(usagePlanId=plan["id"])
         for key in page["items"]
     }
     yield Todo(
@@ -113,9 +117,8 @@ def of_clients(clients: Clients, subjects: Subjects) -> Iterator[Todo]:
         requirement="R8",
         what="clients get production's address and an API key of production",
         found=f"{len(keys)} API keys" if keys else "no API key: who calls is known from logs only",
-        mend="and its contract, docs/openapi.yaml; keys and addresses of the old environment do "
-        "not lead to production",
-        command=".venv/bin/python -m ops api-key show",
+        mend="and its contract, docs/openapi.yaml (docs/migration.md, Cut-over); keys and "
+        "addresses of the old environment do not lead to production",
     )
     others = sorted(paths_besides(clients, api))
     if others:

@@ -15,10 +15,10 @@ from ops.console.checks import Check, Verdict
 class Group(StrEnum):
     """Whose work it is; in the order of the list."""
 
-    SOLVED = "solved"
     REMAINS = "remains"
     DECIDE = "decide"
     UNANSWERED = "unanswered"
+    SOLVED = "solved"
 
 
 class Importance(StrEnum):

@@ -255,9 +255,9 @@ def test_people_get_it_in_markdown(old: Environment) -> None:
     assert lines[0] == "# From prefix dev- to PaymentsProd"
     titles = [line.rpartition(" (")[0] for line in lines if line.startswith("## ")]
     assert titles == [
-        "## Solved by deploying PaymentsProd",
         "## Remains for you",
         "## To decide",
+        "## Solved by deploying PaymentsProd",
     ]
     place = lines.index(
         "- [ ] **dev-ledger can be reached from the internet** (R4): yes; needed: no"

@@ -9,9 +9,10 @@ import pytest
 
 from ops.inspection.findings import REQUIREMENTS, WITH_RIGHTS, judged
 from ops.inspection.subjects import Subjects
-from ops.migration import judgement, runtimes, secrets
+from ops.migration import judgement, runtimes, secrets, switching_off
 from ops.migration.reach import _named_in
 from ops.migration.todo import Group, Importance, Todo, as_document, as_markdown, ordered
+from tests.ops.stubbed_aws import Aws, as_clients
 
 ACCOUNT = "123456789012"
 
@@ -98,6 +99,26 @@ def test_what_may_not_be_read_is_not_told_as_solved() -> None:
     assert (todo.group, todo.found) == (Group.UNANSWERED, "denied")
 
 
+@pytest.mark.parametrize("guarded", [True, False])
+def test_what_aws_would_not_delete_is_let_go_first(guarded: bool) -> None:
+    aws = Aws()
+    stages = [{"apiId": "a1", "stage": "dev"}, {"apiId": "other", "stage": "dev"}]
+    plan = {"id": "p1", "apiStages": stages if guarded else stages[1:]}
+    aws.answers("apigateway", "get_usage_plans", {"items": [plan]})
+    aws.answers("rds", "describe_db_instances", {"DBInstances": [{"DeletionProtection": guarded}]})
+    aws.answers("dynamodb", "describe_table", {"Table": {"DeletionProtectionEnabled": guarded}})
+    *_, last = switching_off.todos(
+        as_clients(aws), Subjects(api="a1", database="dev-ledger", table="dev-transactions")
+    )
+    commands = [each.split()[2] for each in last.command.splitlines()]
+    first = (["update-usage-plan"], ["modify-db-instance"], ["update-table"])
+    plans, database, table = first if guarded else ([], [], [])
+    assert commands == [
+        *plans, "delete-rest-api", *database, "delete-db-instance", *table, "delete-table",
+    ]  # fmt: skip
+    assert ("value=a1:dev" in last.command) == guarded
+
+
 def test_foreign_text_is_no_markdown() -> None:
     todo = Todo(
         group=Group.DECIDE, importance=Importance.LOW, what="a\n# b <i>", found="[x](y) `z` \x1b[2J"
@@ -113,6 +134,6 @@ def test_the_list_is_ordered_and_tells_each_thing_once() -> None:
 
     low, high = todo(Group.REMAINS, Importance.LOW), todo(Group.REMAINS, Importance.HIGH)
     solved, decide = todo(Group.SOLVED, Importance.LOW), todo(Group.DECIDE, Importance.CRITICAL)
-    assert ordered([low, decide, high, solved, low]) == [solved, high, low, decide]
+    assert ordered([low, decide, high, solved, low]) == [high, low, decide, solved]
     assert as_document([solved])["held"] is True
     assert json.loads(json.dumps(as_document([low])))["held"] is False
