@@ -107,6 +107,7 @@ class Emulator:
         emulator_internals.add_message_move_tasks()
         emulator_internals.let_log_groups_change_their_key()
         emulator_internals.complete_restores_of_tables()
+        emulator_internals.tell_master_secrets()
         emulator_internals.read_closed_streams_to_their_end()
         emulator_internals.let_api_keys_be_disabled()
         emulator_internals.hide_from_functions(

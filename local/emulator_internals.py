@@ -258,6 +258,23 @@ def db_instance(identifier: str) -> dict[str, Any] | None:
     return cast("dict[str, Any] | None", rds._instances.get(identifier))
 
 
+def tell_master_secrets() -> None:
+    """Have an instance's description tell where its master user's password is, as AWS's does; the
+    emulator tells it of clusters."""
+    from ministack.services import rds
+
+    by_itself = rds._instance_xml
+
+    def complete(instance: Mapping[str, Any]) -> str:
+        fields = instance.get("MasterUserSecret") or {}
+        told = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+        return str(by_itself(instance)) + (
+            f"<MasterUserSecret>{told}</MasterUserSecret>" if told else ""
+        )
+
+    rds._instance_xml = complete
+
+
 def after_db_instance_action(
     action: str, then: Callable[[str], None], *, asked: str | None = None
 ) -> None:

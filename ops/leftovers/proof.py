@@ -38,7 +38,7 @@ def proven(clients: Clients, found: Sequence[Leftover]) -> list[Leftover]:
     ]
     nothing_written = all(each.proven for each in others if each.kind == "table")
     databases = [
-        _judged(creations, each, partial(_database, clients, each.name, nothing_written))
+        _judged(creations, each, partial(database, clients, each.name, nothing_written))
         for each in found
         if each.kind == "database"
     ]
@@ -161,7 +161,12 @@ def _role(clients: Clients, name: str) -> tuple[bool, str]:
     return True, "holds nothing"
 
 
-def _database(clients: Clients, name: str, nothing_written: bool) -> tuple[bool, str]:
+def database(clients: Clients, name: str, nothing_written: bool) -> tuple[bool, str]:
+    """Whether it is empty, and how that is known.
+
+    Args:
+        nothing_written: that the history, which is written first, is empty.
+    """
     try:
         entries = _entries(clients, name)
     except DatabaseError as error:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from local import demonstration
 from local.demonstration import Evidence, payment_request
+from ops.leftovers import proof
+from ops.production.questions import Clients
 from tests.deployment import Production
 
 
@@ -31,6 +33,16 @@ def test_ids_and_amounts_are_the_same_in_every_store(seen: Evidence) -> None:
     audited = [found.record["item"] for found in seen.audit]
     assert [item["amount"] for item in audited] == [amount, amount]
     assert {item["transaction_id"] for item in audited} == {transaction_id}
+
+
+def test_what_is_posted_is_counted_before_a_ledger_is_taken_for_empty(
+    production: Production, seen: Evidence
+) -> None:
+    clients = cast(Clients, production.deployment.client)
+    empty, told = proof.database(clients, "payments-ledger", nothing_written=True)
+    assert seen.postings
+    assert not empty
+    assert int(told.removesuffix(" entries")) >= 3  # an entry with two postings
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/validate"), ("POST", "/process")])
