@@ -226,11 +226,13 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
 
     # The history's table (R9)
     table_restored: str = _setting(
-        "", "nothing, or a day such as 2026-01-31", pattern=r"^(\d{4}-\d{2}-\d{2})?$"
+        "",
+        "nothing, or a moment such as 2026-01-31T09:00Z, or a day",
+        pattern=r"^(\d{4}-\d\d-\d\d(T\d\d:\d\dZ)?)?$",
     )
-    """The day on which the table was restored last, as its tag `Restored`. A restored table has
-    another stream, and CloudFormation asks for its ARN only when it changes something of the table:
-    another day here has audit-logger read it (docs/runbooks/table-lost.md)."""
+    """When the table was restored last, as its tag `Restored`. A restored table has another stream,
+    and CloudFormation asks for its ARN only when it changes something of the table: another moment
+    here has audit-logger read it (docs/runbooks/table-lost.md)."""
 
     # Payments
     approval_validity_seconds: int = _whole(900, 60, 86_400, "seconds")

@@ -15,7 +15,7 @@ class TransactionsTable(dynamodb.Table):
     def __init__(
         self, scope: Construct, construct_id: str, *, key: kms.IKey, restored: str
     ) -> None:
-        """:param restored: the day of its last restore, or nothing (config.py, table_restored)."""
+        """:param restored: when it was restored last, or nothing (config.py, table_restored)."""
         super().__init__(
             scope,
             construct_id,

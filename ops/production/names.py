@@ -95,8 +95,8 @@ TAKEN: Final[Mapping[str, tuple[str, Taken, str]]] = {
     "AWS::DynamoDB::Table": (
         "table",
         _described("dynamodb", "describe_table", "TableName", "ResourceNotFoundException"),
-        "holds data: import it (cdk import), or, after a backup, aws dynamodb "
-        "delete-table --table-name",
+        "holds data (docs/runbooks/incidents.md#the-way-back-from-a-deleted-stack): after a backup, "
+        "aws dynamodb delete-table --table-name",
     ),
     "AWS::Events::Rule": (
         "event rule", _rules, "after aws events remove-targets: aws events delete-rule --name",
@@ -119,8 +119,8 @@ TAKEN: Final[Mapping[str, tuple[str, Taken, str]]] = {
     "AWS::RDS::DBInstance": (
         "database instance",
         _described("rds", "describe_db_instances", "DBInstanceIdentifier", "DBInstanceNotFound"),
-        "holds data: rename it with aws rds modify-db-instance "
-        "--apply-immediately --new-db-instance-identifier OTHER --db-instance-identifier",
+        "holds data (docs/runbooks/incidents.md#the-way-back-from-a-deleted-stack): after a backup, "
+        "aws rds delete-db-instance --final-db-snapshot-identifier LAST --db-instance-identifier",
     ),
     "AWS::WAFv2::WebACL": (
         "web firewall", _web_acls, "disassociate it, then aws wafv2 delete-web-acl "

@@ -148,6 +148,7 @@ def test_strings_of_the_command_line_become_typed_values() -> None:
         ("certificate_arn", "pay.company.com"),
         ("audit_batching_seconds", "46"),
         ("table_restored", "yesterday"),
+        ("table_restored", "2026-01-31T09:00"),
     ],
 )
 def test_bad_value_is_refused_by_key_value_and_what_is_allowed(key: str, value: Any) -> None:

@@ -203,6 +203,22 @@ def test_the_operators_tool_knows_every_command() -> None:
         assert {word for word in words if word.startswith("--")} <= {*known, "--help"}, page
 
 
+def test_what_is_pasted_gives_the_operators_tool_what_it_cannot_do_without() -> None:
+    seen = 0
+    for page, script in scripts():
+        for words in simple_commands(script):
+            if "ops" not in words:
+                continue
+            words = words[words.index("ops") + 1 :]
+            command: Any = get_command(cli.app)
+            while isinstance(command, TyperGroup):
+                command = command.commands[words.pop(0)]
+            needed = [each for each in command.params if each.required and each.opts[0][:1] == "-"]
+            assert all(set(each.opts) & set(words) for each in needed), (page, words)
+            seen += 1
+    assert seen > 30
+
+
 def test_no_page_leads_to_a_key_that_may_be_disabled() -> None:
     """The stack's output names the first key, which stays when it has leaked."""
     for page in (ROOT / "README.md", *DOCS.rglob("*.md")):
