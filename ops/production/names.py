@@ -95,7 +95,7 @@ TAKEN: Final[Mapping[str, tuple[str, Taken, str]]] = {
     "AWS::DynamoDB::Table": (
         "table",
         _described("dynamodb", "describe_table", "TableName", "ResourceNotFoundException"),
-        "holds data (docs/runbooks/incidents.md#the-way-back-from-a-deleted-stack): after a backup, "
+        "holds data (docs/runbooks/incidents.md#the-way-back-from-a-deleted-stack); after a copy, "
         "aws dynamodb delete-table --table-name",
     ),
     "AWS::Events::Rule": (
@@ -119,7 +119,7 @@ TAKEN: Final[Mapping[str, tuple[str, Taken, str]]] = {
     "AWS::RDS::DBInstance": (
         "database instance",
         _described("rds", "describe_db_instances", "DBInstanceIdentifier", "DBInstanceNotFound"),
-        "holds data (docs/runbooks/incidents.md#the-way-back-from-a-deleted-stack): after a backup, "
+        "holds data (docs/runbooks/incidents.md#the-way-back-from-a-deleted-stack); after a copy, "
         "aws rds delete-db-instance --final-db-snapshot-identifier LAST --db-instance-identifier",
     ),
     "AWS::WAFv2::WebACL": (
