@@ -23,8 +23,8 @@ _DRIFT_SECONDS: Final = 600
 _POLL_SECONDS: Final = 2.0
 _PUT_BACK: Final = {
     "MODIFIED": "put it back by hand; a deployment of an unchanged template does not",
-    "DELETED": "what was made in its place is not the stack's: import it (cdk import), or deploy "
-    "once without it and then with it again",
+    "DELETED": "what was made in its place is not the stack's: deploy once without it, and then "
+    "with it again",
 }
 _COMPARED: Final = frozenset({"IN_SYNC", "MODIFIED", "DELETED"})
 
