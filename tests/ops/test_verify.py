@@ -923,7 +923,7 @@ def test_drift_of_every_page_is_told(aws: Aws) -> None:
     assert one.found == "/VisibilityTimeout is 31 instead of 180"
     assert "by hand" in one.mend
     assert two.found == "deleted"
-    assert "import" in two.mend
+    assert "deploy once without it" in two.mend
     assert (all_of_it.verdict, all_of_it.found) == (
         Verdict.PROBLEM,
         "DRIFTED, 3 of 5 resources compared",
