@@ -161,7 +161,7 @@ def _told(site: Site) -> Iterator[Step]:
     assembly = str(site.prepare(GOOD).result())
     for command in (
         ["verify", "--no-drift", "--json"],
-        ["preflight", "--app", assembly, "--json"],
+        ["preflight", "--assembly", assembly, "--json"],
         ["restore-drill"],
         ["plan", "--assembly", assembly, "--json"],
     ):
