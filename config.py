@@ -411,10 +411,10 @@ class ProductionConfig(BaseModel, frozen=True, extra="forbid", use_attribute_doc
                 f"least 300 * api_rate_limit ({300 * self.api_rate_limit}), so that a client with "
                 "one address is not blocked for what its API key may send."
             )
-        other = "production" if self.environment == "staging" else "staging"
-        if self.environment_tag == other:
+        if self.environment_tag in STACKS.keys() - {self.environment}:
             found.append(
-                f"environment_tag is {other!r}; allowed is another, as this is {self.environment}."
+                f"environment_tag is {self.environment_tag!r}; allowed is another, as this is "
+                f"{self.environment}."
             )
         if bool(self.api_domain_name) != bool(self.certificate_arn):
             found.append(

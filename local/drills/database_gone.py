@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from local.drills import gone
 from local.drills.first_deployments import protections
 from local.drills.payments import Traffic
 from local.drills.releases import GOOD, RESTORED
@@ -91,21 +92,7 @@ def _delete(site: Site) -> dict[str, Any]:
 
 def _told(site: Site) -> Iterator[Step]:
     """What those on call see."""
-    told = {
-        "verify": site.ops("verify", "--no-drift", "--json"),
-        "plan": site.operate(GOOD, "plan", "--json"),
-        "preflight": site.operate(GOOD, "preflight", "--json"),
-        "restore-drill": site.ops("restore-drill"),
-    }
-    for name, done in told.items():
-        text = " ".join(done.output.split())
-        place = text.find(_WAY_BACK)
-        yield Step(
-            name=name,
-            expected="says once that it is gone, and where the way back is; not to deploy it anew",
-            held=text.count(_WAY_BACK) == 1 and "deploy it anew" not in text,
-            seen=text[max(0, place - 150) : place + len(_WAY_BACK)],
-        )
+    yield from gone.told(site, _WAY_BACK)
     status = site.find().call("GET", "/status").body
     ledger = status["components"]["ledger"]
     yield Step(

@@ -14,6 +14,7 @@ from typing import Any
 
 from local import demonstration
 from local.deployment import PROJECT
+from local.drills import gone
 from local.drills.payments import Traffic, unfinished
 from local.drills.releases import GOOD, Release
 from local.drills.report import Drill, Step
@@ -149,7 +150,7 @@ def _pay(site: Site) -> dict[str, int]:
 
 
 def _told(site: Site) -> Iterator[Step]:
-    """Everything that an operator would look at says that it is gone, once, and what to do."""
+    """What those on call see."""
     status = site.find().call("GET", "/status")
     component = status.body.get("components", {}).get("transactions_table", {})
     yield Step(
@@ -158,24 +159,7 @@ def _told(site: Site) -> Iterator[Step]:
         held=status.status == 503 and "does not exist" in component.get("detail", ""),
         seen=str(component),
     )
-    assembly = str(site.prepare(GOOD).result())
-    for command in (
-        ["verify", "--no-drift", "--json"],
-        ["preflight", "--assembly", assembly, "--json"],
-        ["restore-drill"],
-        ["plan", "--assembly", assembly, "--json"],
-    ):
-        output = site.ops(*command).output
-        yield Step(
-            name=f"python -m ops {command[0]}",
-            expected="says once that it is gone, and leads to the runbook; never to deploy it anew",
-            held=output.count(_RUNBOOK.name) == 1 and "anew" not in output,
-            seen=next((line for line in _lines(output) if _RUNBOOK.name in line), output[-300:]),
-        )
-
-
-def _lines(output: str) -> list[str]:
-    return [line.strip()[:300] for line in re.split(r"\n|\}, ", output)]
+    yield from gone.told(site, _RUNBOOK.name)
 
 
 def _found(site: Site, moment: datetime) -> Iterator[Step]:

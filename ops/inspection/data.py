@@ -57,7 +57,8 @@ def database(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         "R4", f"engine of {name}", found=found["Engine"], needed="postgres",
         mend="PaymentsProd makes a PostgreSQL instance; move the data there",
     )  # fmt: skip
-    class_ = f"db.{required().database_instance_type}"
+    config = required()
+    class_ = f"db.{config.database_instance_type}"
     yield judged(
         "R4", f"class of {name}", found=found["DBInstanceClass"], needed=class_,
         mend=modify + f"--db-instance-class {class_} --apply-immediately",
@@ -66,7 +67,7 @@ def database(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         "R4", f"Multi-AZ of {name}", found=found["MultiAZ"], needed=True,
         mend=modify + "--multi-az --apply-immediately",
     )  # fmt: skip
-    days, needed = found["BackupRetentionPeriod"], required().backup_retention_days
+    days, needed = found["BackupRetentionPeriod"], config.backup_retention_days
     yield judged(
         "R4", f"automated backups of {name}", found=f"{days} days",
         needed=f"{needed} days",

@@ -18,7 +18,7 @@ from ops.plan.comparison import Certainty, Comparison, action_of
 from ops.plan.model import Action, Change, Remark, Report, Weight, in_order
 from ops.production.assembly import Assembly
 from ops.production.existing import existing
-from ops.production.lost import GONE, WAYS_BACK, lost
+from ops.production.lost import lost, told
 from ops.production.questions import Clients
 from ops.production.stack import described, strangers
 from ops.production.states import NOTHING_THERE, UPDATABLE, way_out
@@ -110,8 +110,7 @@ def _lost(stack: str, clients: Clients) -> Iterator[Remark]:
         )
         try:
             for gone in lost(clients, [each]):
-                text = f"{gone.name} is {GONE}. {WAYS_BACK[gone.type]}"
-                yield remark(weight=Weight.FAILS, text=text)
+                yield remark(weight=Weight.FAILS, text=told(gone.name, gone.type))
         except ClientError as error:
             yield remark(weight=Weight.UNSEEN, text=f"whether it is there: {denied(error)}")
 

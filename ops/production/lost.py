@@ -22,6 +22,11 @@ WAYS_BACK: Final[Mapping[str, str]] = {
 """By type. Never a deployment: one without the resource, and then with it, makes an empty one."""
 
 
+def told(name: str, type_: str) -> str:
+    """That a store is gone, and the way back, in a line."""
+    return f"{name} is {GONE}. {WAYS_BACK[type_]}"
+
+
 def lost(clients: Clients, resources: Iterable[Resource]) -> Iterator[Resource]:
     """Those of the stores of the stack that AWS does not know."""
     for each in resources:

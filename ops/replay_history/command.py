@@ -13,7 +13,7 @@ from ops.console import terminal
 from ops.console.failure import OpsError
 from ops.console.terminal import escape
 from ops.production.action_record import recorded
-from ops.production.lost import GONE, TABLE, WAYS_BACK
+from ops.production.lost import TABLE, told
 from ops.production.stack import Production
 from ops.replay_history.replay import Replay, Replayed
 from reconciliation.ledger import FIRST
@@ -73,7 +73,7 @@ def _require_audited_table(production: Production) -> None:
     try:
         table = dynamodb.describe_table(TableName=name)["Table"]
     except dynamodb.exceptions.ResourceNotFoundException:
-        raise OpsError(f"{name} is {GONE}. {WAYS_BACK[TABLE]}") from None
+        raise OpsError(told(name, TABLE)) from None
     if not table.get("StreamSpecification", {}).get("StreamEnabled"):
         raise OpsError(
             f"{name} has no stream: what is put into it would not be audited. "

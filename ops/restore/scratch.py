@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from botocore.exceptions import ClientError
 
 from ops.console.failure import OpsError, code
-from ops.production.lost import DATABASE, GONE, TABLE, WAYS_BACK
+from ops.production.lost import DATABASE, TABLE, told
 from ops.production.stack import Production
 
 _MARK: Final = "-restore-drill-"
@@ -168,7 +168,7 @@ class Table:
         try:
             backups = self.dynamodb.describe_continuous_backups(TableName=self.live)
         except self.dynamodb.exceptions.TableNotFoundException:
-            raise OpsError(f"{self.live} is {GONE}. {WAYS_BACK[TABLE]}") from None
+            raise OpsError(told(self.live, TABLE)) from None
         recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
         if recovery["PointInTimeRecoveryStatus"] != "ENABLED":
             raise OpsError(
@@ -243,7 +243,7 @@ class Database:
         except ClientError as error:
             if code(error) not in _GONE:
                 raise
-            raise OpsError(f"{self.live} is {GONE}. {WAYS_BACK[DATABASE]}") from None
+            raise OpsError(told(self.live, DATABASE)) from None
         if not live["BackupRetentionPeriod"] or "LatestRestorableTime" not in live:
             raise OpsError(
                 f"{self.live} cannot be restored: it has no automated backups (retention "
