@@ -5,6 +5,8 @@ What stands on one server, deployment or synthesis goes to one worker; other fil
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -38,3 +40,15 @@ class _ByWhatTheyStandOn(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     return _ByWhatTheyStandOn(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish() -> None:
+    """What was imported stays: whoever collects garbage need not look at it again and again."""
+    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """Nor at all that is left when the process ends, which takes seconds."""
+    gc.freeze()

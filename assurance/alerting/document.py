@@ -22,7 +22,12 @@ INDEX: Final = PROJECT / "docs" / "runbooks" / "README.md"
 _ByName = Mapping[str, Sequence[Alert]]
 """Those that differ in what they watch only, such as the function, have one name."""
 
-_TREATMENTS: Final = {"NOT_BREACHING": "harmless", "BREACHING": "alarming", "MISSING": "told"}
+_TREATMENTS: Final = {
+    "NOT_BREACHING": "harmless",
+    "IGNORE": "unchanged",
+    "BREACHING": "alarming",
+    "MISSING": "told",
+}
 
 
 def written(alerts: Sequence[Alert], rows: Iterable[Row]) -> dict[Path, str]:

@@ -727,10 +727,13 @@ def forge(bucket: BucketInMemory, key: str, body: bytes = b"x", **metadata: str)
     return key
 
 
-def forge_link(bucket: BucketInMemory, key: str, body: bytes = b"", **changes: str) -> str:
+def forge_link(
+    bucket: BucketInMemory, key: str, body: bytes = b"", *, last: str = "", **changes: str
+) -> str:
     """With metadata of the trail's last object, but for the changes, sealed anew."""
-    last = bucket.get_object(Key=max(filter(is_link_key, bucket.keys)))["Metadata"]
-    told = {name: value for name, value in last.items() if name != "link-sha256"}
+    last = last or max(filter(is_link_key, bucket.keys))
+    metadata = bucket.get_object(Key=last)["Metadata"]
+    told = {name: value for name, value in metadata.items() if name != "link-sha256"}
     told |= {"content-sha256": hashlib.sha256(body).hexdigest()}
     link = Link.sealed(key, told | {name.replace("_", "-"): text for name, text in changes.items()})
     return forge(bucket, key, body, **link.metadata)
@@ -871,7 +874,10 @@ ATTACKS: dict[str, Attack] = {
         *(forge(b, f"{HOUR}/{number:012}.ndjson.gz") for number in range(3, 1003))
     ),
     "a thousand links": lambda b, _: names(
-        *(forge_link(b, f"{HOUR}/{number:012}.ndjson.gz") for number in range(3, 1003))
+        *(
+            forge_link(b, f"{HOUR}/{number:012}.ndjson.gz", last=f"{HOUR}/{2:012}.ndjson.gz")
+            for number in range(3, 1003)
+        )
     ),
     "at the next key and the way round it": lambda b, _: names(
         forge(b, NEXT), *(forge(b, beside(b, detour)) for detour in range(1, 50))
@@ -897,18 +903,27 @@ def beside(bucket: BucketInMemory, detour: int) -> str:
     return successor(Link(last, bucket.get_object(Key=last)["Metadata"]), detour)
 
 
-@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
-@pytest.mark.parametrize("later", [timedelta(0), timedelta(hours=1), timedelta(hours=30)], ids=str)
+@pytest.mark.parametrize(
+    ("later", "attack"),
+    [
+        (later, name)
+        for later in (timedelta(0), timedelta(hours=1), timedelta(hours=30))
+        for name in ATTACKS
+        # They take the time of all others.
+        if "thousand" not in name or later != timedelta(hours=1)
+    ],
+    ids=str,
+)
 def test_a_forged_object_neither_stops_nor_diverts_the_trail(
     bucket: BucketInMemory,
     trail: AuditTrail,
     clock: Clock,
-    attack: Attack,
+    attack: str,
     next_writer: NextWriter,
     later: timedelta,
 ) -> None:
     append(trail, 1, 2)
-    forged = attack(bucket, clock)
+    forged = ATTACKS[attack](bucket, clock)
     clock.now += later
     for number in (3, 4, 5):
         writer = next_writer()

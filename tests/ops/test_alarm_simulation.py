@@ -299,6 +299,24 @@ def test_a_period_of_five_minutes_is_the_sum_of_its_minutes() -> None:
     assert changes(of_five, EACH | dict.fromkeys(range(60, 63), BAD)) == []
 
 
+def test_what_looks_back_for_more_than_a_day_is_evaluated_once_an_hour_on_whole_hours() -> None:
+    """The user guide's example of a multi-day alarm, "Alarm evaluation", in its minutes: a failure
+    at two past is seen three past the next hour, and what comes after it an hour later."""
+    hourly = made(Period=3600, EvaluationPeriods=72, DatapointsToAlarm=1)
+    assert changes(hourly, {2: BAD}) == [(63, State.ALARM)]
+    assert changes(hourly, {59: BAD}, LATE) == [(119, State.ALARM)]
+    within_a_day = made(Period=3600, EvaluationPeriods=24, DatapointsToAlarm=1)
+    assert changes(within_a_day, {2: BAD})[0] == (4, State.ALARM)
+
+
+def test_an_alarm_that_ignores_missing_data_stays_as_it_is_until_the_next_value() -> None:
+    ignoring = made(EvaluationPeriods=5, DatapointsToAlarm=1, TreatMissingData="ignore")
+    assert changes(ignoring, {10: BAD, 100: level(0)}, is_new=True) == [
+        (12, State.ALARM),
+        (102, State.OK),
+    ]
+
+
 @pytest.mark.parametrize(("reading", "first"), [(PROMPT, 60), (LATE, 75)])
 def test_an_idle_queue_reports_nothing_for_a_while(reading: Reading, first: int) -> None:
     used = dict.fromkeys(range(60, 120), BAD)

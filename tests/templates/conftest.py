@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import App
 
 from assurance.alerting.scenarios.catalogue import SCENARIOS
 from assurance.alerting.scenarios.verdict import Row, row
 from assurance.alerting.simulation.definitions import Definitions
 from assurance.permissions.policies import Policies, read
 from assurance.permissions.templates import Templates
-from building_blocks.alert import Alert
 from config import ProductionConfig
-from nested.observability import ObservabilityNestedStack
-from root_stack import PaymentsProd
 from tests.synthesis import Synthesized, project_context
+
+# The CDK takes seconds to import, and whoever shares out tests between workers reads this, too.
+if TYPE_CHECKING:
+    from aws_cdk import App
+
+    from building_blocks.alert import Alert
+    from root_stack import PaymentsProd
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +30,9 @@ def build(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., PaymentsProd]:
     """Makes the stack with other settings, in this process."""
+    from aws_cdk import App
+
+    from root_stack import PaymentsProd
 
     def with_settings(**settings: Any) -> PaymentsProd:
         context = project_context(**settings)
@@ -63,14 +69,15 @@ def next_stack(build: Callable[..., PaymentsProd]) -> PaymentsProd:
 
 @pytest.fixture(scope="session")
 def next_release(next_stack: PaymentsProd) -> Synthesized:
-    app = next_stack.node.root
-    assert isinstance(app, App)
+    app: App = next_stack.node.root  # type: ignore[assignment]
     return Synthesized.read(Path(app.synth().directory))
 
 
 @pytest.fixture(scope="session")
 def alerts(next_stack: PaymentsProd) -> tuple[Alert, ...]:
     """Everything that production alerts of."""
+    from nested.observability import ObservabilityNestedStack
+
     layer = next_stack.node.find_child("ObservabilityNestedStack")
     assert isinstance(layer, ObservabilityNestedStack)
     return layer.layer.alerts

@@ -606,8 +606,8 @@ def test_r14_alarm_looks_at_minutes(synthesized: Synthesized) -> None:
         # RDS reports some no oftener; and a payment and its audit may be minutes apart.
         seldom = re.search(r"CPUCreditBalance|EBS\w+Balance", str(alarm))
         minutes = 15 if "audit-trail-not-fed" in alarm["AlarmName"] else 5 if seldom else 1
-        if "payments-reconciliation" in str(alarm):
-            minutes = 60  # it reports once a night
+        if "reconciliation-missing" in alarm["AlarmName"]:
+            minutes = 60  # what reports once a night
         assert periods <= {None, 60 * minutes}, alarm["AlarmName"]
 
 

@@ -863,8 +863,8 @@ _PARTS: Final = (
     Scenario(
         name="a night that finds something",
         why=(
-            "Stores that differ, and a trail that is broken: both are on for a day, or for as long "
-            "as CloudWatch looks back, and off since the next night finds nothing."
+            "Stores that differ, and a trail that is broken: both are on until the next night "
+            "finds nothing."
         ),
         minutes=41 * 60,
         traffic=nobody,
@@ -883,7 +883,7 @@ _PARTS: Final = (
         traffic=nobody,
         begins=NIGHT + DAY,
         changes={(DAY, 41 * 60): _not_reconciled()},
-        must={f"reconciliation-missing-{task}": Told(3 * 60, stays=True) for task in _TASKS},
+        must={f"reconciliation-missing-{task}": Told(4 * 60, stays=True) for task in _TASKS},
     ),
     Scenario(
         name="a reconciliation that has never run",

@@ -35,6 +35,7 @@ class Reading:
             whatever they say (API reference, ``PutMetricAlarm``: "always"); or only by default
             (user guide, "Configuring how CloudWatch alarms treat missing data").
         look_back: datapoints beyond the evaluation periods.
+        minute_of_hour: at which an alarm is evaluated that looks back for more than a day.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Reading:
     asleep: int
     dynamodb_ignores: bool
     look_back: int
+    minute_of_hour: int
 
     def arrives(self, metric: str, minute: int) -> int:
         """When the datapoint of a minute is there.
@@ -55,8 +57,8 @@ class Reading:
 
 
 READINGS: Final = (
-    Reading("prompt", LEAST, 0, dynamodb_ignores=False, look_back=LEAST_LOOK_BACK),
-    Reading("late", MOST, MOST_ASLEEP, dynamodb_ignores=True, look_back=LEAST_LOOK_BACK),
-    Reading("uneven", None, 5, dynamodb_ignores=True, look_back=LEAST_LOOK_BACK),
-    Reading("looking far back", MOST, 5, dynamodb_ignores=False, look_back=10),
+    Reading("prompt", LEAST, 0, False, LEAST_LOOK_BACK, minute_of_hour=3),
+    Reading("late", MOST, MOST_ASLEEP, True, LEAST_LOOK_BACK, minute_of_hour=59),
+    Reading("uneven", None, 5, True, LEAST_LOOK_BACK, minute_of_hour=0),
+    Reading("looking far back", MOST, 5, False, 10, minute_of_hour=3),
 )

@@ -1,5 +1,6 @@
 """Alarms, composite alarms and rules in time: a minute is one step, as CloudWatch evaluates an
-alarm once a minute (Amazon CloudWatch user guide, "Alarm evaluation")."""
+alarm once a minute, or once an hour if it looks back for more than a day (Amazon CloudWatch user
+guide, "Alarm evaluation"). The first minute is the first one of an hour."""
 
 from __future__ import annotations
 
@@ -109,13 +110,17 @@ def _changes_as_read(
     if alarm.is_dynamodb and reading.dynamodb_ignores:
         missing = Missing.IGNORE
     # Where nothing that a window could hold makes a difference, one look is enough.
-    is_settled = missing is Missing.NOT_BREACHING and is_harmless
+    is_settled = is_harmless and (
+        missing is Missing.NOT_BREACHING or (missing is Missing.IGNORE and before is State.OK)
+    )
     series = _Series(alarm, [{} for _ in streams] if is_settled else streams, reading)
     length = (alarm.periods + reading.look_back) * alarm.period
     current = before
-    for now in range(1 if is_settled else minutes):
+    looks = range(reading.minute_of_hour, minutes, 60) if alarm.takes_days else range(minutes)
+    for now in looks[:1] if is_settled else looks:
+        until = now - now % 60 if alarm.takes_days else now
         following = state(
-            series.breaching(range(now - length, now, alarm.period), now),
+            series.breaching(range(until - length, until, alarm.period), now),
             needed=alarm.needed,
             periods=alarm.periods,
             missing=missing,
@@ -136,9 +141,11 @@ def _is_harmless(alarm: Alarm, streams: Sequence[Mapping[int, Datapoint]]) -> bo
     minutes = set(itertools.chain(*streams))
     if not minutes or (max(minutes) - min(minutes)) // alarm.period + 2 < alarm.needed:
         return True
-    # Of several minutes, the highest and the lowest value are those of one of them.
+    # Of several minutes, the highest and the lowest value are those of one of them, and the average
+    # lies between theirs.
     names = [read.name for read in alarm.reads.values()]
-    if alarm.period > 1 and names not in (["Maximum"], ["Minimum"]):
+    is_between = names in (["Maximum"], ["Minimum"], ["Average"])
+    if alarm.period > 1 and not (is_between and alarm.expression.text in alarm.reads):
         return False
     whole = {tuple(stream.get(minute) for stream in streams) for minute in minutes}
     return not any(
@@ -194,6 +201,9 @@ class _Series:
     def _datapoint(
         self, there: Mapping[int, _Arrival], start: int, end: int, now: int
     ) -> Datapoint | None:
+        if end == start + 1:
+            found = there.get(start)
+            return found[1] if found and found[0] <= now else None
         return merged(
             [
                 found[1]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(NamedTuple):
     """A time series: another value of a dimension, or one dimension less, is another series."""
 
     namespace: str
@@ -20,11 +19,10 @@ class Metric:
         return f"{self.namespace} {self.name} ({named})"
 
 
-@dataclass(frozen=True)
-class Datapoint:
+class Datapoint(NamedTuple):
     """Samples of a period, as CloudWatch aggregates them."""
 
-    count: float
+    samples: float
     total: float
     minimum: float
     maximum: float
@@ -37,11 +35,11 @@ class Datapoint:
         """
         match name:
             case "SampleCount":
-                return self.count
+                return self.samples
             case "Sum":
                 return self.total
             case "Average":
-                return self.total / self.count
+                return self.total / self.samples
             case "Minimum":
                 return self.minimum
             case "Maximum":
@@ -58,7 +56,7 @@ def merged(datapoints: Sequence[Datapoint]) -> Datapoint | None:
     if len(datapoints) == 1:
         return datapoints[0]
     return Datapoint(
-        count=sum(datapoint.count for datapoint in datapoints),
+        samples=sum(datapoint.samples for datapoint in datapoints),
         total=sum(datapoint.total for datapoint in datapoints),
         minimum=min(datapoint.minimum for datapoint in datapoints),
         maximum=max(datapoint.maximum for datapoint in datapoints),

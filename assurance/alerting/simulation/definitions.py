@@ -59,6 +59,12 @@ class Alarm:
     def fills(self) -> bool:
         return self.expression.calls("FILL")
 
+    @property
+    def takes_days(self) -> bool:
+        """It is evaluated once an hour, on what there is of whole hours (user guide, "Alarm
+        evaluation", the example of a multi-day alarm)."""
+        return self.period * self.periods > 24 * 60
+
     @cached_property
     def is_dynamodb(self) -> bool:
         return any(read.metric.namespace == "AWS/DynamoDB" for read in self.reads.values())

@@ -39,6 +39,11 @@ def harmless(reason: str) -> NoData:
     return NoData(treatment=cloudwatch.TreatMissingData.NOT_BREACHING, reason=reason)
 
 
+def unchanged(reason: str) -> NoData:
+    """The alarm stays as it is until the next value, however long that takes."""
+    return NoData(treatment=cloudwatch.TreatMissingData.IGNORE, reason=reason)
+
+
 def alarming(reason: str) -> NoData:
     return NoData(treatment=cloudwatch.TreatMissingData.BREACHING, reason=reason)
 

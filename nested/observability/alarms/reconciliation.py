@@ -8,9 +8,16 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from building_blocks.alert import Severity
 from nested.compute import ComputeOutputs
 from nested.observability.alarms.business import reported
-from nested.observability.alarms.metric_alarm import BELOW, MetricAlarm, harmless
+from nested.observability.alarms.metric_alarm import (
+    AT_ONCE,
+    BELOW,
+    MetricAlarm,
+    harmless,
+    unchanged,
+)
 
 _FAMILY = "business"
+_FUNCTION = "payments-reconciliation"
 _HOUR = Duration.hours(1)
 _UNTIL_THE_NEXT = 26
 """Hours: a day, and two in which a night's task is tried again."""
@@ -35,22 +42,20 @@ def reconciliation_alarms(compute: ComputeOutputs) -> list[MetricAlarm]:
     ]
 
 
-def _of_an_hour(metric: str, statistic: str) -> cloudwatch.Metric:
-    return reported(metric, "payments-reconciliation", statistic).with_(period=_HOUR)
-
-
 def _found(name: str, metric: str, summary: str, impact: str) -> MetricAlarm:
-    """It is on until the next night has found nothing."""
+    """It is on until a night has found nothing."""
     return MetricAlarm(
         name=name,
         family=_FAMILY,
         severity=Severity.CRITICAL,
         summary=summary,
         impact=impact,
-        metric=_of_an_hour(metric, "Maximum"),
+        metric=reported(metric, _FUNCTION, "Maximum"),
         threshold=0,
-        datapoints=(1, _UNTIL_THE_NEXT),
-        no_data=harmless("It is reported once a night; reconciliation-missing tells if it is not."),
+        datapoints=AT_ONCE,
+        no_data=unchanged(
+            "It is reported once a night, 0 too; reconciliation-missing tells if it is not."
+        ),
         waits=True,
     )
 
@@ -74,7 +79,7 @@ def _missing(compute: ComputeOutputs, task: str, metric: str) -> MetricAlarm:
                 "calls": compute.payment_processor.metric_invocations(
                     statistic="Sum", period=_HOUR
                 ),
-                reports: _of_an_hour(metric, "SampleCount"),
+                reports: reported(metric, _FUNCTION, "SampleCount").with_(period=_HOUR),
             },
         ),
         threshold=1,
