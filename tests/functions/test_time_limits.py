@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +72,23 @@ def test_a_runtimes_defaults_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_all_clients_share_one_session() -> None:
     assert session() is session()
+
+
+def test_a_client_is_made_without_looking_through_the_services_of_aws(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session.cache_clear()
+    list_folder, listed = os.listdir, set()
+
+    def list_and_tell(path: str) -> list[str]:
+        listed.add(Path(path).name)
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "listdir", list_and_tell)
+    for service in ("dynamodb", "lambda", "s3", "sqs"):
+        assert client(service).meta.service_model.service_name == service
+    assert "dynamodb" in listed
+    assert "data" not in listed  # where botocore has them all
 
 
 # -- a second try ----------------------------------------------------------------------------
