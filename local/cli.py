@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,18 +20,18 @@ from typing import Annotated, Any
 
 import psutil  # type: ignore[import-untyped]
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
-from pg8000.exceptions import DatabaseError, InterfaceError  # type: ignore[import-untyped]
 from rich.text import Text
 
 from config import PRODUCTION
-from local import aws, demonstration
-from local.deployment import PROJECT, Cdk, DeploymentError
+from local import aws
+from local.deployed import Deployment, payment_request
+from local.deployment import PROJECT, Cdk, DeploymentError, cdk_environment
 from local.emulator import HOST, Emulator, EmulatorError
 from local.emulator_internals import VersionError
 from local.postgres import PostgresError, free_port
-from ops.console import ending, files
+from ops.console import checks, ending, files
 from ops.console import terminal as consoles
+from ops.console.checks import Check
 from ops.console.ending import Stopped
 from ops.console.environment import VARIABLE, choose, chosen, stack_name
 from ops.console.settings import SettingsOption
@@ -114,22 +115,21 @@ def up(
     """
     user_environment = dict(os.environ)
     with _running(state_dir, port, keeps=keeps) as emulator:
-        seen = None
+        posted, held = None, False
         try:
             _deploy(emulator, user_environment, context or [])
-            seen = _demonstrate(emulator.endpoint, emulator.ca_file)
+            posted, held = _demonstrate(emulator)
         except DeploymentError as error:
             _show_failure(error)
             if not keep:
                 raise UserError(
                     "the deployment failed (`--keep` stays up to look into it)"
                 ) from error
-        held = seen is not None and _all_held(seen)
         if once:
             raise typer.Exit(0 if held else 1)
         if not held and not keep:
             raise UserError("the demonstration failed (`--keep` stays up to look into it)")
-        _show_hints(emulator, seen)
+        _show_hints(emulator, posted)
         _wait(emulator)
 
 
@@ -144,21 +144,6 @@ def serve(
     with _running(state_dir, port, keeps=keeps) as emulator:
         _show_hints(emulator, None)
         _wait(emulator)
-
-
-@app.command()
-def demo(
-    endpoint: Annotated[
-        str,
-        typer.Option(envvar="AWS_ENDPOINT_URL", help="Address of the running emulator."),
-    ] = f"http://{HOST}:{DEFAULT_PORT}",
-    state_dir: StateDirectory = DEFAULT_STATE,
-) -> None:
-    """Send a payment through a PaymentsProd that is deployed in a running emulator; 0 if all of
-    the demonstration held."""
-    os.environ.update(NO_PROXY=aws.LOOPBACK, no_proxy=aws.LOOPBACK)
-    seen = _demonstrate(endpoint, state_dir / "rds-ca.pem")
-    raise typer.Exit(0 if _all_held(seen) else 1)
 
 
 def main() -> int:
@@ -245,23 +230,28 @@ def _timed(title: str, step: Callable[[Callable[[str], None]], None]) -> None:
     console.print(f"[green]✔[/] {title} ({time.monotonic() - begin:.0f} s)")
 
 
-def _demonstrate(endpoint: str, ca_file: Path) -> demonstration.Evidence:
-    try:
-        deployment = demonstration.Deployment.find(endpoint, ca_file, stack_name())
-    except (ClientError, BotoCoreError, KeyError) as error:
-        raise UserError(f"no deployed {stack_name()} is found at {endpoint} ({error})") from error
-    try:
-        with console.status("sending a payment"):
-            seen = demonstration.gather(deployment)
-    # Whatever part of a broken deployment failed: with HTTP, with AWS's APIs or with PostgreSQL.
-    except (ClientError, BotoCoreError, DatabaseError, InterfaceError, OSError, KeyError) as error:
-        raise UserError(f"the demonstration cannot be finished: {error!r}") from error
-    demonstration.show(console, seen, list(demonstration.checks(seen)))
-    return seen
+def _demonstrate(emulator: Emulator) -> tuple[str, bool]:
+    """Send a payment and show what it left, by the operator's tool: its id, whether all held."""
 
+    def ops(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        variables = {
+            **cdk_environment(os.environ, emulator.endpoint, emulator.directory),
+            VARIABLE: chosen(),
+        }
+        command = [sys.executable, "-m", "ops", *arguments]
+        return subprocess.run(
+            command, cwd=PROJECT, env=variables, encoding="utf-8", check=False, **options
+        )
 
-def _all_held(seen: demonstration.Evidence) -> bool:
-    return all(check.held for check in demonstration.checks(seen))
+    with console.status("sending a payment"):
+        sent = ops("smoke", "--payments", "1", "--json", stdout=subprocess.PIPE)
+    if not sent.stdout.strip():
+        return "", False
+    document = json.loads(sent.stdout)
+    checks.show(console, [Check(**each) for each in document["checks"]])
+    posted = document["transaction_ids"]
+    told = [ops("payment", each).returncode for each in posted]
+    return "".join(posted), [sent.returncode, *told] == [0, 0]
 
 
 def _show_failure(error: DeploymentError) -> None:
@@ -276,7 +266,11 @@ def _show_failure(error: DeploymentError) -> None:
         console.print(f"  [bold]{escape(where)}[/]\n    {escape(failure.reason)}")
 
 
-def _show_hints(emulator: Emulator, seen: demonstration.Evidence | None) -> None:
+def _show_hints(emulator: Emulator, posted: str | None) -> None:
+    """
+    Args:
+        posted: a payment's transaction id; none: nothing is deployed.
+    """
     directory = shlex.quote(_short(emulator.directory))
     console.print(
         "\n[bold]In another terminal[/]; the first line sets address, region and credentials "
@@ -284,23 +278,19 @@ def _show_hints(emulator: Emulator, seen: demonstration.Evidence | None) -> None
         soft_wrap=True,
     )
     _print_plain(f"  source {directory}/env")
-    if seen is None:
+    if posted is None:
         _print_plain(f"  npx cdk bootstrap aws://{aws.ACCOUNT}/{aws.REGION}")
         setting = f" -c environment={chosen()}" if chosen() != PRODUCTION else ""
         _print_plain(f"  npx cdk deploy {stack_name()}{setting} --require-approval never")
-        _print_plain(
-            f"  python -m local demo --state-dir {shlex.quote(_short(emulator.directory))}"
-        )
+        _print_plain("  python -m ops smoke")
     else:
-        _show_api(
-            demonstration.Deployment.find(emulator.endpoint, emulator.ca_file, stack_name()), seen
-        )
+        _show_api(Deployment.find(emulator.endpoint, emulator.ca_file, stack_name()), posted)
     console.print("\nCtrl-C stops everything.")
 
 
-def _show_api(deployment: demonstration.Deployment, seen: demonstration.Evidence) -> None:
-    request = json.dumps(demonstration.payment_request())
-    transaction = json.dumps({"transaction_id": seen.approved.body.get("transaction_id")})
+def _show_api(deployment: Deployment, posted: str) -> None:
+    request = json.dumps(payment_request())
+    transaction = json.dumps({"transaction_id": posted})
     curl = "  curl -sS -w '\\n' -H \"x-api-key: $KEY\" -H 'content-type: application/json'"
     console.print("\n[bold]The API[/], its key, and calls to paste into that terminal")
     _print_plain(f"  export API={deployment.api_url}")

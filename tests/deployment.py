@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from local import aws
-from local.demonstration import Deployment
+from local.deployed import Deployment
 from local.deployment import Cdk
 from tests.environment import PROJECT, Environment, serving
 from tests.set_up import SetUpError

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from http.client import HTTPException
 from urllib.error import URLError
 
-from local import demonstration
-from local.demonstration import Answer, Deployment
+from local import deployed
+from local.deployed import Answer, Deployment
 from local.drills.report import Step
 from local.drills.site import Site, wait_until
 
@@ -53,7 +53,7 @@ class Traffic:
 
     def _run(self) -> None:
         while not self._stopped.wait(self._pause):
-            request = demonstration.payment_request(merchant_id=MERCHANT)
+            request = deployed.payment_request(merchant_id=MERCHANT)
             approved = self._insist("/validate", request)
             if approved is None:
                 continue
@@ -85,7 +85,7 @@ class Traffic:
         posted = {
             transaction_id: [
                 int(event["amount"])
-                for event in demonstration.history(deployment, transaction_id)
+                for event in deployed.history(deployment, transaction_id)
                 if event["state"] == "posted"
             ]
             for transaction_id in self.accepted

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from local import aws, execution_role
-from local.demonstration import Deployment
+from local.deployed import Deployment
 from local.deployment import PROJECT, STACK, cdk_environment
 from local.drills.releases import GOOD, Release
 from local.postgres import free_port

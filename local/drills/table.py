@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from local import demonstration
+from local import deployed
 from local.deployment import PROJECT
 from local.drills import gone
 from local.drills.payments import Traffic, unfinished
@@ -69,7 +69,7 @@ def _wrong(site: Site, before: _Payments, meanwhile: _Payments) -> set[str]:
 
 def _delete(site: Site, payments: list[str]) -> None:
     for id_ in payments:
-        for item in demonstration.history(site.find(), id_):
+        for item in deployed.history(site.find(), id_):
             key = _key(id_, int(item["timestamp"]))
             site.client("dynamodb").delete_item(TableName=_TABLE, Key=key)
 
@@ -216,15 +216,15 @@ def _replayed(site: Site, moment: datetime, made_up: set[str]) -> Iterator[Step]
 def _mapped_anew(site: Site) -> Step:
     """What the runbook's `make deploy` does."""
     unread = site.ops("verify", "--no-drift", "--json").output.count("no mapping")
-    deployed = site.operate(RESTORED, "deploy", "--yes")
+    released = site.operate(RESTORED, "deploy", "--yes")
     table = site.client("dynamodb").describe_table(TableName=_TABLE)["Table"]
     mappings = site.client("lambda").list_event_source_mappings(FunctionName="audit-logger")
     sources = [each["EventSourceArn"] for each in mappings["EventSourceMappings"]]
     return Step(
         name="python -m ops deploy -c table_restored=2026-01-31",
         expected="`verify` misses the mapping before; then audit-logger reads the new stream, only",
-        held=unread == 1 and deployed.succeeded and sources == [table["LatestStreamArn"]],
-        seen=f"mapped to {sources}; {'' if deployed.succeeded else deployed.output[-500:]}",
+        held=unread == 1 and released.succeeded and sources == [table["LatestStreamArn"]],
+        seen=f"mapped to {sources}; {'' if released.succeeded else released.output[-500:]}",
     )
 
 
@@ -245,12 +245,12 @@ def _agreed(site: Site, moment: datetime, paid: _Payments, made_up: set[str], na
             if each["kind"] != _CHANGED and each["transaction_id"] not in made_up
         ]
 
-    found = demonstration.eventually(differences, lambda those: not those)
+    found = deployed.eventually(differences, lambda those: not those)
     deployment = site.find()
     posted = {
         id_: [
             int(item["amount"])
-            for item in demonstration.history(deployment, id_)
+            for item in deployed.history(deployment, id_)
             if item["state"] in ("approved", "posted")
         ]
         for id_ in paid

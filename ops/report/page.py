@@ -16,7 +16,7 @@ from ops.console.environment import stack_name
 from ops.report import built, costs, requirements
 from ops.report.facts import Facts
 from ops.report.live import Seen
-from ops.report.picture import LEGEND, WIDTH, draw
+from ops.report.picture import draw
 
 _FOLDER: Final = Path(__file__).with_name("templates")
 _DECISIONS: Final = re.compile(r"<td>((?:implicit |explicit )?(allow|deny))</td>")
@@ -49,10 +49,8 @@ def render(facts: Facts, seen: Seen | None) -> str:
         "assumptions": costs.ASSUMPTIONS,
         "controls": requirements.CONTROLS,
         "layers": built.LAYERS,
-        "legend": LEGEND,
         "tests_file": requirements.TESTS,
         "stack": stack_name(),
-        "picture_width": WIDTH,
     }
     return environment.get_template("report.html.j2").render(
         facts=facts,

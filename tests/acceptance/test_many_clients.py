@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from local.demonstration import Answer, eventually, payment_request
+from local.deployed import Answer, eventually, payment_request
 from tests.deployment import Production
 from tests.environment import wait_for
 from tests.tally import tally

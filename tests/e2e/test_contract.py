@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from building_blocks.operations import OPERATIONS, Operation
-from local.demonstration import ANSWER_SECONDS, payment_request
+from local.deployed import ANSWER_SECONDS, payment_request
 from payments.contract import LONGEST_BODY, validator
 from tests.contract_campaign import keep_to_the_contract
 from tests.deployment import Production

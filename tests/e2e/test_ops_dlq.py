@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local import aws
-from local.demonstration import eventually, history, payment_request
+from local.deployed import eventually, history, payment_request
 from ops.dlq import command as dlq
 from ops.production import queues as dlq_queues
 from ops.production.queues import DeadLetterQueue, Name

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from local.demonstration import Deployment, audit, eventually, payment_request
+from local.deployed import Deployment, audit, eventually, payment_request
 from tests.command_line import Answer
 from tests.deployment import Production
 from tests.e2e.operators import ops, user

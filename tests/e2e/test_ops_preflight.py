@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from local import aws
-from local.demonstration import Deployment
+from local.deployed import Deployment
 from tests.command_line import Answer
 from tests.deployment import Production, bootstrap
 from tests.e2e.operators import ops, user

@@ -17,8 +17,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from config import ProductionConfig
-from local import aws, demonstration
-from local.demonstration import eventually
+from local import aws, deployed
+from local.deployed import eventually
 from ops.restore.scratch import Database, Table
 from tests.command_line import Answer
 from tests.deployment import Production
@@ -43,7 +43,7 @@ def database(production: Production) -> Database:
 def payment(production: Production) -> str:
     """There is something to be restored."""
     call = production.deployment.call
-    approved = call("POST", "/validate", demonstration.payment_request())
+    approved = call("POST", "/validate", deployed.payment_request())
     transaction = {"transaction_id": approved.body["transaction_id"]}
     assert call("POST", "/process", transaction).status == 200
     return str(transaction["transaction_id"])

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from local import aws
-from local.demonstration import postings
+from local.deployed import postings
 from ops.cli import app
 from ops.console.failure import OpsError
 from ops.production.payments_api import PaymentsApi

@@ -13,8 +13,8 @@ from urllib.error import URLError
 
 from pg8000.native import Connection  # type: ignore[import-untyped]
 
-from local import demonstration
-from local.demonstration import Answer, payment_request
+from local import deployed
+from local.deployed import Answer, payment_request
 from tests.deployment import Production
 from tests.environment import wait_for
 from tests.tally import tally
@@ -70,7 +70,7 @@ def _process_in_parallel(
 
     wait_for(posted)
     assert told <= {again[-1].body["entry"]["entry_id"]}, statuses
-    postings = demonstration.postings(deployment, transaction["transaction_id"])
+    postings = deployed.postings(deployment, transaction["transaction_id"])
     assert [posting.direction for posting in postings] == ["debit", "credit"]
     tally.schedules["parallel requests for one payment"] += 1
     tally.notes.append(f"of {PARALLEL} parallel requests {dict(statuses)} were answered so")

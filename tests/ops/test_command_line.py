@@ -21,7 +21,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from local import demonstration
 from local.drills.report import Drill, Step
 from local.drills.report import show as show_drill
 from ops.audit_trail import command as audit_trail
@@ -208,25 +207,6 @@ def test_foreign_text_shows_as_it_is(text: str, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(typer.Exit):
         dlq._report(outcome, as_json=False)
     assert printed().count(text) == 3
-    posting = demonstration.Posting(text, text, text, 1, text)
-    answer = demonstration.Answer(200, {"transaction_id": text, "code": text}, "")
-    evidence = demonstration.Evidence(
-        **dict.fromkeys(
-            (
-                *("status", "without_key", "malformed", "approved", "approved_again"),
-                *("processed", "processed_again", "declined", "declined_processed"),
-            ),
-            answer,
-        ),
-        request={},
-        postings=[posting],
-        history=[{"timestamp": text, "state": text, "currency": text}],
-        audit=[
-            demonstration.AuditRecord(text, True, {"event_name": text, "item": {"state": text}})
-        ],
-    )
-    demonstration.show(console, evidence, [demonstration.Check("it", True, text)])
-    assert printed().count(text) == 11
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from local import cli, demonstration
+from local import cli
+from local.deployed import Deployment
 from ops.console.terminal import out
 from tests.environment import PROJECT
 
@@ -125,15 +126,15 @@ def test_what_zsh_takes_is_let_through(script: str) -> None:
     assert objections(script) == []
 
 
-def _hints(monkeypatch: pytest.MonkeyPatch, evidence: Any) -> str:
+def _hints(monkeypatch: pytest.MonkeyPatch, posted: str | None) -> str:
     output = io.StringIO()
     monkeypatch.setattr(cli, "console", out(file=output, width=80))
     deployment = SimpleNamespace(api_url="http://127.0.0.1:1/x", outputs={"ApiKeyId": "key"})
-    monkeypatch.setattr(demonstration.Deployment, "find", lambda *_: deployment)
+    monkeypatch.setattr(Deployment, "find", lambda *_: deployment)
     emulator: Any = SimpleNamespace(
         directory=PROJECT / ".local", endpoint="http://127.0.0.1:1", ca_file=PROJECT / "ca.pem"
     )
-    cli._show_hints(emulator, evidence)
+    cli._show_hints(emulator, posted)
     return output.getvalue()
 
 
@@ -141,8 +142,7 @@ def _hints(monkeypatch: pytest.MonkeyPatch, evidence: Any) -> str:
 def test_the_hints_of_the_embedded_environment_can_be_pasted(
     monkeypatch: pytest.MonkeyPatch, deployed: bool
 ) -> None:
-    approved = demonstration.Answer(200, {"transaction_id": "it"}, "")
-    hints = _hints(monkeypatch, SimpleNamespace(approved=approved) if deployed else None)
+    hints = _hints(monkeypatch, "it" if deployed else None)
     lines = [line for line in hints.splitlines() if line.startswith("  ")]
     assert lines[0] == "  source .local/env"
     assert len(lines) >= 4

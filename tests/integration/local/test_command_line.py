@@ -51,14 +51,7 @@ def test_a_state_directory_in_use_is_refused(environment: Environment) -> None:
     assert f"is in use by process {environment.process.pid}" in _told(done)
 
 
-def test_a_demonstration_without_a_deployment_says_so(environment: Environment) -> None:
-    done = _local(
-        "demo", "--endpoint", environment.endpoint, "--state-dir", str(environment.directory)
-    )
-    assert "no deployed PaymentsProd is found" in _told(done)
-
-
-@pytest.mark.parametrize("command", [[], ["up"], ["serve"], ["demo"]])
+@pytest.mark.parametrize("command", [[], ["up"], ["serve"]])
 def test_help_is_given(command: list[str]) -> None:
     done = _local(*command, "--help")
     assert done.returncode == 0
