@@ -7,11 +7,15 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assurance.alerting.scenarios import world
+from assurance.alerting.scenarios.scenario import PROCESSED, VALIDATED
+from assurance.alerting.simulation.datapoint import Datapoint
 from assurance.alerting.simulation.expression import Expression, ExpressionError
 from ops.dashboard.body import Json, Metric
 from ops.production.stack import all_alarms
@@ -142,84 +146,30 @@ def _query(metric: Metric) -> dict[str, Any]:
 # -- samples -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Sample:
-    """How a metric might look.
-
-    Attributes:
-        level: its usual value, in CloudWatch's unit of the metric.
-        by_traffic: how much of that comes and goes with the requests, 0 to 1.
-        noise: of the level.
-        rare: it is 0 but for this share of the time.
-        spread: whether percentiles and extremes lie around the level, as those of a duration do.
-    """
-
-    level: float
-    by_traffic: float = 0.2
-    noise: float = 0.04
-    rare: float | None = None
-    spread: bool = False
-
-
-_GIB: Final = 1024.0**3
-_QUIET: Final = _Sample(0)
-_TRAFFIC: Final = _Sample(52, by_traffic=0.9, noise=0.1)
-_SAMPLES: Final[Mapping[str, _Sample]] = {
-    # API Gateway and WAF, a minute
-    "Count": _Sample(118, by_traffic=0.9, noise=0.08),
-    "Latency": _Sample(82, spread=True),
-    "IntegrationLatency": _Sample(74, spread=True),
-    "4XXError": _Sample(1, rare=0.12),
-    "5XXError": _QUIET,
-    "AllowedRequests": _Sample(118, by_traffic=0.9, noise=0.08),
-    "BlockedRequests": _Sample(3, rare=0.2),
-    # Lambda
-    "Invocations": _TRAFFIC,
-    "Duration": _Sample(58, spread=True),
-    "ConcurrentExecutions": _Sample(3, by_traffic=0.6, noise=0.2),
-    "IteratorAge": _Sample(420, noise=0.2),
-    # RDS
-    "CPUUtilization": _Sample(17, by_traffic=0.6, noise=0.08),
-    "DatabaseConnections": _Sample(12, noise=0.06),
-    "FreeStorageSpace": _Sample(92 * _GIB, by_traffic=0, noise=0.0005),
-    "FreeableMemory": _Sample(1.7 * _GIB, by_traffic=0.02, noise=0.006),
-    "CPUCreditBalance": _Sample(560, by_traffic=0, noise=0.004),
-    "ReadLatency": _Sample(0.0006, noise=0.15),
-    "WriteLatency": _Sample(0.0016, noise=0.12),
-    "EBSIOBalance%": _Sample(99, by_traffic=0, noise=0.004),
-    "EBSByteBalance%": _Sample(99, by_traffic=0, noise=0.004),
-    "MaximumUsedTransactionIDs": _Sample(92e6, by_traffic=0, noise=0.001),
-    # SQS and SNS: little happens
-    "ApproximateNumberOfMessagesVisible": _QUIET,
-    "ApproximateNumberOfMessagesNotVisible": _QUIET,
-    "ApproximateAgeOfOldestMessage": _QUIET,
-    "NumberOfNotificationsDelivered": _QUIET,
-    # DynamoDB
-    "ConsumedReadCapacityUnits": _TRAFFIC,
-    "ConsumedWriteCapacityUnits": _Sample(110, by_traffic=0.9, noise=0.1),
-    "SuccessfulRequestLatency": _Sample(3.1, noise=0.08, spread=True),
-    "IncomingBytes": _Sample(0.9e6, by_traffic=0.8, noise=0.1),  # logs
-    # NAT gateways
-    "ActiveConnectionCount": _Sample(34, by_traffic=0.5),
-    "BytesOutToDestination": _Sample(1.9e6, by_traffic=0.9, noise=0.1),
-    # The payments' own
-    "PaymentsApproved": _Sample(50, by_traffic=0.9, noise=0.1),
-    "PaymentsDeclined": _Sample(1, rare=0.15),
-    "PaymentsProcessed": _Sample(49, by_traffic=0.9, noise=0.1),
-    "AmountProcessed": _Sample(94e3, by_traffic=0.9, noise=0.15),  # minor units
-    "PaymentsQueued": _QUIET,
-    "RecordsAudited": _Sample(99, by_traffic=0.9, noise=0.1),
-    "CallsOverQuota": _QUIET,
-    "ForeignAuditObjects": _QUIET,
-    "OutboxAge": _Sample(0.4, noise=0.3),
-    "EstimatedCharges": _Sample(188, by_traffic=0, noise=0),
+_UNWATCHED: Final[Mapping[str, float]] = {
+    "ActiveConnectionCount": 34,
+    "AllowedRequests": 118,
+    "AmountProcessed": 94e3,  # minor units
+    "BytesOutToDestination": 1.9e6,
+    "ConsumedReadCapacityUnits": 52,
+    "ConsumedWriteCapacityUnits": 110,
+    "Count": 118,
+    "EstimatedCharges": 188,
+    "IncomingBytes": 0.9e6,  # logs
+    "NumberOfNotificationsDelivered": 0,
+    "SuccessfulRequestLatency": 3.1,
 }
-_BAD: Final = re.compile(
-    r"Error|Fail|Throttl|Drop|Denied|Given|Imbalance|Spillover|Rejected|Changed|Declined|Lag|Age"
-)
-"""Names of what hardly ever happens."""
+"""Metrics that no alarm reads, with what they might be, in CloudWatch's unit of each."""
+_STEADY: Final = ("AWS/Billing", "AWS/RDS")
+"""Namespaces of what does not come and go with the requests."""
+_PERCENTILES: Final = {"p50": 0.9, "p90": 1.7, "p95": 2.1, "p99": 3.2}
 
-_STATISTICS: Final = {"Minimum": 0.4, "p50": 0.9, "p90": 1.7, "p95": 2.1, "p99": 3.2, "Maximum": 5}
+
+@cache
+def _quiet() -> Mapping[str, Datapoint]:
+    """What the metrics of alarms are, by name, in a minute in which nothing is wrong."""
+    minute = world.quiet_minute(0, VALIDATED, PROCESSED, at_night=True)
+    return {metric.name: datapoint for metric, datapoint in reversed(minute)}
 
 
 class Samples:
@@ -274,31 +224,26 @@ class Samples:
         places = _SEARCHED.get(dimension[1] if dimension else "", ("",))
         for number, place in enumerate(places, start=1):
             # Some more than others, in whole numbers: most of them are counts.
-            values = np.ceil(self._made(name[1] if name else "", "", place) / number)
+            values = np.ceil(self._made(name[1] if name else "", "Average", place) / number)
             yield self._line(metric, place or metric.expression, values)
 
     def _values(self, metric: Metric) -> Values:
         place = ":".join(metric.dimensions.values())
-        return self._made(metric.name, metric.statistic, place)
+        return self._made(metric.name, metric.statistic, place, metric.namespace)
 
-    def _made(self, name: str, statistic: str, place: str) -> Values:
-        sample = _SAMPLES.get(name, _QUIET if _BAD.search(name) else _TRAFFIC)
+    def _made(self, name: str, statistic: str, place: str, namespace: str = "") -> Values:
+        quiet = _quiet().get(name)
+        level = quiet.statistic(statistic) if quiet else _UNWATCHED.get(name, 0)
         # Two statistics of a metric go up and down together.
         random = np.random.default_rng(zlib.crc32(f"{name}:{place}".encode()))
         size = len(self._minutes)
+        wander = np.convolve(random.normal(size=size + 4), np.ones(5) / 5, mode="valid")
+        noise = wander + 0.5 * random.normal(size=size)
+        if namespace in _STEADY:
+            return level * (1 - 0.003 * np.abs(noise))
         hour = self._minutes / 60
         traffic = 0.72 + 0.2 * np.sin((hour + 6) / 24 * 2 * np.pi) + 0.06 * np.sin(hour * 2.1)
-        wander = np.convolve(random.normal(size=size + 4), np.ones(5) / 5, mode="valid")
-        values = sample.level * (1 - sample.by_traffic + sample.by_traffic * traffic)
-        values = values * (1 + sample.noise * (wander + 0.5 * random.normal(size=size)))
-        if sample.rare is not None:
-            values = np.where(random.random(size) < sample.rare, np.ceil(values), 0)
-        if sample.spread:
-            swing = 1 + 0.15 * np.abs(random.normal(size=size))
-            factor = _STATISTICS.get(statistic, 1.0)
-            values = values * factor * (swing if factor > 2 else 1)
-        if statistic == "Average" and name in ("4XXError", "5XXError", "Errors"):
-            values = values / _SAMPLES["Count"].level
+        values = level * traffic * (1 + 0.08 * noise) * _PERCENTILES.get(statistic, 1.0)
         return np.maximum(values, 0)
 
 
