@@ -393,10 +393,11 @@ def test_all_of_the_deployed_dashboard_is_drawn_with_what_cloudwatch_has(
     picture = draw(
         shown, Live(cloudwatch, span(body), now()), name=name, caption="C", since=span(body)
     )
-    paper, *graphs = picture.figure.axes
+    cards = picture.figure.axes
+    graphs = [graph for card in cards for graph in card.child_axes]
     expected = [each.title for each in shown if each.kind == "metric"]
     assert [axes.get_label() for axes in graphs] == expected
-    words = [text.get_text() for text in paper.texts]
+    words = [text.get_text() for card in cards for text in card.texts]
     for each in shown:
         title = each.title or each.properties["markdown"].removeprefix("# ")
         assert title in words

@@ -63,9 +63,14 @@ def drawn(*shown: Widget, source: Any = None) -> Picture:
     return draw(shown, source or Given(), name="N", caption="C", since=HOURS)
 
 
+def graphs(picture: Picture) -> list[Any]:
+    return [graph for card in picture.figure.axes for graph in card.child_axes]
+
+
 def texts(picture: Picture) -> list[str]:
-    paper, *graphs = picture.figure.axes
-    return [text.get_text() for axes in (paper, *graphs) for text in axes.texts]
+    found = [text for axes in (*picture.figure.axes, *graphs(picture)) for text in axes.texts]
+    legends = [legend for card in picture.figure.axes if (legend := card.get_legend())]
+    return [text.get_text() for text in (*found, *(t for each in legends for t in each.texts))]
 
 
 ONE_LINE: list[Any] = [["Payments", "Made", {"label": "made"}]]
@@ -86,16 +91,14 @@ def test_a_widget_of_each_kind_of_the_dashboard_stands_in_its_place_with_its_tit
 ) -> None:
     one_each = list({(each.kind, each.width): each for each in dashboard}.values())
     picture = drawn(*one_each, source=Samples(HOURS))
-    graphs = [each.title for each in one_each if each.kind == "metric"]
-    assert [axes.get_label() for axes in picture.figure.axes] == ["paper", *graphs]
+    metrics_ = [each.title for each in one_each if each.kind == "metric"]
+    assert [axes.get_label() for axes in graphs(picture)] == metrics_
     for each in one_each:
         if each.kind != "text":
             assert each.title in texts(picture)
     # Pixels to the right of the left edge, in CloudWatch's 24 columns.
-    for axes, each in zip(
-        picture.figure.axes[1:], [each for each in one_each if each.kind == "metric"], strict=True
-    ):
-        begin, end = axes.get_position().x0 * 24, axes.get_position().x1 * 24
+    for card, each in zip(picture.figure.axes[1:], one_each, strict=True):
+        begin, end = card.get_position().x0 * 24, card.get_position().x1 * 24
         assert each.x < begin < end < each.x + each.width
     assert picture.remarks == []
 
@@ -154,10 +157,10 @@ def test_alarms_have_the_colour_and_the_sign_of_their_state() -> None:
     alarms = [f"arn:aws:cloudwatch:us-east-1:1:alarm:a-{name}" for name in ("x", "y", "z", "gone")]
     states = {"a-x": "OK", "a-y": "ALARM", "a-z": "INSUFFICIENT_DATA"}
     picture = drawn(widget("alarm", alarms=alarms), source=Given(states=states))
-    paper = picture.figure.axes[0]
+    card = picture.figure.axes[1]
     signs = dict(zip(texts(picture)[5::2], texts(picture)[4::2], strict=True))
     assert signs == {"x": "✓", "y": "!", "z": "?", "gone": "–"}
-    colours = {to_hex(patch.get_facecolor()).upper() for patch in paper.patches}
+    colours = {to_hex(patch.get_facecolor()).upper() for patch in card.patches}
     assert {"#009E73", "#D55E00", "#7F8C8D"} <= colours
 
 
@@ -166,7 +169,7 @@ def test_alarms_have_the_colour_and_the_sign_of_their_state() -> None:
 
 def test_lines_are_drawn_with_their_values_and_named_below() -> None:
     picture = drawn(widget(metrics=ONE_LINE), source=Given([1.0, 4.0, 2.0]))
-    (line,) = picture.figure.axes[1].lines
+    (line,) = graphs(picture)[0].lines
     assert list(np.asarray(line.get_ydata())) == [1, 4, 2]
     assert "made" in texts(picture)
 
@@ -175,7 +178,7 @@ def test_a_threshold_is_a_dashed_line_that_the_axis_reaches() -> None:
     annotations = {"horizontal": [{"value": 80, "label": "alarm: CPU"}]}
     shown = widget(metrics=ONE_LINE, annotations=annotations)
     picture = drawn(shown, source=Given([1.0, 2.0]))
-    axes = picture.figure.axes[1]
+    (axes,) = graphs(picture)
     assert list(np.asarray(axes.lines[1].get_ydata())) == [80, 80]
     assert axes.lines[1].is_dashed()
     assert axes.get_ylim()[1] > 80
@@ -185,7 +188,7 @@ def test_a_threshold_is_a_dashed_line_that_the_axis_reaches() -> None:
 def test_a_line_of_the_right_axis_has_its_own_scale() -> None:
     rows = [["Payments", "A"], ["Payments", "B", {"yAxis": "right"}]]
     picture = drawn(widget(metrics=rows), source=Given([1.0, 2.0], [1e6, 2e6]))
-    left, right = picture.figure.axes[1:]
+    left, right = graphs(picture)[0], picture.figure.axes[-1]
     assert left.get_ylim()[1] < 10 < right.get_ylim()[1]
 
 
