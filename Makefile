@@ -83,7 +83,7 @@ e2e: setup ## Pass the tests against a deployed PaymentsProd
 	@$(PYTEST) tests/e2e $(ARGS)
 
 drills: setup ## Let deployments go wrong in the embedded environment, and see what is left
-	@python -m local.drills $(ARGS)
+	@python -m pytest -q -s tests/acceptance/test_drills.py $(ARGS)
 
 soak: setup ## Try the money's invariants for much longer: SOAK=n times as much
 	@SOAK=$${SOAK:-10} $(PYTEST) tests/acceptance/test_money.py $(ARGS)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from botocore.exceptions import BotoCoreError, ClientError
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from local.drills.releases import Release
-from local.drills.site import Site
-from ops.console.terminal import escape
+from local.drills.site import Site, SiteError
+from ops.console.terminal import escape, out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,25 +89,15 @@ def states_text(states: Mapping[str, str]) -> str:
     return "\n".join(f"{state}: {', '.join(stacks)}" for state, stacks in by_state.items())
 
 
-def as_document(drill: Drill, steps: Sequence[Step], seconds: float) -> dict[str, object]:
-    """The same for programs."""
-    return {
-        "drill": drill.name,
-        "title": drill.title,
-        "seconds": round(seconds),
-        "as_expected": not any(step.failed for step in steps),
-        "steps": [
-            {
-                "step": step.name,
-                "states": dict(step.states),
-                "expected": step.expected,
-                "held": step.held,
-                "seen": step.seen,
-                "limit_of_the_emulator": step.limit,
-            }
-            for step in steps
-        ],
-    }
+def perform(drill: Drill, site: Site) -> list[Step]:
+    """A drill's steps, printed too; one that could not go on says so in its last."""
+    begin, steps = time.monotonic(), list[Step]()
+    try:
+        steps.extend(drill.run(site))
+    except (SiteError, BotoCoreError, ClientError) as error:
+        steps.append(Step(name="go on", expected="possible", held=False, seen=str(error)))
+    show(out(), drill, steps, time.monotonic() - begin)
+    return steps
 
 
 def _mark(step: Step) -> str:

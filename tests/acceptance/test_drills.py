@@ -6,9 +6,27 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.drills.cli import DRILLS, perform
-from local.drills.report import Drill
+from local.drills import (
+    database_gone,
+    first_deployments,
+    interruptions,
+    leftovers,
+    table,
+    teardown,
+    updates,
+)
+from local.drills.report import Drill, perform
 from local.drills.site import Site, open_site
+
+DRILLS: list[Drill] = [
+    *first_deployments.DRILLS,
+    *updates.DRILLS,
+    *interruptions.DRILLS,
+    *table.DRILLS,
+    *database_gone.DRILLS,
+    *teardown.DRILLS,
+    *leftovers.DRILLS,
+]
 
 
 @pytest.fixture(params=DRILLS, ids=[drill.name for drill in DRILLS])

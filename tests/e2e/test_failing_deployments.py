@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.drills.cli import DRILLS, perform
+from local.drills import first_deployments, updates
+from local.drills.report import perform
 from local.drills.site import Site, open_site
 
 CHOSEN = ("first-observability", "update-fails-last")
@@ -21,7 +22,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.mark.parametrize("name", CHOSEN)
 def test_it_is_rolled_back_as_one_unit(site: Site, name: str) -> None:
-    (drill,) = (drill for drill in DRILLS if drill.name == name)
+    (drill,) = (
+        drill for drill in (*first_deployments.DRILLS, *updates.DRILLS) if drill.name == name
+    )
     for release in drill.releases:
         site.prepare(release)
     steps = perform(drill, site)

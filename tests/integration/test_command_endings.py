@@ -18,7 +18,7 @@ import pytest
 from ops.console import ending
 from tests.environment import NONE, PROJECT
 
-COMMANDS = ("ops", "local", "local.drills")
+COMMANDS = ("ops", "local")
 GENERATORS = (
     "assurance.alerting",
     "assurance.api_docs",
@@ -113,7 +113,7 @@ def test_a_reader_that_has_seen_enough_is_no_verdict() -> None:
 
 def test_an_output_that_is_closed_cannot_be_written() -> None:
     done = subprocess.run(
-        ["bash", "-c", '"$0" -m local.drills --list >&-', sys.executable],
+        ["bash", "-c", '"$0" -m ops --help >&-', sys.executable],
         cwd=PROJECT,
         capture_output=True,
         text=True,
