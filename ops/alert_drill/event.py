@@ -20,7 +20,7 @@ from ops.console.checks import Check, Verdict
 from ops.console.failure import explain, is_denied
 from ops.production import queues as dlq_queues
 from ops.production.queues import DeadLetterQueue, Name
-from ops.production.stack import Production
+from ops.production.stack import Production, every
 
 RULE: Final = "payments-alert-drill"
 DETAIL_TYPE: Final = "Alert Drill"
@@ -160,11 +160,7 @@ def _problem(found: str, mend: str) -> Check:
 
 def _missing(events: Any) -> Check | None:
     """What keeps the rule from handing the event on."""
-    rules = {
-        rule["Name"]: rule
-        for page in events.get_paginator("list_rules").paginate(NamePrefix=RULE)
-        for rule in page["Rules"]
-    }
+    rules = {rule["Name"]: rule for rule in every(events, "list_rules", NamePrefix=RULE)}
     if RULE not in rules:
         return _problem(
             f"there is no rule {RULE}",

@@ -18,7 +18,7 @@ from assurance.alerting.scenarios.scenario import PROCESSED, VALIDATED
 from assurance.alerting.simulation.datapoint import Datapoint
 from assurance.alerting.simulation.expression import Expression, ExpressionError
 from ops.dashboard.body import Json, Metric
-from ops.production.stack import all_alarms
+from ops.production.stack import all_alarms, every
 
 Values = NDArray[np.float64]
 
@@ -87,16 +87,17 @@ class Live:
     def series(self, metrics: Sequence[Metric]) -> list[Series]:
         if not metrics:
             return []
-        pages = self._cloudwatch.get_paginator("get_metric_data").paginate(
+        by_id = {metric.identifier: metric for metric in metrics}
+        found: dict[tuple[str, str], list[tuple[datetime, float]]] = {}
+        notes: dict[tuple[str, str], str] = {}
+        for result in every(
+            self._cloudwatch,
+            "get_metric_data",
             MetricDataQueries=[_query(metric) for metric in metrics],
             StartTime=self._now - self._since,
             EndTime=self._now,
             ScanBy="TimestampAscending",
-        )
-        by_id = {metric.identifier: metric for metric in metrics}
-        found: dict[tuple[str, str], list[tuple[datetime, float]]] = {}
-        notes: dict[tuple[str, str], str] = {}
-        for result in (result for page in pages for result in page["MetricDataResults"]):
+        ):
             key = result["Id"], result.get("Label", "")
             found.setdefault(key, []).extend(
                 zip(result["Timestamps"], result["Values"], strict=True)

@@ -14,6 +14,7 @@ from ops.inspection.findings import Finding, judged, problem
 from ops.inspection.subjects import Subjects
 from ops.production.address import DOMAIN, reached
 from ops.production.questions import Clients
+from ops.production.stack import every
 from ops.production.templates import properties
 
 _MEMORY_MB: Final = 512
@@ -134,8 +135,10 @@ def paths_besides(clients: Clients, api_id: str) -> Iterator[str]:
 
 def _resources(gateway: Any, api_id: str) -> dict[str, Item]:
     """By path, with the methods."""
-    pages = gateway.get_paginator("get_resources").paginate(restApiId=api_id, embed=["methods"])
-    return {each["path"]: each for page in pages for each in page["items"]}
+    return {
+        each["path"]: each
+        for each in every(gateway, "get_resources", restApiId=api_id, embed=["methods"])
+    }
 
 
 def _throttled(stage: Item, api_id: str, declared: Item) -> Iterator[Finding]:
@@ -195,8 +198,7 @@ def _planned(
     gateway = clients("apigateway")
     plans = [
         plan
-        for page in gateway.get_paginator("get_usage_plans").paginate()
-        for plan in page["items"]
+        for plan in every(gateway, "get_usage_plans")
         if (api_id, stage) in [(e["apiId"], e["stage"]) for e in plan.get("apiStages", [])]
     ]
     if not plans:
@@ -218,8 +220,7 @@ def _planned(
             mend=f"aws apigateway update-usage-plan --usage-plan-id {plan['id']} "
             "--patch-operations op=replace,path=/throttle/rateLimit,value=RATE and burstLimit",
         )  # fmt: skip
-        pages = gateway.get_paginator("get_usage_plan_keys").paginate(usagePlanId=plan["id"])
-        ids = [each["id"] for page in pages for each in page["items"]]
+        ids = [each["id"] for each in every(gateway, "get_usage_plan_keys", usagePlanId=plan["id"])]
         enabled = [each for each in ids if gateway.get_api_key(apiKey=each)["enabled"]]
         yield judged(
             "R8", f"enabled API keys of usage plan {plan['id']}", found=len(enabled),

@@ -9,6 +9,7 @@ from ops.inspection.compute import is_of
 from ops.inspection.findings import Finding, judged, problem
 from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
+from ops.production.stack import every
 
 _RULE: Final = "AWS::Events::Rule"
 _FORMER_STREAM: Final = (
@@ -21,8 +22,7 @@ _ON_THE_WAY: Final = ("Creating", "Enabling", "Updating")
 def mappings(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     """R5 and R11: audit-logger reads the table's stream, payment-processor the retry queue."""
     stream = _stream(clients, subjects.table)
-    pages = clients("lambda").get_paginator("list_event_source_mappings").paginate()
-    listed = [each for page in pages for each in page["EventSourceMappings"]]
+    listed = [*every(clients("lambda"), "list_event_source_mappings")]
     queue = subjects.queue.rsplit("/", 1)[-1]
     for requirement, function, subject, source, what in (
         ("R5", "audit-logger", subjects.table if stream else "", f"{stream}/", "stream"),
@@ -46,8 +46,7 @@ def mappings(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
 
 def rules(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     """The stack's: R5 those that call on a schedule, R13 those that tell of an event."""
-    pages = clients("events").get_paginator("list_rules").paginate()
-    listed = {each["Name"]: each for page in pages for each in page["Rules"]}
+    listed = {each["Name"]: each for each in every(clients("events"), "list_rules")}
     names = [each.name for each in subjects.stack if each.type == _RULE]
     for name in names:
         rule = listed.get(name)

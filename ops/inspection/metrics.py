@@ -17,7 +17,7 @@ from ops.console.checks import Verdict
 from ops.inspection.findings import Finding, judged, problem, unseen
 from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
-from ops.production.stack import all_alarms
+from ops.production.stack import all_alarms, every
 
 _PERIOD_SECONDS: Final = 300
 _SPAN: Final = timedelta(days=1)
@@ -182,13 +182,14 @@ def _first_data(
             }
             for name, metric in queries.items()
         ]
-        pages = cloudwatch.get_paginator("get_metric_data").paginate(
+        for result in every(
+            cloudwatch,
+            "get_metric_data",
             MetricDataQueries=asked,
             StartTime=now - _SPAN,
             EndTime=now,
             ScanBy="TimestampAscending",
-        )
-        for result in (each for page in pages for each in page["MetricDataResults"]):
+        ):
             if result.get("Timestamps"):
                 metric = queries[result["Id"]]
                 earliest = min(result["Timestamps"])

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ops.inspection.findings import Finding, judged, problem
 from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
+from ops.production.stack import every
 
 _PRIVATE: Final = tuple(
     map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
@@ -160,10 +161,9 @@ def rules(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         needed=False,
         mend="a VPC of its own; what stands in the default one is made anew there",
     )
-    pages = ec2.get_paginator("describe_security_groups").paginate(
-        Filters=[{"Name": "vpc-id", "Values": [vpc]}]
-    )
-    groups = [each for page in pages for each in page["SecurityGroups"]]
+    groups = [
+        *every(ec2, "describe_security_groups", Filters=[{"Name": "vpc-id", "Values": [vpc]}])
+    ]
     from_addresses, open_out = [], []
     for group in groups:
         incoming, outgoing = group["IpPermissions"], group["IpPermissionsEgress"]

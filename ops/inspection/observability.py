@@ -16,7 +16,7 @@ from ops.inspection.policies import NOBODY, opened
 from ops.inspection.subjects import Subjects
 from ops.production.alarms import declared, differences, restoring
 from ops.production.questions import Clients
-from ops.production.stack import all_alarms
+from ops.production.stack import all_alarms, every
 from ops.production.subscriptions import State, best, how_to_confirm, of_topic, safe
 from ops.production.templates import properties
 
@@ -200,8 +200,7 @@ def logs(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         prefixes.append(f"API-Gateway-Execution-Logs_{subjects.api}/")
     described = {
         group["logGroupName"]: group
-        for page in clients("logs").get_paginator("describe_log_groups").paginate()
-        for group in page["logGroups"]
+        for group in every(clients("logs"), "describe_log_groups")
         if group["logGroupName"] in exact.union(subjects.log_groups)
         or group["logGroupName"].startswith(tuple(prefixes))
     }

@@ -10,6 +10,7 @@ from ops.inspection.findings import Finding, judged
 from ops.inspection.policies import as_list, statements
 from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
+from ops.production.stack import every
 
 _DATA: Final = ("dynamodb", "kms", "rds-data", "rds-db", "s3", "secretsmanager", "sns", "sqs")
 """Services in which payments, or what guards them, are kept."""
@@ -70,46 +71,45 @@ def of_role(
         each["PolicyName"] for each in attached if each["PolicyArn"].startswith("arn:aws:iam::aws:")
     ]
     added = [] if policies is None else list(_beyond(inline, attached, policies))
-    good = True
-    if added:
-        good = False
-        yield judged(
-            "R17", f"policies of {role} besides its own", found=added, needed="none",
-            held=False,
-            mend=f"aws iam delete-role-policy --role-name {role} --policy-name NAME, if it is "
+    faults = [
+        (
+            f"policies of {role} besides its own", added,
+            f"aws iam delete-role-policy --role-name {role} --policy-name NAME, if it is "
             "inline; else detach-role-policy --policy-arn ARN",
-        )  # fmt: skip
-    if of_all and not added:
-        good = False
-        yield judged(
-            "R17", f"data actions of {role} on every resource", found=of_all, needed="none",
-            held=False, mend="name the resources: docs/permissions.md tells what needs which",
-        )  # fmt: skip
-    if wildcards:
-        good = False
-        yield judged(
-            "R17", f"wildcard actions of {role}", found=wildcards, needed="none", held=False,
-            mend="name the actions one by one: docs/permissions.md has them",
-        )  # fmt: skip
-    if foreign:
-        good = False
-        yield judged(
-            "R17", f"AWS's own policies on {role}", found=foreign, needed="none", held=False,
-            mend=f"aws iam detach-role-policy --role-name {role} --policy-arn ARN, after a policy "
+        ),
+        (
+            f"data actions of {role} on every resource", [] if added else of_all,
+            "name the resources: docs/permissions.md tells what needs which",
+        ),
+        (
+            f"wildcard actions of {role}", wildcards,
+            "name the actions one by one: docs/permissions.md has them",
+        ),
+        (
+            f"AWS's own policies on {role}", foreign,
+            f"aws iam detach-role-policy --role-name {role} --policy-arn ARN, after a policy "
             "with what it needs is attached",
-        )  # fmt: skip
+        ),
+    ]  # fmt: skip
+    wrong = [
+        judged("R17", what, found=those, needed="none", held=False, mend=mend)
+        for what, those, mend in faults
+        if those
+    ]
     if "PermissionsBoundary" not in found:
-        good = False
-        yield judged(
-            "R17", f"permissions boundary of {role}", found=None, needed="one", held=False,
-            mend=f"aws iam put-role-permissions-boundary --role-name {role} "
-            "--permissions-boundary ARN",
+        wrong.append(
+            judged(
+                "R17", f"permissions boundary of {role}", found=None, needed="one", held=False,
+                mend=f"aws iam put-role-permissions-boundary --role-name {role} "
+                "--permissions-boundary ARN",
+            )
         )  # fmt: skip
-    if good:
-        yield judged(
+    yield from wrong or [
+        judged(
             "R17", f"role {role}", found="as needed",
             needed="no policy but its own, no wildcard action, a boundary", held=True, mend="",
-        )  # fmt: skip
+        )
+    ]  # fmt: skip
 
 
 def granted(clients: Clients, subjects: Subjects) -> Iterator[tuple[str, Item]]:
@@ -146,14 +146,12 @@ def _statements(
 def _inline(clients: Clients, role: str) -> Iterator[tuple[str, Item]]:
     """Names and documents."""
     iam = clients("iam")
-    for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
-        for name in page["PolicyNames"]:
-            yield name, iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    for name in every(iam, "list_role_policies", RoleName=role):
+        yield name, iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
 
 
 def _attached(clients: Clients, role: str) -> list[Item]:
-    pages = clients("iam").get_paginator("list_attached_role_policies").paginate(RoleName=role)
-    return [each for page in pages for each in page["AttachedPolicies"]]
+    return [*every(clients("iam"), "list_attached_role_policies", RoleName=role)]
 
 
 def _beyond(

@@ -11,7 +11,7 @@ from ops.console.environment import stack_name
 from ops.console.failure import OpsError, did_you_mean
 from ops.inspection.findings import WITH_RIGHTS, Finding, problem
 from ops.production.questions import Clients, Question, answers
-from ops.production.stack import Production, Resource, all_alarms
+from ops.production.stack import Production, Resource, all_alarms, every
 
 FUNCTIONS: Final = ("payment-validator", "payment-processor", "audit-logger")
 """R5."""
@@ -97,6 +97,9 @@ def of_stack(production: Production) -> Subjects:
     )
 
 
+Lister = Callable[[Clients], Iterable[tuple[str, str]]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """A kind of subject that can be looked for.
@@ -112,25 +115,22 @@ class Kind:
     requirement: str
     what: str
     words: tuple[str, ...]
-    listed: Callable[[Clients], Iterable[tuple[str, str]]]
+    listed: Lister
     function: str = ""
 
 
-def _functions(clients: Clients) -> Iterable[tuple[str, str]]:
-    for page in clients("lambda").get_paginator("list_functions").paginate():
-        for each in page["Functions"]:
-            yield each["FunctionName"], each["FunctionName"]
+def _names(service: str, operation: str, name: str, handle: str = "") -> Lister:
+    """
+    Args:
+        name: of what is listed, its name; and its handle, if that is another.
+    """
+    return lambda clients: (
+        (each[name], each[handle or name]) for each in every(clients(service), operation)
+    )
 
 
 def _tables(clients: Clients) -> Iterable[tuple[str, str]]:
-    for page in clients("dynamodb").get_paginator("list_tables").paginate():
-        yield from ((name, name) for name in page["TableNames"])
-
-
-def _databases(clients: Clients) -> Iterable[tuple[str, str]]:
-    for page in clients("rds").get_paginator("describe_db_instances").paginate():
-        for each in page["DBInstances"]:
-            yield each["DBInstanceIdentifier"], each["DBInstanceIdentifier"]
+    return ((name, name) for name in every(clients("dynamodb"), "list_tables"))
 
 
 def _buckets(clients: Clients) -> Iterable[tuple[str, str]]:
@@ -139,28 +139,21 @@ def _buckets(clients: Clients) -> Iterable[tuple[str, str]]:
 
 
 def _queues(clients: Clients) -> Iterable[tuple[str, str]]:
-    for page in clients("sqs").get_paginator("list_queues").paginate():
-        for url in page.get("QueueUrls", []):
-            name = url.rsplit("/", 1)[1]
-            if not any(word in name.lower() for word in ("dead", "dlq")):
-                yield name, url
+    for url in every(clients("sqs"), "list_queues"):
+        name = url.rsplit("/", 1)[1]
+        if not any(word in name.lower() for word in ("dead", "dlq")):
+            yield name, url
 
 
 def _topics(clients: Clients) -> Iterable[tuple[str, str]]:
-    for page in clients("sns").get_paginator("list_topics").paginate():
-        for each in page["Topics"]:
-            yield each["TopicArn"].rsplit(":", 1)[1], each["TopicArn"]
+    for each in every(clients("sns"), "list_topics"):
+        yield each["TopicArn"].rsplit(":", 1)[1], each["TopicArn"]
 
 
-def _apis(clients: Clients) -> Iterable[tuple[str, str]]:
-    for page in clients("apigateway").get_paginator("get_rest_apis").paginate():
-        yield from ((each["name"], each["id"]) for each in page["items"])
-
-
-def _dashboards(clients: Clients) -> Iterable[tuple[str, str]]:
-    for page in clients("cloudwatch").get_paginator("list_dashboards").paginate():
-        for each in page["DashboardEntries"]:
-            yield each["DashboardName"], each["DashboardName"]
+_FUNCTIONS: Final = _names("lambda", "list_functions", "FunctionName")
+_DATABASES: Final = _names("rds", "describe_db_instances", "DBInstanceIdentifier")
+_APIS: Final = _names("apigateway", "get_rest_apis", "name", "id")
+_DASHBOARDS: Final = _names("cloudwatch", "list_dashboards", "DashboardName")
 
 
 def _kind(name: str, requirement: str, what: str, listed: Any, *words: str, **more: str) -> Kind:
@@ -168,16 +161,16 @@ def _kind(name: str, requirement: str, what: str, listed: Any, *words: str, **mo
 
 
 KINDS: Final = (
-    _kind("database", "R4", "PostgreSQL instance", _databases),
+    _kind("database", "R4", "PostgreSQL instance", _DATABASES),
     *(
-        _kind(f"function-{word}", "R5", f"function {name}", _functions, word, function=name)
+        _kind(f"function-{word}", "R5", f"function {name}", _FUNCTIONS, word, function=name)
         for name, word in zip(FUNCTIONS, ("validator", "processor", "audit-logger"), strict=True)
     ),
-    _kind("api", "R7", "REST API", _apis),
+    _kind("api", "R7", "REST API", _APIS),
     _kind("table", "R9", "table payment-transactions", _tables, "transaction"),
     _kind("bucket", "R10", "bucket of audit logs", _buckets, "audit"),
     _kind("queue", "R11", "retry queue", _queues, "retry", "retries"),
-    _kind("dashboard", "R12", "dashboard", _dashboards),
+    _kind("dashboard", "R12", "dashboard", _DASHBOARDS),
     _kind("topic", "R13", "alerts topic", _topics, "alert", "alarm"),
 )
 
@@ -342,6 +335,5 @@ def _alarms(clients: Clients, prefix: str) -> list[str]:
 
 
 def _log_groups(clients: Clients) -> Iterator[str]:
-    for page in clients("logs").get_paginator("describe_log_groups").paginate():
-        for each in page["logGroups"]:
-            yield each["logGroupName"]
+    for each in every(clients("logs"), "describe_log_groups"):
+        yield each["logGroupName"]

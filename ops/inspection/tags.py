@@ -14,7 +14,7 @@ from ops.inspection.findings import Finding, judged, unseen
 from ops.inspection.subjects import Subjects
 from ops.production.lost import WAYS_BACK
 from ops.production.questions import UNKNOWN, Clients
-from ops.production.stack import Resource
+from ops.production.stack import Resource, every
 
 NEEDED: Final = frozenset({"Environment", "Team", "CostCenter"})
 
@@ -166,11 +166,10 @@ def _of_ec2(clients: Clients, names: Sequence[str]) -> Mapping[str, Tags]:
         if "AllocationId" in each
     }
     resources = {name: ids.get(name, name.rpartition("|")[2]) for name in names}
-    pages = ec2.get_paginator("describe_tags").paginate(
-        Filters=[{"Name": "resource-id", "Values": [*resources.values()]}]
-    )
     found: dict[str, dict[str, str]] = {}
-    for tag in (each for page in pages for each in page["Tags"]):
+    for tag in every(
+        ec2, "describe_tags", Filters=[{"Name": "resource-id", "Values": [*resources.values()]}]
+    ):
         found.setdefault(tag["ResourceId"], {})[tag["Key"]] = tag["Value"]
     return {name: found.get(resource, {}) for name, resource in resources.items()}
 

@@ -21,6 +21,7 @@ from ops.console.environment import stack_name
 from ops.leftovers.model import Leftover
 from ops.production.questions import Clients
 from ops.production.queues import messages_in
+from ops.production.stack import every
 
 COMPLETE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 _SECONDS: Final = 5
@@ -68,12 +69,10 @@ class Creations:
     def _complete(self) -> dict[str, bool]:
         """Whether a root stack ever was complete, by its id and those of its nested stacks."""
         cloudformation = self.clients("cloudformation")
-        pages = cloudformation.get_paginator("list_stacks").paginate()
-        summaries = [each for page in pages for each in page["StackSummaries"]]
+        summaries = [*every(cloudformation, "list_stacks")]
         found: dict[str, bool] = {}
         for root in (each["StackId"] for each in summaries if each["StackName"] == stack_name()):
-            pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=root)
-            events = [event for page in pages for event in page["StackEvents"]]
+            events = [*every(cloudformation, "describe_stack_events", StackName=root)]
             complete = any(
                 event.get("PhysicalResourceId") == root and event["ResourceStatus"] in COMPLETE
                 for event in events

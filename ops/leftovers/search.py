@@ -12,6 +12,7 @@ from ops.console.environment import stack_name
 from ops.console.failure import code
 from ops.leftovers.model import Leftover
 from ops.production.questions import Clients
+from ops.production.stack import every
 
 GONE: Final = "DELETE_COMPLETE"
 _STACK_NAME, _STACK_ID, _LOGICAL_ID = (
@@ -50,8 +51,7 @@ def is_ours(name: str) -> bool:
 
 
 def _stacks(clients: Clients) -> Iterator[Leftover]:
-    pages = clients("cloudformation").get_paginator("list_stacks").paginate()
-    for each in (summary for page in pages for summary in page["StackSummaries"]):
+    for each in every(clients("cloudformation"), "list_stacks"):
         name, status = each["StackName"], each["StackStatus"]
         # The empty record of a failure: the CDK replaces it by itself.
         if status == GONE or (name == stack_name() and status == "ROLLBACK_COMPLETE"):
@@ -87,8 +87,7 @@ def _as_mapping(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _databases(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:
-    pages = clients("rds").get_paginator("describe_db_instances").paginate()
-    for each in (instance for page in pages for instance in page["DBInstances"]):
+    for each in every(clients("rds"), "describe_db_instances"):
         name = each["DBInstanceIdentifier"]
         yield from _from_tags(
             "database", name, _as_mapping(each.get("TagList", [])), by_name=name in names
@@ -130,13 +129,12 @@ def _tables(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:
 
 def _tagged(clients: Clients) -> Iterator[Leftover]:
     """Tables, queues and keys: their tags tell of all of them."""
-    pages = (
-        clients("resourcegroupstaggingapi")
-        .get_paginator("get_resources")
-        .paginate(ResourceTypeFilters=["dynamodb:table", "sqs", "kms:key"])
-    )
     kinds = {"dynamodb": "table", "sqs": "queue", "kms": "key"}
-    for each in (mapping for page in pages for mapping in page["ResourceTagMappingList"]):
+    for each in every(
+        clients("resourcegroupstaggingapi"),
+        "get_resources",
+        ResourceTypeFilters=["dynamodb:table", "sqs", "kms:key"],
+    ):
         _, _, service, _, _, rest = each["ResourceARN"].split(":", 5)
         name = rest.rpartition("/")[2]
         for found in _from_tags(kinds[service], name, _as_mapping(each["Tags"])):
@@ -169,16 +167,13 @@ def _is_kept(clients: Clients, key: str) -> bool:
 
 def _log_groups(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:
     logs = clients("logs")
-    for page in logs.get_paginator("describe_log_groups").paginate():
-        for each in page["logGroups"]:
-            name = each["logGroupName"]
-            # API Gateway's, which has the API's id in its name, is told by its tags.
-            if name in names or is_ours(name) or name.startswith("API-Gateway-Execution-Logs_"):
-                arn = each["arn"].removesuffix(":*")
-                tags = logs.list_tags_for_resource(resourceArn=arn).get("tags", {})
-                yield from _from_tags(
-                    "log group", name, tags, by_name=name in names or is_ours(name)
-                )
+    for each in every(logs, "describe_log_groups"):
+        name = each["logGroupName"]
+        # API Gateway's, which has the API's id in its name, is told by its tags.
+        if name in names or is_ours(name) or name.startswith("API-Gateway-Execution-Logs_"):
+            arn = each["arn"].removesuffix(":*")
+            tags = logs.list_tags_for_resource(resourceArn=arn).get("tags", {})
+            yield from _from_tags("log group", name, tags, by_name=name in names or is_ours(name))
 
 
 def _roles(clients: Clients) -> Iterator[Leftover]:
@@ -192,24 +187,18 @@ def _roles(clients: Clients) -> Iterator[Leftover]:
 
 def _policies(clients: Clients) -> Iterator[Leftover]:
     """They have no tags of CloudFormation."""
-    for page in clients("iam").get_paginator("list_policies").paginate(Scope="Local"):
-        for each in page["Policies"]:
-            if is_ours(each["PolicyName"]):
-                yield from _from_tags("policy", each["Arn"], {}, by_name=True)
+    for each in every(clients("iam"), "list_policies", Scope="Local"):
+        if is_ours(each["PolicyName"]):
+            yield from _from_tags("policy", each["Arn"], {}, by_name=True)
 
 
 def _interfaces(clients: Clients) -> Iterator[Leftover]:
     """Those that Lambda has given up in PaymentsProd's network, and has not deleted."""
     ec2 = clients("ec2")
-    vpcs = {
-        vpc["VpcId"]: _as_mapping(vpc.get("Tags", []))
-        for page in ec2.get_paginator("describe_vpcs").paginate()
-        for vpc in page["Vpcs"]
-    }
-    pages = ec2.get_paginator("describe_network_interfaces").paginate(
-        Filters=[{"Name": "status", "Values": ["available"]}]
-    )
-    for each in (interface for page in pages for interface in page["NetworkInterfaces"]):
+    vpcs = {vpc["VpcId"]: _as_mapping(vpc.get("Tags", [])) for vpc in every(ec2, "describe_vpcs")}
+    for each in every(
+        ec2, "describe_network_interfaces", Filters=[{"Name": "status", "Values": ["available"]}]
+    ):
         if each["Status"] == "available":
             yield from _from_tags(
                 "network interface", each["NetworkInterfaceId"], vpcs.get(each["VpcId"], {})

@@ -10,6 +10,7 @@ from ops.inspection.subjects import Subjects
 from ops.migration.todo import Group, Importance, Todo
 from ops.production.questions import Clients
 from ops.production.queues import messages_in
+from ops.production.stack import every
 
 _ANEW: Final = "docs/migration.md, Data, tells why"
 
@@ -95,8 +96,7 @@ def plans(clients: Clients, api: str) -> list[Mapping[str, Any]]:
     """The usage plans that an API is in."""
     return [
         plan
-        for page in clients("apigateway").get_paginator("get_usage_plans").paginate()
-        for plan in page["items"]
+        for plan in every(clients("apigateway"), "get_usage_plans")
         if api in [each["apiId"] for each in plan.get("apiStages", [])]
     ]
 
@@ -108,8 +108,7 @@ def of_clients(clients: Clients, subjects: Subjects) -> Iterator[Todo]:
     keys = {
         key["id"]
         for plan in plans(clients, api)
-        for page in gateway.get_paginator("get_usage_plan_keys").paginate(usagePlanId=plan["id"])
-        for key in page["items"]
+        for key in every(gateway, "get_usage_plan_keys", usagePlanId=plan["id"])
     }
     yield Todo(
         group=Group.REMAINS,

@@ -13,6 +13,7 @@ from ops.inspection.policies import as_list
 from ops.inspection.subjects import Subjects
 from ops.migration.todo import Group, Importance, Todo
 from ops.production.questions import Clients
+from ops.production.stack import every
 
 _ARN: Final = re.compile(
     r"arn:aws[\w-]*:(?P<service>[\w-]+):(?P<region>[\w-]*):(?P<account>\d*):(?P<rest>[^\s,;\"']+)"
@@ -155,8 +156,7 @@ def _in_configurations(
     clients: Clients, account: str, subjects: Subjects, is_inside: Callable[[str], bool]
 ) -> Iterator[Reached]:
     functions = clients("lambda")
-    pages = functions.get_paginator("list_event_source_mappings").paginate()
-    mappings = [each for page in pages for each in page["EventSourceMappings"]]
+    mappings = [*every(functions, "list_event_source_mappings")]
     for name in subjects.all_functions:
         found = functions.get_function_configuration(FunctionName=name)
         sources = [

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from ops.console.failure import denied
 from ops.plan.comparison import Certainty, Comparison
 from ops.plan.model import Action, Change, Remark, Weight
+from ops.production.stack import every
 
 _INSTANCE: Final = "AWS::RDS::DBInstance"
 _PARAMETER_GROUP: Final = "AWS::RDS::DBParameterGroup"
@@ -341,16 +342,16 @@ def _described(
     """What RDS says of parameters, by name."""
     found: dict[str, Mapping[str, Any]] = {}
     if group is not None:
-        pages = client.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=group)
-        found |= {each["ParameterName"]: each for page in pages for each in page["Parameters"]}
+        found |= {
+            each["ParameterName"]: each
+            for each in every(client, "describe_db_parameters", DBParameterGroupName=group)
+        }
     if any("ApplyType" not in found.get(name, {}) for name in names):
-        pages = client.get_paginator("describe_engine_default_parameters").paginate(
-            DBParameterGroupFamily=family
-        )
         defaults = {
             each["ParameterName"]: each
-            for page in pages
-            for each in page["EngineDefaults"].get("Parameters", ())
+            for each in every(
+                client, "describe_engine_default_parameters", DBParameterGroupFamily=family
+            )
         }
         for name in set(names) & set(defaults):
             found[name] = {**defaults[name], **found.get(name, {"ParameterValue": None})}

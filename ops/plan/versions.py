@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from ops.console.failure import denied
 from ops.plan.comparison import Certainty, Comparison
 from ops.plan.model import Action, Change, Remark, Weight
+from ops.production.stack import every
 
 _VERSION: Final = "AWS::Lambda::Version"
 
@@ -119,9 +120,10 @@ def _sha256(package: Path) -> str:
 
 
 def _published_last(client: Any, name: str) -> str | None:
-    pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=name)
     published: list[Mapping[str, Any]] = [
-        version for page in pages for version in page["Versions"] if version["Version"].isdigit()
+        version
+        for version in every(client, "list_versions_by_function", FunctionName=name)
+        if version["Version"].isdigit()
     ]
     latest = max(published, key=lambda version: int(version["Version"]), default=None)
     return latest["CodeSha256"] if latest else None

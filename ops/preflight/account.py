@@ -16,7 +16,7 @@ from ops.production.judgement import judged, unseen
 from ops.production.lost import GONE, WAYS_BACK, lost
 from ops.production.needs import Needs
 from ops.production.questions import Clients
-from ops.production.stack import REGION, described, strangers
+from ops.production.stack import REGION, described, every, strangers
 from ops.production.states import way_out
 
 _BOOTSTRAP: Final = "CDKToolkit"
@@ -110,14 +110,11 @@ def leftovers(clients: Clients, tags_of_stack: Mapping[str, str]) -> Iterator[Ch
     """What a stack that is gone has left: it costs money, but stands in the way by name only."""
     stacks: dict[str, str] = {}
     left = []
-    pages = (
-        clients("resourcegroupstaggingapi")
-        .get_paginator("get_resources")
-        .paginate(
-            TagFilters=[{"Key": key, "Values": [value]} for key, value in tags_of_stack.items()]
-        )
-    )
-    for each in (mapping for page in pages for mapping in page["ResourceTagMappingList"]):
+    for each in every(
+        clients("resourcegroupstaggingapi"),
+        "get_resources",
+        TagFilters=[{"Key": key, "Values": [value]} for key, value in tags_of_stack.items()],
+    ):
         tags = {tag["Key"]: tag["Value"] for tag in each["Tags"]}
         owner = tags.get("aws:cloudformation:stack-id", "")
         if tags.get("aws:cloudformation:stack-name", "").startswith(stack_name()):

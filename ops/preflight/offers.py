@@ -9,7 +9,7 @@ from ops.console.checks import Check
 from ops.production.judgement import judged, unseen
 from ops.production.needs import Needs
 from ops.production.questions import Clients
-from ops.production.stack import REGION
+from ops.production.stack import REGION, every
 
 _WITHOUT_LAMBDA: Final = frozenset({"use1-az3"})
 """By id: zone names stand for other buildings in each account. Lambda, "Troubleshoot networking
@@ -54,8 +54,10 @@ def database(clients: Clients, needs: Needs) -> Iterator[Check]:
     if clients.emulated:
         yield unseen(what, needed=f"in {', '.join(needs.zones)}", why=_MADE_UP)
         return
-    pages = clients("rds").get_paginator("describe_db_engine_versions").paginate(Engine=engine)
-    versions = [each["EngineVersion"] for page in pages for each in page["DBEngineVersions"]]
+    versions = [
+        each["EngineVersion"]
+        for each in every(clients("rds"), "describe_db_engine_versions", Engine=engine)
+    ]
     matching = [each for each in versions if each == major or each.startswith(f"{major}.")]
     majors = sorted({each.split(".")[0] for each in versions}, key=lambda each: int(each))
     yield judged(
@@ -69,15 +71,15 @@ def database(clients: Clients, needs: Needs) -> Iterator[Check]:
     if not matching:
         return
     newest = max(matching, key=lambda each: [int(part) for part in each.split(".")])
-    pages = (
-        clients("rds")
-        .get_paginator("describe_orderable_db_instance_options")
-        .paginate(Engine=engine, EngineVersion=newest, DBInstanceClass=kind)
-    )
     offered = {
         zone["Name"]
-        for page in pages
-        for option in page["OrderableDBInstanceOptions"]
+        for option in every(
+            clients("rds"),
+            "describe_orderable_db_instance_options",
+            Engine=engine,
+            EngineVersion=newest,
+            DBInstanceClass=kind,
+        )
         if option["MultiAZCapable"] and option["Vpc"] and option["StorageType"] == storage
         for zone in option["AvailabilityZones"]
     }

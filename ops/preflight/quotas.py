@@ -15,7 +15,7 @@ from ops.production.existing import Existing
 from ops.production.judgement import judged
 from ops.production.needs import Needs
 from ops.production.questions import Clients
-from ops.production.stack import REGION
+from ops.production.stack import REGION, every
 
 _UNRESERVED_MINIMUM: Final = 100
 """Lambda, PutFunctionConcurrency: so many executions must stay unreserved."""
@@ -46,12 +46,8 @@ def _elastic_ips(clients: Clients) -> int:
     return len(clients("ec2").describe_addresses()["Addresses"])
 
 
-def _counted(service: str, operation: str, key: str) -> Callable[[Clients], int]:
-    def count(clients: Clients) -> int:
-        pages = clients(service).get_paginator(operation).paginate()
-        return sum(len(page[key]) for page in pages)
-
-    return count
+def _counted(service: str, operation: str) -> Callable[[Clients], int]:
+    return lambda clients: len([*every(clients(service), operation)])
 
 
 QUOTAS: Final[Mapping[str, Quota]] = {
@@ -61,15 +57,15 @@ QUOTAS: Final[Mapping[str, Quota]] = {
     ),
     "AWS::EC2::VPC": Quota(
         what="VPCs", service="vpc", code="L-F678F1CE",
-        used=_counted("ec2", "describe_vpcs", "Vpcs"),
+        used=_counted("ec2", "describe_vpcs"),
     ),
     "AWS::EC2::InternetGateway": Quota(
         what="internet gateways", service="vpc", code="L-A4707A72",
-        used=_counted("ec2", "describe_internet_gateways", "InternetGateways"),
+        used=_counted("ec2", "describe_internet_gateways"),
     ),
     "AWS::RDS::DBInstance": Quota(
         what="database instances", service="rds", code="L-7B6409FD",
-        used=_counted("rds", "describe_db_instances", "DBInstances"),
+        used=_counted("rds", "describe_db_instances"),
     ),
 }  # fmt: skip
 _NAT_GATEWAYS: Final = "L-FE5A380F"
@@ -88,15 +84,10 @@ def nat_gateways(clients: Clients, needs: Needs, now: Existing) -> Iterator[Chec
     """Per zone, of which each gets one."""
     limit = _limit(clients, "vpc", _NAT_GATEWAYS)
     ec2 = clients("ec2")
-    zones = {
-        each["SubnetId"]: each["AvailabilityZone"]
-        for page in ec2.get_paginator("describe_subnets").paginate()
-        for each in page["Subnets"]
-    }
+    zones = {each["SubnetId"]: each["AvailabilityZone"] for each in every(ec2, "describe_subnets")}
     used = Counter(
         zones.get(each["SubnetId"], "")
-        for page in ec2.get_paginator("describe_nat_gateways").paginate()
-        for each in page["NatGateways"]
+        for each in every(ec2, "describe_nat_gateways")
         if each["State"] in ("available", "pending")
     )
     most = max((used[zone] for zone in needs.zones), default=0)
@@ -133,8 +124,7 @@ def concurrency(clients: Clients, needs: Needs, now: Existing) -> Iterator[Check
 
 
 def api_keys(clients: Clients, needs: Needs, now: Existing) -> Iterator[Check]:
-    pages = clients("apigateway").get_paginator("get_api_keys").paginate(includeValues=False)
-    used = sum(len(page["items"]) for page in pages)
+    used = len([*every(clients("apigateway"), "get_api_keys", includeValues=False)])
     more = max(0, needs.counts["AWS::ApiGateway::ApiKey"] - now.count("AWS::ApiGateway::ApiKey"))
     yield judged(
         "API keys",

@@ -21,7 +21,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.console.failure import OpsError, explain
-from ops.production.stack import Production
+from ops.production.stack import Production, every
 from reconciliation.audit_records import unreadable
 
 PREFIX: Final = "operations/"
@@ -118,13 +118,17 @@ def about(production: Production, transaction_id: str, since: datetime) -> Itera
         OpsError: after all others, that some could not be read.
     """
     s3, bucket = production.client("s3"), production.output("AuditBucketName")
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket,
-        Prefix=PREFIX,
-        StartAfter=f"{PREFIX}{since:year=%Y/month=%m/day=%d}",
-        OptionalObjectAttributes=["RestoreStatus"],
-    )
-    listed = {entry["Key"]: entry for page in pages for entry in page.get("Contents", [])}
+    listed = {
+        entry["Key"]: entry
+        for entry in every(
+            s3,
+            "list_objects_v2",
+            Bucket=bucket,
+            Prefix=PREFIX,
+            StartAfter=f"{PREFIX}{since:year=%Y/month=%m/day=%d}",
+            OptionalObjectAttributes=["RestoreStatus"],
+        )
+    }
     unread: dict[str, str] = {}
 
     def read(key: str) -> dict[str, Any]:

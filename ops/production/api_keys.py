@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ops.console.failure import OpsError
-from ops.production.stack import Production
+from ops.production.stack import Production, every
 
 _CLIENT: Final = "payments-client-"
 """Begins the name of a plan that is a client's own."""
@@ -102,8 +102,7 @@ class Plan:
         return {key: plan for plan in every for key in self._keys_of(plan["id"])}
 
     def _of_account(self) -> list[dict[str, Any]]:
-        pages = self.gateway.get_paginator("get_api_keys").paginate(includeValues=False)
-        return [each for page in pages for each in page["items"]]
+        return [*every(self.gateway, "get_api_keys", includeValues=False)]
 
     def _own(self) -> dict[str, Any]:
         if not self.id:
@@ -113,14 +112,14 @@ class Plan:
 
     def _clients(self) -> list[dict[str, Any]]:
         """The plans that are clients' own."""
-        pages = self.gateway.get_paginator("get_usage_plans").paginate()
         return [
-            plan for page in pages for plan in page["items"] if plan["name"].startswith(_CLIENT)
+            plan
+            for plan in every(self.gateway, "get_usage_plans")
+            if plan["name"].startswith(_CLIENT)
         ]
 
     def _keys_of(self, plan: str) -> list[str]:
-        pages = self.gateway.get_paginator("get_usage_plan_keys").paginate(usagePlanId=plan)
-        return [each["id"] for page in pages for each in page["items"]]
+        return [each["id"] for each in every(self.gateway, "get_usage_plan_keys", usagePlanId=plan)]
 
     def _key(self, found: Mapping[str, Any], plan: Mapping[str, Any]) -> ApiKey:
         tags = found.get("tags", {})

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from ops.production.queues import Message
-from ops.production.stack import Production
+from ops.production.stack import Production, every
 from payments.identifiers import UUID_PATTERN
 from payments.states import APPROVED, DECLINED, POSTED, QUEUED
 from reconciliation.history import Item, PaymentHistory, moment, request_of
@@ -111,24 +111,20 @@ def tries(production: Production, message: Message) -> Iterator[Try]:
     Those of a message that was redriven are found by its payment.
     """
     end = min(message.first_sent + _TRIED, datetime.now(UTC) + _CLOCKS)
-    pages = (
-        production.client("logs")
-        .get_paginator("filter_log_events")
-        .paginate(
-            logGroupName=LOG,
-            filterPattern=f'"{message.transaction_id or message.id}"',
-            startTime=int((message.first_sent - _CLOCKS).timestamp() * 1000),
-            endTime=int(end.timestamp() * 1000),
-        )
-    )
     found = [
         Try(
             at=datetime.fromtimestamp(event["timestamp"] / 1000, UTC),
             number=int(line["receives"]),
             reason=_reason(line),
         )
-        for page in pages
-        for event in page["events"]
+        for event in every(
+            production.client("logs"),
+            "filter_log_events",
+            logGroupName=LOG,
+            filterPattern=f'"{message.transaction_id or message.id}"',
+            startTime=int((message.first_sent - _CLOCKS).timestamp() * 1000),
+            endTime=int(end.timestamp() * 1000),
+        )
         if (line := _line(event["message"])).get("receives")
     ]
     yield from sorted(found, key=lambda each: each.at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import ClientError
 
@@ -13,7 +13,7 @@ from ops.production.existing import Existing
 from ops.production.judgement import judged
 from ops.production.needs import Needs
 from ops.production.questions import Clients
-from ops.production.stack import all_alarms
+from ops.production.stack import all_alarms, every
 from ops.production.states import NOTHING_THERE
 
 Taken = Callable[[Clients, Sequence[str]], Iterable[str]]
@@ -54,10 +54,9 @@ def _alarms(clients: Clients, names: Sequence[str]) -> Iterator[str]:
     return (name for name in found if name in names)
 
 
-def _listed(service: str, operation: str, items: str, key: str, **arguments: Any) -> Taken:
+def _listed(service: str, operation: str, key: str) -> Taken:
     def taken(clients: Clients, names: Sequence[str]) -> Iterator[str]:
-        pages = clients(service).get_paginator(operation).paginate(**arguments)
-        there = {each[key] for page in pages for each in page[items]}
+        there = {each[key] for each in every(clients(service), operation)}
         return (name for name in names if name in there)
 
     return taken
@@ -89,7 +88,7 @@ TAKEN: Final[Mapping[str, tuple[str, Taken, str]]] = {
     ),
     "AWS::CloudWatch::Dashboard": (
         "dashboard",
-        _listed("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
+        _listed("cloudwatch", "list_dashboards", "DashboardName"),
         "aws cloudwatch delete-dashboards --dashboard-names",
     ),
     "AWS::DynamoDB::Table": (
@@ -102,7 +101,7 @@ TAKEN: Final[Mapping[str, tuple[str, Taken, str]]] = {
         "event rule", _rules, "after aws events remove-targets: aws events delete-rule --name",
     ),
     "AWS::KMS::Alias": (
-        "key alias", _listed("kms", "list_aliases", "Aliases", "AliasName"),
+        "key alias", _listed("kms", "list_aliases", "AliasName"),
         "its key stays: aws kms delete-alias --alias-name",
     ),
     "AWS::Lambda::Function": (

@@ -37,6 +37,13 @@ _HOSTS_OF_AWS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 """The last are the dual-stack ones."""
 
 
+def every(client: Any, operation: str, **arguments: Any) -> Iterator[Any]:
+    """All that an operation lists, whatever pages it comes in."""
+    paginator = client.get_paginator(operation)
+    for page in paginator.paginate(**arguments):
+        yield from paginator.result_keys[0].search(page) or ()
+
+
 def all_alarms(cloudwatch: Any, **filters: Any) -> Iterator[Mapping[str, Any]]:
     """The alarms of the account as DescribeAlarms tells them, composite ones too."""
     pages = cloudwatch.get_paginator("describe_alarms").paginate(
@@ -158,8 +165,7 @@ def standing(cloudformation: Any, name: str = "", stack_id: str = "") -> Iterato
         name: of the stack, as `Resource.stack` has it; without one, it is the root.
     """
     name, stack_id = name or stack_name(), stack_id or stack_name()
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
-    for each in (summary for page in pages for summary in page["StackResourceSummaries"]):
+    for each in every(cloudformation, "list_stack_resources", StackName=stack_id):
         if each.get("ResourceStatus") == "DELETE_COMPLETE" or not each.get("PhysicalResourceId"):
             continue
         found = Resource(

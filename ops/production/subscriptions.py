@@ -13,7 +13,7 @@ from assurance.assembly import StackTemplate
 from ops.console.checks import Check, Verdict
 from ops.console.environment import stack_name
 from ops.console.failure import code
-from ops.production.stack import Production
+from ops.production.stack import Production, every
 from ops.production.templates import deployed
 
 
@@ -124,8 +124,7 @@ def how_to_confirm(found: Subscription | None, *, topic: str, protocol: str, end
 
 def of_topic(sns: Any, topic: str) -> Iterator[Subscription]:
     """Those that SNS has, in whatever state."""
-    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-    for each in (subscription for page in pages for subscription in page["Subscriptions"]):
+    for each in every(sns, "list_subscriptions_by_topic", TopicArn=topic):
         arn = each["SubscriptionArn"]
         # Before somebody has confirmed, and after it has ended, a word stands for the ARN.
         state = State.ENDED if arn == "Deleted" else State.PENDING

@@ -10,7 +10,7 @@ from typing import Any
 from assurance.assembly import NESTED_STACK, Document, StackTemplate
 from ops.console.environment import stack_name
 from ops.production.questions import Clients
-from ops.production.stack import Resource
+from ops.production.stack import Resource, every
 
 
 def deployed(cloudformation: Any, stack: str) -> StackTemplate:
@@ -20,11 +20,9 @@ def deployed(cloudformation: Any, stack: str) -> StackTemplate:
     :param stack: name or id.
     """
     body = _body(cloudformation.get_template(StackName=stack, TemplateStage="Original"))
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
     standing = [
         resource
-        for page in pages
-        for resource in page["StackResourceSummaries"]
+        for resource in every(cloudformation, "list_stack_resources", StackName=stack)
         if resource.get("PhysicalResourceId") and resource["ResourceStatus"] != "DELETE_COMPLETE"
     ]
     children = {

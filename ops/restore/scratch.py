@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from ops.console.failure import OpsError, code
 from ops.production.lost import DATABASE, TABLE, told
-from ops.production.stack import Production
+from ops.production.stack import Production, every
 
 _MARK: Final = "-restore-drill-"
 _GONE: Final = {"ResourceNotFoundException", "DBInstanceNotFound"}
@@ -207,8 +207,9 @@ class Table:
             return None
 
     def scratch(self) -> Iterator[str]:
-        for page in self.dynamodb.get_paginator("list_tables").paginate():
-            yield from (name for name in page["TableNames"] if is_scratch(self, name))
+        for name in every(self.dynamodb, "list_tables"):
+            if is_scratch(self, name):
+                yield name
 
     def delete(self, name: str) -> None:
         self.dynamodb.delete_table(TableName=name)

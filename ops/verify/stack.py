@@ -17,6 +17,7 @@ from ops.inspection.subjects import Subjects
 from ops.production.drift import differences, drifts
 from ops.production.lost import WAYS_BACK
 from ops.production.questions import Clients
+from ops.production.stack import every
 
 _WHOLE: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 _DRIFT_SECONDS: Final = 600
@@ -98,11 +99,9 @@ def drift(
 def _compared(cloudformation: Any, stack_id: str) -> str:
     """How much drift was looked for in: not every type can be compared (AWS, "Resource type
     support"), and what is not counts as in sync."""
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
     resources = [
         each
-        for page in pages
-        for each in page["StackResourceSummaries"]
+        for each in every(cloudformation, "list_stack_resources", StackName=stack_id)
         if each["ResourceType"] != NESTED_STACK  # has a line of its own
     ]
     statuses = [

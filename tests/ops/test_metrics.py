@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import jmespath  # type: ignore[import-untyped]
 import pytest
 
 from ops.console.checks import Verdict
@@ -79,6 +80,8 @@ def found(
 
 class Answering:
     """Clients whose CloudWatch has data of some metrics; botocore checks the requests."""
+
+    result_keys = (jmespath.compile("MetricDataResults"),)
 
     def __init__(self, aws: Aws, known: set[Metric], first: datetime, listed: list[Any]) -> None:
         self._aws, self._known, self._first, self._listed = aws, known, first, listed
