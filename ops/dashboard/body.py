@@ -54,7 +54,6 @@ class Metric:
         expression: of metric math; a metric has none.
         namespace, name, dimensions, statistic: of the metric; empty for an expression.
         period: in seconds.
-        right: whether it belongs to the axis on the right.
     """
 
     identifier: str
@@ -66,7 +65,6 @@ class Metric:
     statistic: str
     period: int
     visible: bool
-    right: bool
 
 
 def widgets(body: Json) -> list[Widget]:
@@ -108,7 +106,6 @@ def metrics(widget: Widget) -> list[Metric]:
                 statistic=options.get("stat", widget.properties.get("stat", "Average")),
                 period=options.get("period", widget.properties.get("period", 300)),
                 visible=options.get("visible", True),
-                right=options.get("yAxis") == "right",
             )
         )
     return found

@@ -39,14 +39,12 @@ class Series:
         label: with CloudWatch's `${AVG}` and the like filled in.
         minutes: before the right edge of the picture, ascending up to 0.
         values: as many; not-a-number where there is nothing.
-        right: whether it belongs to the axis on the right.
         note: why there is nothing to draw, where it is not simply that there is no data.
     """
 
     label: str
     minutes: Values
     values: Values
-    right: bool = False
     note: str = ""
 
     @property
@@ -118,7 +116,6 @@ class Live:
             label=_filled_in(label, values),
             minutes=minutes,
             values=values,
-            right=metric.right,
             note=note,
         )
 
@@ -205,7 +202,6 @@ class Samples:
             label=_filled_in(label, values),
             minutes=self._minutes,
             values=values,
-            right=metric.right,
             note=note,
         )
 

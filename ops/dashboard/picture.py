@@ -226,15 +226,13 @@ class _Drawing:
         longest = max((len(line.label) for line in lines), default=0)
         columns = max(1, int((width - 24) / (_LETTER * longest + 45)))
         bottom = 24 + _LINE * -(-len(lines) // columns)
-        right = any(line.right for line in lines)
-        room = width - _AXIS_LEFT - (_AXIS_LEFT if right else _AXIS_RIGHT)
+        room = width - _AXIS_LEFT - _AXIS_RIGHT
         inner = (_AXIS_LEFT / width, bottom / height, room / width, 1 - (54 + bottom) / height)
         axes = self._scaled(card, inner, widget.title)
-        others = axes.twinx() if right else axes
         drawn = []
         for index, line in enumerate(lines):
             alone = np.isfinite(line.values).sum() == 1
-            drawn += (others if line.right else axes).plot(
+            drawn += axes.plot(
                 line.minutes,
                 line.values,
                 label=line.label,
@@ -248,15 +246,11 @@ class _Drawing:
             handles=drawn, loc="lower left", bbox_to_anchor=(4 / width, 0), ncols=columns,
             frameon=False, fontsize=_SMALL, handlelength=1.4, labelspacing=0.35,
         )  # fmt: skip
-        sides = widget.properties.get("yAxis", {})
+        side = widget.properties.get("yAxis", {}).get("left", {})
         thresholds = widget.properties.get("annotations", {}).get("horizontal", [])
-        for name, where in (("left", axes), ("right", others))[: 1 + right]:
-            own = [each for each in thresholds if each.get("yAxis", "left") == name]
-            shown = [line for line in lines if line.right == (name == "right")]
-            self._scale(where, sides.get(name, {}), shown, own)
-            self._thresholds(where, own)
-        label = sides.get("left", {}).get("label", "")
-        card.text(12, 35, label, fontsize=8, color=_FAINT, va="center")
+        self._scale(axes, side, lines, thresholds)
+        self._thresholds(axes, thresholds)
+        card.text(12, 35, side.get("label", ""), fontsize=8, color=_FAINT, va="center")
         if not any(line.has_data for line in lines):
             axes.text(
                 0.5, 0.5, "no data", transform=axes.transAxes, ha="center", va="center",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import jmespath  # type: ignore[import-untyped]
 from botocore.exceptions import ClientError
 
 from ops.console.environment import stack_name
@@ -47,7 +48,7 @@ def of_resources(
             tags = (
                 in_ec2.get(each.name, {})
                 if _is_ec2(each)
-                else _READERS[each.type](clients, account, owners, each.name)
+                else _asked(clients, account, owners, each)
             )
         except ClientError as error:
             if clients.emulated and code(error) in UNKNOWN:
@@ -174,128 +175,95 @@ def _of_ec2(clients: Clients, names: Sequence[str]) -> Mapping[str, Tags]:
     return {name: found.get(resource, {}) for name, resource in resources.items()}
 
 
-def _arn(clients: Clients, service: str, account: str, rest: str) -> str:
-    return f"arn:aws:{service}:{clients.region}:{account}:{rest}"
-
-
 _API: Final = "AWS::ApiGateway::RestApi"
 _APPLICATION: Final = "AWS::CodeDeploy::Application"
 _OWNERS: Final = (_API, _APPLICATION)
 
-Owners = Mapping[str, str]
-Reader = Callable[[Clients, str, Owners, str], Tags]
-"""From clients, account, owners' ids by their types, and a physical id to its tags."""
+
+def _asked(clients: Clients, account: str, owners: Mapping[str, str], resource: Resource) -> Tags:
+    """
+    Args:
+        owners: ids by their types.
+    """
+    service, operation, parameter, named, told = _READERS[resource.type]
+    name = named.format(
+        name=resource.name,
+        of=f"{clients.region}:{account}",
+        account=account,
+        parts=resource.name.split("|"),
+        application=owners.get(_APPLICATION, ""),
+    )
+    asked = {parameter: name}
+    if resource.type == "AWS::ApiGateway::Stage":
+        asked["restApiId"] = owners[_API]
+    return _read(jmespath.search(told, getattr(clients(service), operation)(**asked)))
 
 
-def _stage(clients: Clients, _account: str, owners: Owners, name: str) -> Tags:
-    stage = clients("apigateway").get_stage(restApiId=owners[_API], stageName=name)
-    return _read(stage.get("tags"))
-
-
-def _rds(kind: str) -> Reader:
-    def read(clients: Clients, account: str, _owners: Owners, name: str) -> Tags:
-        arn = _arn(clients, "rds", account, f"{kind}:{name}")
-        return _read(clients("rds").list_tags_for_resource(ResourceName=arn)["TagList"])
-
-    return read
-
-
-def _cloudwatch(clients: Clients, account: str, _owners: Owners, name: str) -> Tags:
-    arn = _arn(clients, "cloudwatch", account, f"alarm:{name}")
-    return _read(clients("cloudwatch").list_tags_for_resource(ResourceARN=arn)["Tags"])
-
-
-def _table(clients: Clients, account: str, _owners: Owners, name: str) -> Tags:
-    arn = _arn(clients, "dynamodb", account, f"table/{name}")
-    return _read(clients("dynamodb").list_tags_of_resource(ResourceArn=arn)["Tags"])
-
-
-def _web_acl(clients: Clients, account: str, _owners: Owners, name: str) -> Tags:
-    acl, identifier, _scope = name.split("|")
-    arn = _arn(clients, "wafv2", account, f"regional/webacl/{acl}/{identifier}")
-    told = clients("wafv2").list_tags_for_resource(ResourceARN=arn)
-    return _read(told["TagInfoForResource"]["TagList"])
-
-
-def _deployment_group(clients: Clients, account: str, owners: Owners, name: str) -> Tags:
-    arn = _arn(clients, "codedeploy", account, f"deploymentgroup:{owners[_APPLICATION]}/{name}")
-    return _read(clients("codedeploy").list_tags_for_resource(ResourceArn=arn)["Tags"])
-
-
-def _application(clients: Clients, account: str, _owners: Owners, name: str) -> Tags:
-    arn = _arn(clients, "codedeploy", account, f"application:{name}")
-    return _read(clients("codedeploy").list_tags_for_resource(ResourceArn=arn)["Tags"])
-
-
-def _bucket(clients: Clients, _account: str, _owners: Owners, name: str) -> Tags:
-    return _read(clients("s3").get_bucket_tagging(Bucket=name)["TagSet"])
-
-
-_READERS: Final[Mapping[str, Reader]] = {
-    "AWS::ApiGateway::ApiKey": lambda clients, _a, _o, name: _read(
-        clients("apigateway").get_api_key(apiKey=name, includeValue=False).get("tags")
+_BY_ARN: Final = ("list_tags_for_resource", "ResourceARN")
+_READERS: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
+    "AWS::ApiGateway::ApiKey": ("apigateway", "get_api_key", "apiKey", "{name}", "tags"),
+    _API: ("apigateway", "get_rest_api", "restApiId", "{name}", "tags"),
+    "AWS::ApiGateway::Stage": ("apigateway", "get_stage", "stageName", "{name}", "tags"),
+    "AWS::ApiGateway::UsagePlan": (
+        "apigateway", "get_usage_plan", "usagePlanId", "{name}", "tags",
     ),
-    "AWS::ApiGateway::RestApi": lambda clients, _a, _o, name: _read(
-        clients("apigateway").get_rest_api(restApiId=name).get("tags")
+    "AWS::Budgets::Budget": (
+        "budgets", *_BY_ARN, "arn:aws:budgets::{account}:budget/{name}", "ResourceTags",
     ),
-    "AWS::ApiGateway::Stage": _stage,
-    "AWS::ApiGateway::UsagePlan": lambda clients, _a, _o, name: _read(
-        clients("apigateway").get_usage_plan(usagePlanId=name).get("tags")
+    "AWS::CloudFormation::Stack": (
+        "cloudformation", "describe_stacks", "StackName", "{name}", "Stacks[0].Tags",
     ),
-    "AWS::Budgets::Budget": lambda clients, account, _o, name: _read(
-        clients("budgets").list_tags_for_resource(
-            ResourceARN=f"arn:aws:budgets::{account}:budget/{name}"
-        )["ResourceTags"]
+    **dict.fromkeys(
+        ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"),
+        ("cloudwatch", *_BY_ARN, "arn:aws:cloudwatch:{of}:alarm:{name}", "Tags"),
     ),
-    "AWS::CloudFormation::Stack": lambda clients, _a, _o, name: _read(
-        clients("cloudformation").describe_stacks(StackName=name)["Stacks"][0].get("Tags")
+    _APPLICATION: (
+        "codedeploy", "list_tags_for_resource", "ResourceArn",
+        "arn:aws:codedeploy:{of}:application:{name}", "Tags",
     ),
-    "AWS::CloudWatch::Alarm": _cloudwatch,
-    "AWS::CloudWatch::CompositeAlarm": _cloudwatch,
-    "AWS::CodeDeploy::Application": _application,
-    "AWS::CodeDeploy::DeploymentGroup": _deployment_group,
-    "AWS::DynamoDB::Table": _table,
-    "AWS::Events::Rule": lambda clients, account, _o, name: _read(
-        clients("events").list_tags_for_resource(
-            ResourceARN=_arn(clients, "events", account, f"rule/{name}")
-        )["Tags"]
+    "AWS::CodeDeploy::DeploymentGroup": (
+        "codedeploy", "list_tags_for_resource", "ResourceArn",
+        "arn:aws:codedeploy:{of}:deploymentgroup:{application}/{name}", "Tags",
     ),
-    "AWS::IAM::Role": lambda clients, _a, _o, name: _read(
-        clients("iam").list_role_tags(RoleName=name)["Tags"]
+    "AWS::DynamoDB::Table": (
+        "dynamodb", "list_tags_of_resource", "ResourceArn", "arn:aws:dynamodb:{of}:table/{name}",
+        "Tags",
     ),
-    "AWS::KMS::Key": lambda clients, _a, _o, name: _read(
-        clients("kms").list_resource_tags(KeyId=name)["Tags"]
+    "AWS::Events::Rule": ("events", *_BY_ARN, "arn:aws:events:{of}:rule/{name}", "Tags"),
+    "AWS::IAM::Role": ("iam", "list_role_tags", "RoleName", "{name}", "Tags"),
+    "AWS::KMS::Key": ("kms", "list_resource_tags", "KeyId", "{name}", "Tags"),
+    "AWS::Lambda::Function": (
+        "lambda", "list_tags", "Resource", "arn:aws:lambda:{of}:function:{name}", "Tags",
     ),
-    "AWS::Lambda::Function": lambda clients, account, _o, name: _read(
-        clients("lambda").list_tags(Resource=_arn(clients, "lambda", account, f"function:{name}"))[
-            "Tags"
-        ]
-    ),
-    "AWS::Lambda::EventSourceMapping": lambda clients, account, _o, name: _read(
-        clients("lambda").list_tags(
-            Resource=_arn(clients, "lambda", account, f"event-source-mapping:{name}")
-        )["Tags"]
+    "AWS::Lambda::EventSourceMapping": (
+        "lambda", "list_tags", "Resource", "arn:aws:lambda:{of}:event-source-mapping:{name}",
+        "Tags",
     ),
     **dict.fromkeys(
         ("AWS::Logs::LogGroup", "Custom::SharedLogGroup"),
-        lambda clients, account, _o, name: _read(
-            clients("logs").list_tags_for_resource(
-                resourceArn=_arn(clients, "logs", account, f"log-group:{name}")
-            )["tags"]
+        (
+            "logs", "list_tags_for_resource", "resourceArn", "arn:aws:logs:{of}:log-group:{name}",
+            "tags",
         ),
     ),
-    "AWS::RDS::DBInstance": lambda clients, _a, _o, name: _read(
-        clients("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]["TagList"]
+    "AWS::RDS::DBInstance": (
+        "rds", "describe_db_instances", "DBInstanceIdentifier", "{name}", "DBInstances[0].TagList",
     ),
-    "AWS::RDS::DBParameterGroup": _rds("pg"),
-    "AWS::RDS::DBSubnetGroup": _rds("subgrp"),
-    "AWS::S3::Bucket": _bucket,
-    "AWS::SNS::Topic": lambda clients, _a, _o, name: _read(
-        clients("sns").list_tags_for_resource(ResourceArn=name)["Tags"]
+    "AWS::RDS::DBParameterGroup": (
+        "rds", "list_tags_for_resource", "ResourceName", "arn:aws:rds:{of}:pg:{name}", "TagList",
     ),
-    "AWS::SQS::Queue": lambda clients, _a, _o, name: _read(
-        clients("sqs").list_queue_tags(QueueUrl=name).get("Tags", {})
+    "AWS::RDS::DBSubnetGroup": (
+        "rds", "list_tags_for_resource", "ResourceName", "arn:aws:rds:{of}:subgrp:{name}",
+        "TagList",
     ),
-    "AWS::WAFv2::WebACL": _web_acl,
-}
-"""Of the types that have tags in the templates; those of EC2 are read in one call."""
+    "AWS::S3::Bucket": ("s3", "get_bucket_tagging", "Bucket", "{name}", "TagSet"),
+    "AWS::SNS::Topic": ("sns", "list_tags_for_resource", "ResourceArn", "{name}", "Tags"),
+    "AWS::SQS::Queue": ("sqs", "list_queue_tags", "QueueUrl", "{name}", "Tags"),
+    "AWS::WAFv2::WebACL": (
+        "wafv2", *_BY_ARN, "arn:aws:wafv2:{of}:regional/webacl/{parts[0]}/{parts[1]}",
+        "TagInfoForResource.TagList",
+    ),
+}  # fmt: skip
+"""Of the types that have tags in the templates, but for those of EC2, which are read in one call:
+service, operation, its parameter, the resource's name or ARN for that, and where the tags stand in
+the answer (JMESPath)."""

@@ -46,7 +46,6 @@ class Given:
                 label=metric.label,
                 minutes=np.linspace(-60, 0, len(values)),
                 values=np.array(values, dtype=float),
-                right=metric.right,
             )
             for metric, values in zip(metrics, self._values, strict=True)
         ]
@@ -183,13 +182,6 @@ def test_a_threshold_is_a_dashed_line_that_the_axis_reaches() -> None:
     assert axes.lines[1].is_dashed()
     assert axes.get_ylim()[1] > 80
     assert "alarm: CPU" in texts(picture)
-
-
-def test_a_line_of_the_right_axis_has_its_own_scale() -> None:
-    rows = [["Payments", "A"], ["Payments", "B", {"yAxis": "right"}]]
-    picture = drawn(widget(metrics=rows), source=Given([1.0, 2.0], [1e6, 2e6]))
-    left, right = graphs(picture)[0], picture.figure.axes[-1]
-    assert left.get_ylim()[1] < 10 < right.get_ylim()[1]
 
 
 @pytest.mark.parametrize("values", [[], [float("nan")]])

@@ -99,17 +99,17 @@ def _refusing(refused: int, calls: int = _CALLS) -> dict[Metric, Course]:
     }
 
 
-def _ledger_away(processed: int = PROCESSED) -> dict[Metric, Course]:
+def _ledger_away() -> dict[Metric, Course]:
     """Payments are accepted (202) and wait; those that are tried again stay on the queue, where
     SQS leaves those received three times or more out of the oldest one's age."""
     return {
         reported(PROCESSOR, "PaymentsProcessed"): None,
-        reported(PROCESSOR, "PaymentsQueued"): occurred(processed),
+        reported(PROCESSOR, "PaymentsQueued"): occurred(PROCESSED),
         reported(PROCESSOR, "OutboxAge"): None,
         reported(PROCESSOR, "OutboxBacklog"): None,
         reported(PROCESSOR, "LedgerImbalance"): None,
-        waiting(RETRY_QUEUE): level(min(10, processed)),
-        in_flight(RETRY_QUEUE): lambda passed: level(processed * (passed + 1)),
+        waiting(RETRY_QUEUE): level(min(10, PROCESSED)),
+        in_flight(RETRY_QUEUE): lambda passed: level(PROCESSED * (passed + 1)),
         oldest(RETRY_QUEUE): lambda passed: level(min(60, 20 * passed)),
     }
 
