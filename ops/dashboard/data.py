@@ -85,7 +85,6 @@ class Live:
     def series(self, metrics: Sequence[Metric]) -> list[Series]:
         if not metrics:
             return []
-        by_id = {metric.identifier: metric for metric in metrics}
         found: dict[tuple[str, str], list[tuple[datetime, float]]] = {}
         notes: dict[tuple[str, str], str] = {}
         for result in every(
@@ -102,13 +101,11 @@ class Live:
             )
             notes[key] = "; ".join(message["Value"] for message in result.get("Messages", []))
         return [
-            self._line(by_id[identifier], label, points, notes[identifier, label])
+            self._line(label, points, notes[identifier, label])
             for (identifier, label), points in found.items()
         ]
 
-    def _line(
-        self, metric: Metric, label: str, points: Sequence[tuple[datetime, float]], note: str
-    ) -> Series:
+    def _line(self, label: str, points: Sequence[tuple[datetime, float]], note: str) -> Series:
         minutes = np.array([(at - self._now).total_seconds() / 60 for at, _ in points])
         values = np.array([value for _, value in points], dtype=np.float64)
         return Series(
@@ -191,13 +188,13 @@ class Samples:
                     values = np.full_like(self._minutes, np.nan)
                     note = f"not worked out: {metric.expression}"
             label = metric.label or metric.name or metric.expression
-            found.append(self._line(metric, label, values, note))
+            found.append(self._line(label, values, note))
         return found
 
     def states(self, alarms: Sequence[str]) -> Mapping[str, str]:
         return dict.fromkeys(alarms, "OK")
 
-    def _line(self, metric: Metric, label: str, values: Values, note: str = "") -> Series:
+    def _line(self, label: str, values: Values, note: str = "") -> Series:
         return Series(
             label=_filled_in(label, values),
             minutes=self._minutes,
@@ -222,7 +219,7 @@ class Samples:
         for number, place in enumerate(places, start=1):
             # Some more than others, in whole numbers: most of them are counts.
             values = np.ceil(self._made(name[1] if name else "", "Average", place) / number)
-            yield self._line(metric, place or metric.expression, values)
+            yield self._line(place or metric.expression, values)
 
     def _values(self, metric: Metric) -> Values:
         place = ":".join(metric.dimensions.values())

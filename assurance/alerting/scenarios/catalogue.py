@@ -108,7 +108,7 @@ def _ledger_away() -> dict[Metric, Course]:
         reported(PROCESSOR, "OutboxAge"): None,
         reported(PROCESSOR, "OutboxBacklog"): None,
         reported(PROCESSOR, "LedgerImbalance"): None,
-        waiting(RETRY_QUEUE): level(min(10, PROCESSED)),
+        waiting(RETRY_QUEUE): level(10),
         in_flight(RETRY_QUEUE): lambda passed: level(PROCESSED * (passed + 1)),
         oldest(RETRY_QUEUE): lambda passed: level(min(60, 20 * passed)),
     }
