@@ -64,6 +64,13 @@ class Rule:
     broken_by: Callable[[Resources], Iterator[Resource]]
 
 
+def _where(
+    wrong: Callable[[Mapping[str, Any]], object], *types: str
+) -> Callable[[Resources], Iterator[Resource]]:
+    """The resources of some types whose properties are wrong."""
+    return lambda resources: (r for r in of_type(resources, *types) if wrong(r.properties))
+
+
 def _public_buckets(resources: Resources) -> Iterator[Resource]:
     blocks = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
     for bucket in of_type(resources, "AWS::S3::Bucket"):
@@ -224,24 +231,6 @@ _KEYS = {
 }
 
 
-def _unencrypted(resources: Resources) -> Iterator[Resource]:
-    for resource in of_type(resources, *_KEYS):
-        if not _KEYS[resource.type](resource.properties):
-            yield resource
-
-
-def _keys_without_rotation(resources: Resources) -> Iterator[Resource]:
-    for key in of_type(resources, "AWS::KMS::Key"):
-        if key.properties.get("EnableKeyRotation") is not True:
-            yield key
-
-
-def _logs_without_retention(resources: Resources) -> Iterator[Resource]:
-    for group in of_type(resources, "AWS::Logs::LogGroup", "Custom::SharedLogGroup"):
-        if group.properties.get("RetentionInDays") != LOG_RETENTION_DAYS:
-            yield group
-
-
 def _wildcard_actions(resources: Resources) -> Iterator[Resource]:
     for resource in resources:
         if any(
@@ -251,13 +240,6 @@ def _wildcard_actions(resources: Resources) -> Iterator[Resource]:
             for statement in statements(document)
         ):
             yield resource
-
-
-def _tables_without_recovery(resources: Resources) -> Iterator[Resource]:
-    for table in of_type(resources, "AWS::DynamoDB::Table"):
-        recovery = table.properties.get("PointInTimeRecoverySpecification", {})
-        if recovery.get("PointInTimeRecoveryEnabled") is not True:
-            yield table
 
 
 def _untagged(resources: Resources) -> Iterator[Resource]:
@@ -337,19 +319,25 @@ RULES = (
         "Unencrypted",
         "What the resource holds is not encrypted under a key.",
         "Give it the key of its layer.",
-        _unencrypted,
+        lambda resources: (
+            r for r in of_type(resources, *_KEYS) if not _KEYS[r.type](r.properties)
+        ),
     ),
     Rule(
         "KeyWithoutRotation",
         "The key is not rotated.",
         "Use CustomerManagedKey (building_blocks/key.py).",
-        _keys_without_rotation,
+        _where(lambda p: p.get("EnableKeyRotation") is not True, "AWS::KMS::Key"),
     ),
     Rule(
         "LogGroupWithoutRetention",
         f"The log group does not keep its logs for {LOG_RETENTION_DAYS} days (R15).",
         "Use EncryptedLogGroup (building_blocks/logs.py).",
-        _logs_without_retention,
+        _where(
+            lambda p: p.get("RetentionInDays") != LOG_RETENTION_DAYS,
+            "AWS::Logs::LogGroup",
+            "Custom::SharedLogGroup",
+        ),
     ),
     Rule(
         "WildcardAction",
@@ -361,7 +349,13 @@ RULES = (
         "MissingPointInTimeRecovery",
         "The table cannot be restored to a point in time (R9).",
         "Set PointInTimeRecoveryEnabled.",
-        _tables_without_recovery,
+        _where(
+            lambda p: (
+                p.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled")
+                is not True
+            ),
+            "AWS::DynamoDB::Table",
+        ),
     ),
     Rule(
         "UntaggedResource",

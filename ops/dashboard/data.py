@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,16 +52,6 @@ class Series:
         return bool(np.isfinite(self.values).any())
 
 
-class Source(Protocol):
-    """Where the lines of a widget and the states of alarms come from."""
-
-    def series(self, metrics: Sequence[Metric]) -> list[Series]:
-        """The visible ones' lines."""
-
-    def states(self, alarms: Sequence[str]) -> Mapping[str, str]:
-        """By name: ``OK``, ``ALARM`` or ``INSUFFICIENT_DATA``; those that are not there lack."""
-
-
 def span(body: Json) -> timedelta:
     """How far back a dashboard looks: of its `start`, or CloudWatch's default of three hours."""
     found = re.fullmatch(r"-P(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?", body.get("start", "-PT3H"))
@@ -83,6 +73,7 @@ class Live:
         self._since = since
 
     def series(self, metrics: Sequence[Metric]) -> list[Series]:
+        """The visible ones' lines."""
         if not metrics:
             return []
         found: dict[tuple[str, str], list[tuple[datetime, float]]] = {}
@@ -117,6 +108,7 @@ class Live:
         )
 
     def states(self, alarms: Sequence[str]) -> Mapping[str, str]:
+        """By name: ``OK``, ``ALARM`` or ``INSUFFICIENT_DATA``; those that are not there lack."""
         return {
             alarm["AlarmName"]: alarm["StateValue"]
             for alarm in all_alarms(self._cloudwatch)
@@ -239,6 +231,10 @@ class Samples:
         traffic = 0.72 + 0.2 * np.sin((hour + 6) / 24 * 2 * np.pi) + 0.06 * np.sin(hour * 2.1)
         values = level * traffic * (1 + 0.08 * noise) * _PERCENTILES.get(statistic, 1.0)
         return np.maximum(values, 0)
+
+
+Source = Live | Samples
+"""Where the lines of a widget and the states of alarms come from."""
 
 
 def _filled_in(label: str, values: Values) -> str:

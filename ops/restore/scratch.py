@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -41,35 +41,6 @@ _FAILED: Final = {
 """States that it does not leave by itself."""
 
 Json = dict[str, Any]
-
-
-class Store(Protocol):
-    """What is restored."""
-
-    @property
-    def what(self) -> str: ...
-
-    @property
-    def live(self) -> str:
-        """The name of the live one."""
-
-    def window(self) -> tuple[datetime, datetime]:
-        """The earliest and the latest moment that it can be restored to, in UTC.
-
-        Raises:
-            OpsError: it cannot be restored at all.
-        """
-
-    def restore(self, name: str, at: datetime | None) -> None:
-        """Ask for it; without a moment, the latest."""
-
-    def state(self, name: str) -> str | None:
-        """Of a restored one, as AWS calls it; None: there is none."""
-
-    def scratch(self) -> Iterator[str]:
-        """The names of restored ones that there are."""
-
-    def delete(self, name: str) -> None: ...
 
 
 def scratch_name(store: Store, moment: datetime) -> str:
@@ -165,6 +136,11 @@ class Table:
         return found
 
     def window(self) -> tuple[datetime, datetime]:
+        """The earliest and the latest moment that it can be restored to, in UTC.
+
+        Raises:
+            OpsError: it cannot be restored at all.
+        """
         try:
             backups = self.dynamodb.describe_continuous_backups(TableName=self.live)
         except self.dynamodb.exceptions.TableNotFoundException:
@@ -183,6 +159,7 @@ class Table:
         return earliest, latest
 
     def restore(self, name: str, at: datetime | None) -> None:
+        """Ask for it; without a moment, the latest."""
         encryption = self.description(self.live).get("SSEDescription", {})
         self.dynamodb.restore_table_to_point_in_time(
             SourceTableName=self.live,
@@ -201,12 +178,14 @@ class Table:
         )
 
     def state(self, name: str) -> str | None:
+        """Of a restored one, as AWS calls it; None: there is none."""
         try:
             return str(self.description(name)["TableStatus"])
         except self.dynamodb.exceptions.ResourceNotFoundException:
             return None
 
     def scratch(self) -> Iterator[str]:
+        """The names of restored ones that there are."""
         for name in every(self.dynamodb, "list_tables"):
             if is_scratch(self, name):
                 yield name
@@ -289,3 +268,7 @@ class Database:
         self.rds.delete_db_instance(
             DBInstanceIdentifier=name, SkipFinalSnapshot=True, DeleteAutomatedBackups=True
         )
+
+
+Store = Table | Database
+"""What is restored."""

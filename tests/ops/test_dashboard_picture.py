@@ -59,7 +59,8 @@ def widget(kind: str = "metric", **properties: Any) -> Widget:
 
 
 def drawn(*shown: Widget, source: Any = None) -> Picture:
-    return draw(shown, source or Given(), name="N", caption="C", since=HOURS)
+    given: Any = source or Given()
+    return draw(shown, given, name="N", caption="C", since=HOURS)
 
 
 def graphs(picture: Picture) -> list[Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -127,18 +127,12 @@ class FakeStore:
     live: str = "ledger"
     deleted: list[str] = field(default_factory=list)
 
-    def window(self) -> tuple[datetime, datetime]:
-        return MOMENT - HOUR, MOMENT
-
     def restore(self, name: str, at: datetime | None) -> None:
         if self.refusal:
             raise ClientError({"Error": {"Code": self.refusal, "Message": "no"}}, "Restore")
 
     def state(self, name: str) -> str | None:
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
-
-    def scratch(self) -> Iterator[str]:
-        yield from ()
 
     def delete(self, name: str) -> None:
         self.deleted.append(name)
@@ -149,20 +143,24 @@ class FakeStore:
 NAME = "ledger-restore-drill-20260501-120000"
 
 
-def _found(*states: str | None, refusal: str = "") -> tuple[FakeStore, Copy]:
+def _store(*states: str | None, refusal: str = "") -> Any:
+    return FakeStore(list(states), refusal)
+
+
+def _found(*states: str | None, refusal: str = "") -> tuple[Any, Copy]:
     """A copy that is not of this run."""
-    store = FakeStore(list(states), refusal)
+    store = _store(*states, refusal=refusal)
     return store, Copy(store=store, name=NAME)
 
 
 def _asked(*states: str | None) -> Copy:
-    copy = Copy(store=FakeStore(list(states)), name=NAME)
+    copy = Copy(store=_store(*states), name=NAME)
     copy.restore(None)
     return copy
 
 
 def test_a_scratch_name_is_known_again() -> None:
-    store = FakeStore(["available"])
+    store = _store("available")
     assert scratch_name(store, MOMENT) == NAME
     assert is_scratch(store, NAME)
 
@@ -172,7 +170,7 @@ def test_a_scratch_name_is_known_again() -> None:
     ["ledger", "ledger-restore-drill-", f"{NAME}-1", f"x{NAME}", "ledger2-restore-drill-20260501"],
 )
 def test_nothing_else_is_deleted(name: str) -> None:
-    store = FakeStore(["available"])
+    store = _store("available")
     with pytest.raises(OpsError, match="was not restored by a drill"):
         Copy(store=store, name=name).try_to_delete()
     assert not store.deleted
