@@ -13,7 +13,6 @@ from ops.console.failure import code
 from ops.inspection.findings import Finding, judged, problem
 from ops.inspection.policies import NOBODY, denies_plain_http, opened
 from ops.inspection.subjects import Subjects
-from ops.production.lost import GONE, TABLE, WAYS_BACK
 from ops.production.questions import Clients
 
 _GLACIER_DAYS: Final = 90
@@ -94,11 +93,7 @@ def table(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     if not name:
         return
     dynamodb = clients("dynamodb")
-    try:
-        found = dynamodb.describe_table(TableName=name)["Table"]
-    except dynamodb.exceptions.ResourceNotFoundException:
-        yield problem("R9", f"table {name}", found=GONE, needed="there", mend=WAYS_BACK[TABLE])
-        return
+    found = dynamodb.describe_table(TableName=name)["Table"]
     anew = "keys cannot be changed: PaymentsProd makes the table; move the items there"
     yield judged("R9", "name of the table", found=name, needed="payment-transactions", mend=anew)
     types = {each["AttributeName"]: each["AttributeType"] for each in found["AttributeDefinitions"]}

@@ -66,11 +66,7 @@ def rules(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
 def _stream(clients: Clients, table: str) -> str:
     """The ARN of the table's stream, which is another one after a restore; empty without one, which
     is told of the table."""
-    dynamodb = clients("dynamodb")
-    try:
-        found = dynamodb.describe_table(TableName=table)["Table"] if table else {}
-    except dynamodb.exceptions.ResourceNotFoundException:
-        return ""
+    found = clients("dynamodb").describe_table(TableName=table)["Table"] if table else {}
     return str(found.get("LatestStreamArn", ""))
 
 

@@ -13,7 +13,6 @@ from ops.console.environment import stack_name
 from ops.console.failure import code
 from ops.inspection.findings import Finding, judged, unseen
 from ops.inspection.subjects import Subjects
-from ops.production.lost import WAYS_BACK
 from ops.production.questions import UNKNOWN, Clients
 from ops.production.stack import Resource, every
 
@@ -57,9 +56,6 @@ def of_resources(
                 continue
             if not any(word in code(error) for word in ("NotFound", "NoSuch", "NonExistent")):
                 raise
-            if each.type in WAYS_BACK:
-                blind += 1  # told by itself
-                continue
             tags = {}
         if faults := _faults(tags, expected):
             lacking[each.type] += 1

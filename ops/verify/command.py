@@ -19,7 +19,7 @@ from ops.inspection import events, tags
 from ops.inspection.findings import REQUIREMENTS, Finding, problem
 from ops.inspection.subjects import KINDS, Subjects, discovered, must_exist, named, of_stack
 from ops.inspection.survey import of_live, question
-from ops.production.lost import DATABASE, GONE, WAYS_BACK, lost
+from ops.production.lost import DATABASE, GONE, TABLE, WAYS_BACK, lost
 from ops.production.questions import Clients, Question, answers
 from ops.production.stack import REGION, Production
 from ops.production.templates import stacks
@@ -111,18 +111,27 @@ def _production() -> Production:
 
 
 def _without_what_is_gone(clients: Clients, subjects: Subjects) -> Subjects:
-    """A database that is gone is told once, and not asked for the values that it had."""
-    databases = [each for each in subjects.stack if each.type == DATABASE]
-    if not list(lost(clients, databases)):
-        return subjects
-    told = problem(
-        "R4", f"database {subjects.database}", found=GONE, needed="there", mend=WAYS_BACK[DATABASE]
-    )
+    """A store that is gone is told once, and not asked for the values that it had."""
+    gone = [*lost(clients, subjects.stack)]
+    types = {each.type for each in gone}
     return replace(
         subjects,
-        database="",
-        missing=[*subjects.missing, told],
-        stack=[each for each in subjects.stack if each not in databases],
+        database="" if DATABASE in types else subjects.database,
+        table="" if TABLE in types else subjects.table,
+        missing=[
+            *subjects.missing,
+            *(
+                problem(
+                    "R4" if each.type == DATABASE else "R9",
+                    f"{'database' if each.type == DATABASE else 'table'} {each.name}",
+                    found=GONE,
+                    needed="there",
+                    mend=WAYS_BACK[each.type],
+                )
+                for each in gone
+            ),
+        ],
+        stack=[each for each in subjects.stack if each not in gone],
     )
 
 

@@ -215,34 +215,46 @@ def test_a_nat_gateway_in_a_state_that_is_new_is_looked_at(aws: Aws) -> None:
 # -- R4, R5, R9 and R11 ------------------------------------------------------------------------
 
 
-def test_a_database_that_is_gone_is_told_once_and_never_to_be_deployed(aws: Aws) -> None:
-    aws.refuses("rds", "describe_db_instances", NOT_FOUND)
+@pytest.mark.parametrize(
+    ("type_", "call", "what", "mend"),
+    [
+        (
+            *("AWS::RDS::DBInstance", ("rds", "describe_db_instances", NOT_FOUND)),
+            *("database gone", "docs/runbooks/restore.md#the-ledgers-database-is-gone"),
+        ),
+        (
+            *(
+                "AWS::DynamoDB::Table",
+                ("dynamodb", "describe_table", "ResourceNotFoundException"),
+            ),
+            *("table gone", "docs/runbooks/table-lost.md"),
+        ),
+    ],
+)
+def test_a_store_that_is_gone_is_told_once_and_never_to_be_deployed(
+    aws: Aws, type_: str, call: tuple[str, str, str], what: str, mend: str
+) -> None:
+    aws.refuses(*call)
     resources = [
-        Resource(stack="Data", logical_id="L", type=type_, name="ledger")
-        for type_ in ("AWS::RDS::DBInstance", "AWS::SQS::Queue")
+        Resource(stack="Data", logical_id="L", type=each, name="gone")
+        for each in (type_, "AWS::SQS::Queue")
     ]
-    found = command._without_what_is_gone(
-        as_clients(aws), Subjects(database="ledger", stack=resources)
-    )
+    stores: Any = {"database": "gone"} if "RDS" in type_ else {"table": "gone"}
+    found = command._without_what_is_gone(as_clients(aws), Subjects(**stores, stack=resources))
     (told,) = found.missing
-    assert (told.what, told.verdict) == ("database ledger", Verdict.PROBLEM)
-    assert told.mend.startswith("docs/runbooks/restore.md#the-ledgers-database-is-gone")
-    assert found.database == ""
-    assert [each.type for each in found.stack] == ["AWS::SQS::Queue"]
+    assert (told.what, told.verdict) == (what, Verdict.PROBLEM)
+    assert told.mend.startswith(mend)
+    assert found == Subjects(stack=resources[1:], missing=[told])
+    drift, _ = of_drift(aws, {**drifted("L", "DELETED"), "ResourceType": type_})
+    assert mend in drift.mend
+    assert "deploy once" not in drift.mend
 
 
 def test_a_database_that_is_there_is_asked(aws: Aws) -> None:
     aws.answers("rds", "describe_db_instances", {"DBInstances": [{}]})
     resource = Resource(stack="D", logical_id="L", type="AWS::RDS::DBInstance", name="ledger")
-    subjects = Subjects(database="ledger", stack=[resource])
-    assert command._without_what_is_gone(as_clients(aws), subjects) is subjects
-
-
-def test_the_drift_of_a_database_that_is_gone_is_not_to_be_deployed_away(aws: Aws) -> None:
-    gone = {**drifted("Ledger", "DELETED"), "ResourceType": "AWS::RDS::DBInstance"}
-    told, _ = of_drift(aws, gone)
-    assert "docs/runbooks/restore.md" in told.mend
-    assert "deploy once" not in told.mend
+    subjects = Subjects(database="ledger", stack=[resource], missing=[])
+    assert command._without_what_is_gone(as_clients(aws), subjects) == subjects
 
 
 @pytest.mark.parametrize(
@@ -370,25 +382,6 @@ def test_a_table_without_a_stream_is_told(aws: Aws) -> None:
     told = by_subject(data.table(as_clients(aws), Subjects(table="history")))
     stream = told["stream of history, which the audit trail is written from"]
     assert (stream.found, stream.verdict) == ("no", Verdict.PROBLEM)
-
-
-def test_a_table_that_is_gone_is_told_in_one_line(aws: Aws) -> None:
-    resource = Resource(stack="D", logical_id="T", type="AWS::DynamoDB::Table", name="history")
-    subjects = Subjects(table="history", functions={"audit-logger": "logger"}, stack=[resource])
-    for _ in range(2):
-        aws.refuses("dynamodb", "describe_table", "ResourceNotFoundException")
-    aws.answers("lambda", "list_event_source_mappings", {"EventSourceMappings": []})
-    aws.refuses("dynamodb", "list_tags_of_resource", "ResourceNotFoundException")
-    drift = {**drifted("T", "DELETED"), "ResourceType": resource.type}
-    clients = as_clients(aws)
-    (told,) = data.table(clients, subjects)
-    assert (told.what, told.verdict) == ("table history", Verdict.PROBLEM)
-    assert "docs/runbooks/table-lost.md" in told.mend
-    assert [*events.mappings(clients, subjects)] == []
-    (tags_told,) = tags.of_resources(clients, "1", "D", [resource], {})
-    assert tags_told.verdict is Verdict.HELD
-    drift_told, _ = of_drift(aws, drift)
-    assert "docs/runbooks/table-lost.md" in drift_told.mend
 
 
 def test_nobody_is_told_to_deploy_what_is_gone_anew() -> None:
