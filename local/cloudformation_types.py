@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
@@ -309,7 +310,16 @@ class LogGroup(CompletedType):
 
 
 class Function(CompletedType):
-    """With `VpcConfig` and `ReservedConcurrentExecutions`, which the emulator's Lambda enforces."""
+    """With `VpcConfig` and `ReservedConcurrentExecutions`, which the emulator's Lambda enforces;
+    and refused when the name is taken: the emulator takes the function that it finds."""
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
+        functions = self._client("lambda")
+        if name := properties.get("FunctionName"):
+            with suppress(functions.exceptions.ResourceNotFoundException):
+                functions.get_function_configuration(FunctionName=name)
+                raise ValueError(f"Function already exist: {name} (AlreadyExists)")
+        return super().create(logical_id, properties, stack)
 
     def complete(self, physical_id: str, properties: Properties) -> None:
         functions = self._client("lambda")

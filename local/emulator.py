@@ -101,7 +101,7 @@ class Emulator:
         emulator_internals.flatten_alarms(cloudformation_types.flat_alarm)
         emulator_internals.record_alarm_actions()
         emulator_internals.record_event_deliveries()
-        emulator_internals.search_logs_by_regular_expressions()
+        emulator_internals.search_logs_by_patterns()
         emulator_internals.complete_condition_keys()
         emulator_internals.authorize_actions_by_their_names()
         emulator_internals.add_message_move_tasks()
@@ -110,6 +110,7 @@ class Emulator:
         emulator_internals.tell_master_secrets()
         emulator_internals.read_closed_streams_to_their_end()
         emulator_internals.let_api_keys_be_disabled()
+        emulator_internals.keep_stages_that_are_on_usage_plans()
         emulator_internals.hide_from_functions(
             {*self._settings(), VARIABLE},
             {

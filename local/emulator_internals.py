@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import copy
+import fnmatch
 import functools
 import json
 import logging
+import operator
 import re
 import subprocess
 import threading
@@ -338,6 +340,12 @@ def let_db_instances_be_restored(restore: Callable[[str, str, datetime | None], 
         record = copy.deepcopy(sources()[source])
         for each in ("Endpoint", "MasterUserSecret", "LatestRestorableTime", "MaxAllocatedStorage"):
             record.pop(each, None)
+        if subnets := given("DBSubnetGroupName"):
+            if subnets not in rds._subnet_groups:
+                return rds._error(
+                    "DBSubnetGroupNotFoundFault", f"Subnet group {subnets} not found.", 404
+                )
+            record["DBSubnetGroup"] = rds._subnet_groups[subnets]
         groups = rds._parse_member_list(request, "VpcSecurityGroupIds")
         parameters = given("DBParameterGroupName") or "default.postgres18"
         tags = rds._parse_tags(request)
@@ -644,17 +652,48 @@ def flatten_alarms(flat: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> No
     cloudwatch._put_metric_alarm = put
 
 
-def search_logs_by_regular_expressions() -> None:
-    """Take `%...%` in a filter pattern for a regular expression, as CloudWatch Logs does."""
+def search_logs_by_patterns() -> None:
+    """Search logs by the patterns of FilterLogEvents: terms, all or (`?`) any of them, a regular
+    expression, and one property of JSON. The emulator takes a phrase for words, and any JSON."""
     from ministack.services import cloudwatch_logs
 
     by_itself = cloudwatch_logs._compile_filter_pattern
+    property_ = re.compile(r'\{ *\$\.([\w.]+) *(!?=|[<>]=?) *(?:"([^"]*)"|([^\s"&|]+)) *\}')
+    term = re.compile(r'([?-]?)(?:"([^"]*)"|%([^%]+)%|([^\s"%]+))(?=\s|$)')
+    compared = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+    def of_json(path: str, sign: str, text: str | None, other: str) -> Callable[[str], bool]:
+        def matches(message: str) -> bool:
+            try:
+                value = functools.reduce(operator.getitem, path.split("."), json.loads(message))
+                if sign in compared:
+                    return bool(compared[sign](value, float(other)))
+            except (ValueError, KeyError, TypeError, IndexError):
+                return False
+            return fnmatch.fnmatchcase(str(value), other or str(text)) is (sign == "=")
+
+        return matches
 
     def compiled(pattern: str) -> Callable[[str], bool]:
-        if expression := re.fullmatch("%(.+)%", pattern or ""):
-            return lambda message: re.search(expression[1], message) is not None
-        made: Callable[[str], bool] = by_itself(pattern)
-        return made
+        pattern = (pattern or "").strip()
+        if found := property_.fullmatch(pattern):
+            return of_json(*found.groups())
+        terms = [
+            (sign, re.compile(expression or re.escape(phrase or word)))
+            for sign, phrase, expression, word in term.findall(pattern)
+        ]
+        if pattern.startswith("{") or not terms:
+            made: Callable[[str], bool] = by_itself(pattern)
+            return made
+
+        def matches(message: str) -> bool:
+            seen = [(sign, wanted.search(message) is not None) for sign, wanted in terms]
+            optional = [found for sign, found in seen if sign == "?"]
+            return all(found is (sign != "-") for sign, found in seen if sign != "?") and (
+                not optional or any(optional)
+            )
+
+        return matches
 
     cloudwatch_logs._compile_filter_pattern = compiled
 
@@ -1060,6 +1099,53 @@ def let_api_keys_be_disabled() -> None:
         return by_itself(key_id, {**data, "patchOperations": patches})
 
     apigateway_v1._update_api_key = update
+
+
+def keep_stages_that_are_on_usage_plans() -> None:
+    """Put stages on a usage plan and take them off, as the patches of UpdateUsagePlan say; and
+    delete none that is on one, by CloudFormation neither. The emulator takes the patch's text for
+    the plan's stages."""
+    from ministack.services import apigateway_v1
+    from ministack.services.cloudformation import provisioners
+
+    update_by_itself = apigateway_v1._update_usage_plan
+    delete_by_itself = apigateway_v1._delete_stage
+
+    def update(plan_id: str, data: Properties) -> Any:
+        plan = apigateway_v1._usage_plans.get(plan_id, {})
+        others = []
+        for patch in data.get("patchOperations", []):
+            if patch["path"] != "/apiStages":
+                others.append(patch)
+                continue
+            api, _, name = patch["value"].partition(":")
+            stage = {"apiId": api, "stage": name}
+            kept = [each for each in plan.get("apiStages", []) if not stage.items() <= each.items()]
+            plan["apiStages"] = kept + ([stage] if patch["op"] == "add" else [])
+        return update_by_itself(plan_id, {**data, "patchOperations": others})
+
+    def delete(api: str, name: str) -> Any:
+        stage = {"apiId": api, "stage": name}
+        for plan in apigateway_v1._usage_plans.values():
+            if any(stage.items() <= each.items() for each in plan["apiStages"]):
+                return apigateway_v1._v1_error(
+                    "BadRequestException",
+                    f"Active stages {api}:{name} pending to be disassociated from usage plan "
+                    f"{plan['id']}",
+                    400,
+                )
+        return delete_by_itself(api, name)
+
+    def delete_of_stack(_physical_id: str, properties: Properties) -> None:
+        status, _, body = apigateway_v1._delete_stage(
+            properties["RestApiId"], properties["StageName"]
+        )
+        if status == 400:
+            raise RuntimeError(json.loads(body)["message"])
+
+    apigateway_v1._update_usage_plan = update
+    apigateway_v1._delete_stage = delete
+    provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Stage"]["delete"] = delete_of_stack
 
 
 def hide_from_functions(names: Container[str], given: Mapping[str, str]) -> None:

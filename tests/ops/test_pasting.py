@@ -88,6 +88,21 @@ def test_a_page_gives_nothing_to_paste_that_zsh_refuses(page: Path) -> None:
         assert not [word for word, bare in words(code) if bare == "#"], code
 
 
+_ASKS = re.compile(
+    r"-m ops (?:deploy|smoke|api-key (?:detach|revoke|rotate .*--no-overlap)|leftovers .*--remove)"
+    r"|make (?:deploy|smoke)|cdk destroy"
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_what_asks_is_the_last_of_what_is_pasted(page: Path) -> None:
+    """Else the line after it is taken for the answer."""
+    for _indent, _fence, language, script in _BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language in _SHELLS:
+            *lines, _last = script.replace("\\\n", " ").strip().splitlines()
+            assert [line for line in lines if _ASKS.search(line) and "--yes" not in line] == []
+
+
 def test_there_are_blocks_to_look_at() -> None:
     found = [
         language for page in PAGES for *_, language, _ in _BLOCK.findall(page.read_text("utf-8"))

@@ -201,19 +201,46 @@ def test_an_alarms_history_tells_whether_the_topic_took_the_message(
     assert told_of_alarm()[1:] == [f"Failed to execute action {topic}"]
 
 
-def test_logs_are_searched_by_regular_expressions(environment: Environment, stack: Stack) -> None:
+_PATTERNS = {
+    "%[0-9]{9,15}1111%": {"card"},
+    "order": {"order"},
+    '"order 11"': {"order"},
+    '?"do not agree" ?CRITICAL ?nowhere': {"differ", "429"},
+    '"agree not do"': set(),
+    "level -CRITICAL": {"differ"},
+    '{ $.status = "4*" }': {"429"},
+    '{ $.status != "429" }': set(),
+    "{ $.receives >= 14 }": {"429"},
+    "{ $.receives > 14 }": set(),
+    "{ $.receives = * }": {"429"},
+    '{ $.a.b = "c" }': {"differ"},
+}
+
+
+def test_logs_are_searched_by_patterns(environment: Environment, stack: Stack) -> None:
     logs, group = environment.client("logs"), stack.name
     logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="s")
     now = int(time.time() * 1000)
-    lines = [f"card {'4' * 12}1111", "order 1111", "nothing"]
+    lines = {
+        f"card {'4' * 12}1111": "card",
+        "order 1111": "order",
+        '{"level": "ERROR", "message": "they do not agree", "a": {"b": "c"}}': "differ",
+        '{"level": "CRITICAL", "status": "429", "receives": 14}': "429",
+    }
     logs.put_log_events(
         logGroupName=group,
         logStreamName="s",
         logEvents=[{"timestamp": now, "message": line} for line in lines],
     )
-    found = logs.filter_log_events(logGroupName=group, filterPattern="%[0-9]{9,15}1111%")["events"]
-    assert [event["message"] for event in found] == lines[:1]
+    found = {
+        pattern: {
+            lines[event["message"]]
+            for event in logs.filter_log_events(logGroupName=group, filterPattern=pattern)["events"]
+        }
+        for pattern in _PATTERNS
+    }
+    assert found == _PATTERNS
 
 
 def test_an_alarm_on_an_expression_is_put_as_the_templates_are(

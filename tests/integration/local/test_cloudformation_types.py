@@ -329,6 +329,52 @@ def test_a_log_group_whose_name_is_taken_is_refused_and_stays(
     assert found["logGroupName"] == name
 
 
+def test_a_function_whose_name_is_taken_is_refused(environment: Environment, stack: Stack) -> None:
+    assert stack.create(_function(FunctionName=stack.name)) == "CREATE_COMPLETE"
+    second = Stack(environment)
+    assert second.create(_function(FunctionName=stack.name)) == "ROLLBACK_COMPLETE"
+    assert "already exist" in second.reasons()[-1]
+    assert stack.update(_function(FunctionName=stack.name, MemorySize=256)) == "UPDATE_COMPLETE"
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_a_stage_is_not_deleted_while_it_is_on_a_usage_plan(
+    environment: Environment, stack: Stack
+) -> None:
+    """Also of others: they take it off by a patch, and put it on by one."""
+    api = {"RestApiId": {"Ref": "Api"}}
+    root = {"ResourceId": {"Fn::GetAtt": ["Api", "RootResourceId"]}}
+    method = {"HttpMethod": "GET", "AuthorizationType": "NONE", "Integration": {"Type": "MOCK"}}
+    stage = {"DeploymentId": {"Ref": "Deployment"}, "StageName": "prod"}
+    on_it = {"ApiStages": [{"ApiId": {"Ref": "Api"}, "Stage": {"Ref": "Stage"}}]}
+    resources = {
+        "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": stack.name}},
+        "Method": {"Type": "AWS::ApiGateway::Method", "Properties": {**api, **root, **method}},
+        "Deployment": {
+            "Type": "AWS::ApiGateway::Deployment", "DependsOn": "Method", "Properties": api,
+        },
+        "Stage": {"Type": "AWS::ApiGateway::Stage", "Properties": {**api, **stage}},
+        "Plan": {"Type": "AWS::ApiGateway::UsagePlan", "Properties": on_it},
+    }  # fmt: skip
+    assert stack.create(resources) == "CREATE_COMPLETE"
+    gateway, own = environment.client("apigateway"), stack.physical_id("Api")
+    plan = gateway.create_usage_plan(name=stack.name)["id"]
+
+    def patch(op: str) -> list[dict[str, str]]:
+        operation = {"op": op, "path": "/apiStages", "value": f"{own}:prod"}
+        told = gateway.update_usage_plan(usagePlanId=plan, patchOperations=[operation])
+        stages: list[dict[str, str]] = told["apiStages"]
+        return stages
+
+    assert patch("add") == [{"apiId": own, "stage": "prod"}]
+    with pytest.raises(gateway.exceptions.BadRequestException, match="pending to be"):
+        gateway.delete_stage(restApiId=own, stageName="prod")
+    assert stack.delete() == "DELETE_FAILED"
+    assert any("pending to be" in reason for reason in stack.reasons())
+    assert patch("remove") == []
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
 def test_query_definition_is_recorded(stack: Stack) -> None:
     def resources(query: str) -> dict[str, Any]:
         properties = {"Name": "errors", "QueryString": query}

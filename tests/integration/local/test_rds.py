@@ -418,6 +418,20 @@ def test_it_is_restored_to_the_moment_that_is_asked_for(instance: Instance, rds:
     instance.run(*login, "DROP TABLE moments")
 
 
+def test_it_is_restored_into_the_subnets_that_are_asked_for(instance: Instance, rds: Any) -> None:
+    ec2 = instance.environment.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/24")["Subnet"]["SubnetId"]
+    group = {"DBSubnetGroupName": "others", "DBSubnetGroupDescription": "others"}
+    rds.create_db_subnet_group(**group, SubnetIds=[subnet])
+    with pytest.raises(rds.exceptions.DBSubnetGroupNotFoundFault):
+        _restore(rds, DBSubnetGroupName="nobodys")
+    _restore(rds, DBSubnetGroupName="others")
+    found = _described(rds)["DBSubnetGroup"]
+    assert (found["DBSubnetGroupName"], found["VpcId"]) == ("others", vpc)
+    assert [each["SubnetIdentifier"] for each in found["Subnets"]] == [subnet]
+
+
 def test_a_deleted_instance_is_restored_from_backups_that_its_deletion_kept(
     instance: Instance, rds: Any
 ) -> None:
