@@ -103,6 +103,16 @@ def test_what_asks_is_the_last_of_what_is_pasted(page: Path) -> None:
             assert [line for line in lines if _ASKS.search(line) and "--yes" not in line] == []
 
 
+def test_no_runbook_takes_the_names_of_the_address_and_the_key_for_something_else() -> None:
+    """The index sets them for the whole shell: what calls the API later would be refused."""
+    taken = re.compile(r"(?:^|[\s;])(?:read (?:-\w+ )?)?(?:KEY|API)(?:=\S.*|; do.*)", re.MULTILINE)
+    folder = PROJECT / "docs" / "runbooks"
+    for page in {*folder.glob("*.md")} - {folder / "README.md"}:
+        for *_, script in _BLOCK.findall(page.read_text(encoding="utf-8")):
+            for line in taken.findall(script):
+                assert "api-key show" in line or "cloudformation" in line, f"{page.name}: {line}"
+
+
 def test_there_are_blocks_to_look_at() -> None:
     found = [
         language for page in PAGES for *_, language, _ in _BLOCK.findall(page.read_text("utf-8"))
