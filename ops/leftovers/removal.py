@@ -86,6 +86,22 @@ class Journal:
             file.write(json.dumps(line) + "\n")
 
 
+_BY_ONE_CALL: Final = {
+    "subnet group": (
+        "database subnet group", "rds", "delete_db_subnet_group", "DBSubnetGroupName",
+    ),
+    "parameter group": (
+        "database parameter group", "rds", "delete_db_parameter_group", "DBParameterGroupName",
+    ),
+    "network interface": (
+        "network interface", "ec2", "delete_network_interface", "NetworkInterfaceId",
+    ),
+    "log group": ("log group", "logs", "delete_log_group", "logGroupName"),
+    "policy": ("policy", "iam", "delete_policy", "PolicyArn"),
+}  # fmt: skip
+"""By kind: what it is to people, service, operation, and the parameter that names it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Removal:
     clients: Clients
@@ -111,18 +127,18 @@ class Removal:
                         raise
 
     def _remove(self, each: Leftover) -> None:
+        if simple := _BY_ONE_CALL.get(each.kind):
+            what, service, operation, parameter = simple
+            with self.journal.action(f"delete {what} {each.name}"):
+                getattr(self.clients(service), operation)(**{parameter: each.name})
+            return
         {
             "database": self._database,
-            "subnet group": self._subnet_group,
-            "parameter group": self._parameter_group,
             "table": self._table,
             "queue": self._queue,
             "bucket": self._bucket,
-            "network interface": self._interface,
             "stack": self._stack,
-            "log group": self._log_group,
             "role": self._role,
-            "policy": self._policy,
             "key": self._key,
         }[each.kind](each.name)
 
@@ -142,14 +158,6 @@ class Removal:
                 )
         look = partial(rds.describe_db_instances, DBInstanceIdentifier=name)
         self._until(partial(_is_gone, look), f"database {name}")
-
-    def _subnet_group(self, name: str) -> None:
-        with self.journal.action(f"delete database subnet group {name}"):
-            self.clients("rds").delete_db_subnet_group(DBSubnetGroupName=name)
-
-    def _parameter_group(self, name: str) -> None:
-        with self.journal.action(f"delete database parameter group {name}"):
-            self.clients("rds").delete_db_parameter_group(DBParameterGroupName=name)
 
     def _table(self, name: str) -> None:
         dynamodb = self.clients("dynamodb")
@@ -184,10 +192,6 @@ class Removal:
         with self.journal.action(f"delete bucket {name}"):
             s3.delete_bucket(Bucket=name)
 
-    def _interface(self, name: str) -> None:
-        with self.journal.action(f"delete network interface {name}"):
-            self.clients("ec2").delete_network_interface(NetworkInterfaceId=name)
-
     def _stack(self, stack_id: str) -> None:
         cloudformation = self.clients("cloudformation")
         stack = described(cloudformation, stack_id)
@@ -216,10 +220,6 @@ class Removal:
 
             self._until(ended, f"stack {name}")
 
-    def _log_group(self, name: str) -> None:
-        with self.journal.action(f"delete log group {name}"):
-            self.clients("logs").delete_log_group(logGroupName=name)
-
     def _role(self, name: str) -> None:
         iam = self.clients("iam")
         attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
@@ -230,10 +230,6 @@ class Removal:
             for policy in written:
                 iam.delete_role_policy(RoleName=name, PolicyName=policy)
             iam.delete_role(RoleName=name)
-
-    def _policy(self, arn: str) -> None:
-        with self.journal.action(f"delete policy {arn}"):
-            self.clients("iam").delete_policy(PolicyArn=arn)
 
     def _key(self, key: str) -> None:
         with self.journal.action(

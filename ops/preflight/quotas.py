@@ -42,17 +42,14 @@ class Quota:
     attribute: str = ""
 
 
-def _elastic_ips(clients: Clients) -> int:
-    return len(clients("ec2").describe_addresses()["Addresses"])
-
-
 def _counted(service: str, operation: str) -> Callable[[Clients], int]:
     return lambda clients: len([*every(clients(service), operation)])
 
 
 QUOTAS: Final[Mapping[str, Quota]] = {
     "AWS::EC2::EIP": Quota(
-        what="Elastic IPs", service="ec2", code="L-0263D0A3", used=_elastic_ips,
+        what="Elastic IPs", service="ec2", code="L-0263D0A3",
+        used=lambda clients: len(clients("ec2").describe_addresses()["Addresses"]),
         attribute="vpc-max-elastic-ips",
     ),
     "AWS::EC2::VPC": Quota(

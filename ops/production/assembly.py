@@ -104,7 +104,8 @@ class Assembly:
 
     def publish(self) -> None:
         """Upload templates and packages, where they are not there yet (raises OpsError)."""
-        self._quietly("publish-assets", "--unstable", "publish-assets")
+        arguments = ["publish-assets", self.stack, "--unstable", "publish-assets"]
+        _run_quietly(*arguments, "--app", str(self.folder))
 
     def deploy(self) -> None:
         """Deploy; the progress goes to this process's output (raises OpsError)."""
@@ -114,9 +115,6 @@ class Assembly:
             raise OpsError(
                 f"the deployment of {self.stack} failed: see above, and README.md, Rolling back"
             )
-
-    def _quietly(self, subcommand: str, *arguments: str) -> None:
-        _run_quietly(subcommand, self.stack, *arguments, "--app", str(self.folder))
 
 
 @contextlib.contextmanager
