@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from math import inf
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ import pytest
 from ledger_schema.migrator import migrate, read
 from pg8000.native import Connection, DatabaseError  # type: ignore[import-untyped]
 
+from ledger import session
 from ledger.posting import Ledger
 from ledger.session import LedgerSession
 from local.postgres import PostgresServer, new_password
@@ -20,6 +22,13 @@ MASTER = "ledger_admin"
 PROCESSOR = "payment_processor"
 
 Connect = Callable[..., Connection]
+
+
+@pytest.fixture(autouse=True)
+def _connections_may_take_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine they do, and what a client then sends again, these tests do not. The limit
+    itself is tried with a clock that can be set (tests/functions/test_ledger_session.py)."""
+    monkeypatch.setattr(session, "OPENED_WITHIN", inf)
 
 
 @pytest.fixture(scope="session")

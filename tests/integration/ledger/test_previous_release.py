@@ -14,6 +14,7 @@ import importlib
 import json
 import shutil
 import sys
+from math import inf
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -37,6 +38,7 @@ def previous(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Any, Any]
         importlib.import_module(f"ledger.{name}") for name in ("posting", "session")
     )
     assert str(posting.__file__).startswith(str(tmp_path))
+    monkeypatch.setattr(session, "OPENED_WITHIN", inf)
     # What it has put there goes again, and what was there comes back.
     for name in list(sys.modules):
         if name.partition(".")[0] == "ledger":
