@@ -60,6 +60,9 @@ def test_a_posted_entry_is_told_with_its_postings_and_events(
     assert posted.postings == FOUND["postings"]
     assert posted.undelivered == [OutboxEvent(7, "t", 5, {"state": "posted"})]
     assert ledger.find("t") == posted
+    restored = {**terms, "entry_id": "e", "posted_at": "2026-01-01T00:00:00Z"}
+    assert ledger.restore(transaction_id="t", **restored) == posted
+    assert session.asked == {"transaction_id": "t", **restored}
 
 
 def test_what_is_not_posted_is_none(ledger: Ledger, session: Session) -> None:
@@ -67,6 +70,8 @@ def test_what_is_not_posted_is_none(ledger: Ledger, session: Session) -> None:
     assert ledger.find("t") is None
     terms: dict[str, Any] = {"merchant_id": "acme", "amount": 1, "currency": "EUR"}
     assert ledger.post(transaction_id="t", not_after=None, **terms) is None
+    was: dict[str, Any] = {"entry_id": "e", "posted_at": "2026-01-01T00:00:00Z"}
+    assert ledger.restore(transaction_id="t", **terms, **was) is None
 
 
 @pytest.mark.parametrize("can_post", [True, False])
