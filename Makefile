@@ -73,7 +73,7 @@ check: setup ## Check format, lint, types and the pipeline
 	@zizmor --offline --quiet --no-progress --persona pedantic .github
 	@cfn-lint pipeline/account.yaml
 
-unit: setup ## Pass the tests that need no server (1 min to 1½)
+unit: setup ## Pass the tests that need no server (1 min)
 	@$(PYTEST) $(UNIT) $(ARGS)
 
 integration: setup ## Pass the tests against PostgreSQL and the emulator
