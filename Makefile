@@ -82,7 +82,7 @@ integration: setup ## Pass the tests against PostgreSQL and the emulator
 e2e: setup ## Pass the tests against a deployed PaymentsProd
 	@$(PYTEST) tests/e2e $(ARGS)
 
-drills: setup ## Let deployments go wrong in the embedded environment, and see what is left
+drills: setup ## Try the worst days in the embedded environment, by the runbooks
 	@python -m pytest -q -s tests/acceptance/test_drills.py $(ARGS)
 
 soak: setup ## Try the money's invariants for much longer: SOAK=n times as much

@@ -51,6 +51,7 @@ class Drill:
         releases: what it deploys, so that it can be synthesized beforehand.
         keeps: whether it takes place where a rollback keeps what a complete nested stack retains
             (local.nested_stacks.NestedStack): a site of its own.
+        shares: whether it leaves a sound deployment, with which others of the kind can go on.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Drill:
     run: Callable[[Site], Iterator[Step]]
     releases: Sequence[Release]
     keeps: bool = False
+    shares: bool = False
 
 
 def show(console: Console, drill: Drill, steps: Sequence[Step], seconds: float) -> None:

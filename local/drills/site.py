@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -128,6 +129,12 @@ class Site:
     def ops(self, *arguments: str) -> Done:
         """A command of the operator's tool."""
         return self._run(sys.executable, "-m", "ops", *arguments)
+
+    def problems(self) -> list[dict[str, str]]:
+        """What `verify` finds."""
+        told = self.ops("verify", "--no-drift", "--json").output.partition("{")
+        checks: list[dict[str, str]] = json.loads(told[1] + told[2])["checks"]
+        return [each for each in checks if each["verdict"] == "problem"]
 
     def paste(self, script: str) -> Done:
         """What somebody pastes into one bash, piece by piece: variables stay. It ends with the

@@ -4,8 +4,6 @@ as it stands, brings all of it back, and payments go on."""
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -13,14 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local import deployed
-from local.deployment import PROJECT
-from local.drills import gone
+from local.drills import gone, runbook
 from local.drills.payments import Traffic, unfinished
 from local.drills.releases import GOOD, Release
 from local.drills.report import Drill, Step
 from local.drills.site import Done, Site, wait_until
 
-_RUNBOOK = PROJECT / "docs" / "runbooks" / "table-lost.md"
+_RUNBOOK = "table-lost.md"
 _TABLE = "payment-transactions"
 _CHANGED = "history item changed"
 _SECONDS = 8.0  # of payments each: before, meanwhile and afterwards
@@ -85,10 +82,6 @@ def _drill(damage: _Damage, remedy: str) -> Callable[[Site], Iterator[Step]]:
     """
 
     def run(site: Site) -> Iterator[Step]:
-        if shutil.which("aws") is None:
-            limit = "the AWS CLI, with which the runbook's lines begin, is not installed here"
-            yield Step(name="paste the runbook", expected="done", held=False, limit=limit)
-            return
         site.ensure_deployed()
         before = _pay(site)
         time.sleep(1)  # moments are whole seconds
@@ -116,27 +109,15 @@ def _drill(damage: _Damage, remedy: str) -> Callable[[Site], Iterator[Step]]:
         paid |= _pay(site)
         yield _agreed(site, moment, paid, made_up, "send payments again, and reconcile")
 
-    return run
-
-
-def _section(heading: str) -> str:
-    """What a section of the runbook gives to be pasted, but for the operator's tool, which judges,
-    and for another case than this."""
-    text = _RUNBOOK.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2]
-    text = text.partition("\n## ")[0].partition("`BACKUP` is `None`")[0]
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return "\n".join(block for block in blocks if "-m ops" not in block)
+    return runbook.with_cli(run)
 
 
 def _pasted(site: Site, heading: str) -> Step:
-    script = _section(heading)
-    done = site.paste(script)
-    return Step(
-        name=f"paste *{heading}*",
-        expected="each line succeeds",
-        held=done.succeeded and bool(script.strip()),
-        seen="done" if done.succeeded else done.output[-500:],
-    )
+    """What a section of the runbook gives to be pasted, but for the operator's tool, which judges,
+    and for another case than this."""
+    found = runbook.blocks(_RUNBOOK, heading, until="`BACKUP` is `None`")
+    script = "\n".join(block for block in found if "-m ops" not in block)
+    return runbook.pasted(f"*{heading}*", runbook.paste(site, script), held=bool(script.strip()))
 
 
 def _pay(site: Site) -> dict[str, int]:
@@ -159,7 +140,7 @@ def _told(site: Site) -> Iterator[Step]:
         held=status.status == 503 and "does not exist" in component.get("detail", ""),
         seen=str(component),
     )
-    yield from gone.told(site, _RUNBOOK.name)
+    yield from gone.told(site, _RUNBOOK)
 
 
 def _found(site: Site, moment: datetime) -> Iterator[Step]:

@@ -1,4 +1,4 @@
-"""The drills (`make drills`), each in an environment of its own."""
+"""The drills (`make drills`), each in an environment of its own, but for those that share one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from local.drills import (
+    alarm_muted,
     database_gone,
+    dead_letters,
     first_deployments,
     interruptions,
+    key_leaked,
     leftovers,
     table,
     teardown,
+    trail_broken,
     updates,
 )
 from local.drills.report import Drill, perform
@@ -26,6 +30,10 @@ DRILLS: list[Drill] = [
     *database_gone.DRILLS,
     *teardown.DRILLS,
     *leftovers.DRILLS,
+    *alarm_muted.DRILLS,
+    *trail_broken.DRILLS,
+    *dead_letters.DRILLS,
+    *key_leaked.DRILLS,
 ]
 
 
@@ -35,8 +43,19 @@ def drill(request: pytest.FixtureRequest) -> Drill:
     return found
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with open_site(tmp_path_factory.mktemp("drills")) as opened:
+        yield opened
+
+
 @pytest.fixture
-def site(drill: Drill, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(
+    drill: Drill, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    if drill.shares:
+        yield request.getfixturevalue("shared")
+        return
     with open_site(tmp_path_factory.mktemp("drills"), keeps=drill.keeps) as opened:
         for release in drill.releases:
             opened.prepare(release)
