@@ -59,10 +59,10 @@ local: setup ## Deploy PaymentsProd on this machine, send a payment through it, 
 
 # What deploys waits for much: three keep two cores busy.
 test: WORKERS := 3
-test: check ## Pass the checks, and the tests of all kinds but the long ones (7 to 9 min)
+test: check ## Pass the checks, and the tests of all kinds but the long ones (7 to 8 min)
 	@$(PYTEST) tests/e2e tests/integration $(UNIT) $(ARGS)
 
-acceptance: setup .build/runtimes/.ready ## Pass the long tests: all drills and faults, Lambda's Python, a browser (27 min)
+acceptance: setup .build/runtimes/.ready ## Pass the long tests: all drills and faults, Lambda's Python, a browser (half an hour)
 	@$(PYTEST) tests/acceptance $(ARGS)
 
 check: setup ## Check format, lint, types and the pipeline
