@@ -20,7 +20,7 @@ from ops.console.terminal import escape
 from ops.production.action_record import recorded
 from ops.production.alarms import Declared, Difference, declared, differences, named
 from ops.production.questions import UNKNOWN, Clients
-from ops.production.stack import Production, all_alarms
+from ops.production.stack import Production, all_alarms, every
 
 _AT_ONCE: Final = 100
 """Names that DescribeAlarms takes."""
@@ -123,11 +123,10 @@ def _looked_at(clients: Clients, wanted: Mapping[str, Declared]) -> list[_Alarm]
 
 def _mute_rules(clients: Clients, name: str) -> list[str]:
     try:
-        pages = clients("cloudwatch").get_paginator("list_alarm_mute_rules")
-        rules = pages.paginate(AlarmName=name, Statuses=_MUTING)
-        return [
-            rule["AlarmMuteRuleArn"] for page in rules for rule in page["AlarmMuteRuleSummaries"]
-        ]
+        rules = every(
+            clients("cloudwatch"), "list_alarm_mute_rules", AlarmName=name, Statuses=_MUTING
+        )
+        return [rule["AlarmMuteRuleArn"] for rule in rules]
     except ClientError as error:
         if clients.emulated and code(error) in UNKNOWN:
             return []

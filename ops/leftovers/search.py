@@ -96,21 +96,15 @@ def _databases(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:
 
 def _groups_of_databases(clients: Clients) -> Iterator[Leftover]:
     rds = clients("rds")
-    for kind, operation, field, name in (
-        ("subnet group", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroup"),
-        (
-            "parameter group",
-            "describe_db_parameter_groups",
-            "DBParameterGroups",
-            "DBParameterGroup",
-        ),
+    for kind, operation, name in (
+        ("subnet group", "describe_db_subnet_groups", "DBSubnetGroup"),
+        ("parameter group", "describe_db_parameter_groups", "DBParameterGroup"),
     ):
-        for page in rds.get_paginator(operation).paginate():
-            for each in page[field]:
-                arn = each[f"{name}Arn"]
-                tags = rds.list_tags_for_resource(ResourceName=arn).get("TagList", [])
-                known = each[f"{name}Name"]
-                yield from _from_tags(kind, known, _as_mapping(tags), by_name=is_ours(known))
+        for each in every(rds, operation):
+            arn = each[f"{name}Arn"]
+            tags = rds.list_tags_for_resource(ResourceName=arn).get("TagList", [])
+            known = each[f"{name}Name"]
+            yield from _from_tags(kind, known, _as_mapping(tags), by_name=is_ours(known))
 
 
 def _tables(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:
@@ -178,11 +172,10 @@ def _log_groups(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:
 
 def _roles(clients: Clients) -> Iterator[Leftover]:
     iam = clients("iam")
-    for page in iam.get_paginator("list_roles").paginate():
-        for name in (role["RoleName"] for role in page["Roles"]):
-            if is_ours(name):
-                tags = iam.list_role_tags(RoleName=name).get("Tags", [])
-                yield from _from_tags("role", name, _as_mapping(tags), by_name=True)
+    for name in (role["RoleName"] for role in every(iam, "list_roles")):
+        if is_ours(name):
+            tags = iam.list_role_tags(RoleName=name).get("Tags", [])
+            yield from _from_tags("role", name, _as_mapping(tags), by_name=True)
 
 
 def _policies(clients: Clients) -> Iterator[Leftover]:

@@ -17,7 +17,7 @@ from ops.console.failure import OpsError, explain
 from ops.payment.comparison import CHANGED, contradictions
 from ops.production import action_record, letters
 from ops.production import queues as dlq_queues
-from ops.production.stack import Production
+from ops.production.stack import Production, every
 from payments.states import APPROVED, DECLINED, POSTED, QUEUED, is_posting
 from reconciliation.audit_records import AuditRecords
 from reconciliation.history import (
@@ -371,16 +371,13 @@ def _log_of(name: str) -> Callable[[Production, Story], str]:
         first = story.first()
         begin = first - _BEFORE if first else story.now - _RECENT
         end = _settled(story)
-        pages = production.client("logs").get_paginator("filter_log_events")
-        lines = (
-            event
-            for page in pages.paginate(
-                logGroupName=f"/aws/lambda/{name}",
-                filterPattern=f'"{story.transaction_id}"',
-                startTime=_milliseconds(begin),
-                endTime=_milliseconds(end) + 1,
-            )
-            for event in page["events"]
+        lines = every(
+            production.client("logs"),
+            "filter_log_events",
+            logGroupName=f"/aws/lambda/{name}",
+            filterPattern=f'"{story.transaction_id}"',
+            startTime=_milliseconds(begin),
+            endTime=_milliseconds(end) + 1,
         )
         count = 0
         for line in islice(lines, _LINES):

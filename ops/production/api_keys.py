@@ -98,8 +98,8 @@ class Plan:
 
     def _plans(self) -> dict[str, dict[str, Any]]:
         """By the ids of the keys that are on them."""
-        every = [self._own(), *self._clients()]
-        return {key: plan for plan in every for key in self._keys_of(plan["id"])}
+        plans = [self._own(), *self._clients()]
+        return {key: plan for plan in plans for key in self._keys_of(plan["id"])}
 
     def _of_account(self) -> list[dict[str, Any]]:
         return [*every(self.gateway, "get_api_keys", includeValues=False)]

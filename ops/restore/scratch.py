@@ -260,9 +260,9 @@ class Database:
             return None
 
     def scratch(self) -> Iterator[str]:
-        for page in self.rds.get_paginator("describe_db_instances").paginate():
-            names = (each["DBInstanceIdentifier"] for each in page["DBInstances"])
-            yield from (name for name in names if is_scratch(self, name))
+        databases = every(self.rds, "describe_db_instances")
+        names = (each["DBInstanceIdentifier"] for each in databases)
+        yield from (name for name in names if is_scratch(self, name))
 
     def delete(self, name: str) -> None:
         self.rds.delete_db_instance(
