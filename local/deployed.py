@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -126,6 +126,10 @@ class AuditRecord:
     intact: bool
     record: Json
 
+    @property
+    def transaction_id(self) -> str:
+        return str(self.record["keys"]["transaction_id"])
+
 
 def payment_request(**changes: object) -> Json:
     """A request that is approved, with an idempotency key of its own."""
@@ -169,8 +173,13 @@ def history(deployment: Deployment, transaction_id: str) -> list[Json]:
 
 def audit(deployment: Deployment, transaction_id: str) -> list[AuditRecord]:
     """The transaction's audit records in the stream's order, from S3."""
+    records = (each for each in audited(deployment) if each.transaction_id == transaction_id)
+    return sorted(records, key=lambda found: int(found.record["sequence_number"]))
+
+
+def audited(deployment: Deployment) -> Iterator[AuditRecord]:
+    """All records of the audit trail, from S3."""
     s3, bucket = deployment.client("s3"), deployment.outputs["AuditBucketName"]
-    records = []
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="year="):
         for listed in page.get("Contents", []):
             stored = s3.get_object(Bucket=bucket, Key=listed["Key"])
@@ -178,10 +187,7 @@ def audit(deployment: Deployment, transaction_id: str) -> list[AuditRecord]:
             digest = hashlib.sha256(content).hexdigest()
             intact = stored["Metadata"].get("content-sha256") == digest
             for line in gzip.decompress(content).splitlines():
-                record = json.loads(line)
-                if record["keys"]["transaction_id"] == transaction_id:
-                    records.append(AuditRecord(listed["Key"], intact, record))
-    return sorted(records, key=lambda found: int(found.record["sequence_number"]))
+                yield AuditRecord(listed["Key"], intact, json.loads(line))
 
 
 def eventually(read: Callable[[], T], enough: Callable[[T], bool]) -> T:

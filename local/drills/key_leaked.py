@@ -3,13 +3,12 @@ key gets another."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 
 from local import deployed
 from local.drills import runbook
-from local.drills.releases import GOOD
+from local.drills.payments import approve
 from local.drills.report import Drill, Step
 from local.drills.site import Site
 
@@ -38,10 +37,9 @@ def _key_leaked(site: Site) -> Iterator[Step]:
         expected="/status answers",
         held='"operational"' in done.output,
     )
-    approved = site.find().call("POST", "/validate", deployed.payment_request())
     bodies = {
         "/validate": deployed.payment_request(),
-        "/process": {"transaction_id": approved.body["transaction_id"]},
+        "/process": {"transaction_id": approve(site.find())},
     }
     refused = {path: former.call(method, path, bodies.get(path)).status for method, path in _CALLS}
     yield Step(
@@ -56,8 +54,7 @@ def _key_leaked(site: Site) -> Iterator[Step]:
 
 def _others(site: Site, leaked: str, problems: set[str]) -> Iterator[Step]:
     """That nothing uses the dead key."""
-    shown = site.ops("api-key", "show", "--force", "--json").require()
-    key = json.loads(shown.output.partition("{")[1] + shown.output.partition("{")[2])
+    key = site.ops("api-key", "show", "--force", "--json").require().document
     own = replace(site.find(), api_key=key["value"])
     yield Step(
         name="python -m ops api-key show",
@@ -90,7 +87,6 @@ DRILLS = [
         name="key-leaked",
         title="The API key has leaked",
         run=runbook.with_cli(_key_leaked),
-        releases=[GOOD],
         shares=True,
     )
 ]

@@ -48,7 +48,7 @@ class Drill:
 
     Attributes:
         run: yields the steps as they are done (raises SiteError).
-        releases: what it deploys, so that it can be synthesized beforehand.
+        releases: what it deploys, so that it can be synthesized beforehand; none if it shares.
         keeps: whether it takes place where a rollback keeps what a complete nested stack retains
             (local.nested_stacks.NestedStack): a site of its own.
         shares: whether it leaves a sound deployment, with which others of the kind can go on.
@@ -57,7 +57,7 @@ class Drill:
     name: str
     title: str
     run: Callable[[Site], Iterator[Step]]
-    releases: Sequence[Release]
+    releases: Sequence[Release] = ()
     keeps: bool = False
     shares: bool = False
 

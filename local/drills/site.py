@@ -44,6 +44,12 @@ class Done:
     def succeeded(self) -> bool:
         return self.code == 0
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """What `--json` printed, after whatever was said before."""
+        told: dict[str, Any] = json.loads(self.output[self.output.index("{") :])
+        return told
+
     def require(self) -> Done:
         """Raises SiteError unless it succeeded."""
         if not self.succeeded:
@@ -132,8 +138,7 @@ class Site:
 
     def problems(self) -> list[dict[str, str]]:
         """What `verify` finds."""
-        told = self.ops("verify", "--no-drift", "--json").output.partition("{")
-        checks: list[dict[str, str]] = json.loads(told[1] + told[2])["checks"]
+        checks = self.ops("verify", "--no-drift", "--json").document["checks"]
         return [each for each in checks if each["verdict"] == "problem"]
 
     def paste(self, script: str) -> Done:

@@ -3,7 +3,6 @@ as it stands, brings all of it back, and payments go on."""
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -174,8 +173,7 @@ def _audit_keys(site: Site) -> list[str]:
 def _replayed(site: Site, moment: datetime, made_up: set[str]) -> Iterator[Step]:
     def replay(*more: str) -> tuple[Done, dict[str, Any]]:
         done = site.ops("replay-history", "--from", f"{moment:%Y-%m-%dT%H:%M:%SZ}", "--json", *more)
-        told = done.output.partition("{")
-        return done, json.loads(told[1] + told[2]) if told[2] else {}
+        return done, done.document if "{" in done.output else {}
 
     results = [replay(), replay("--yes"), replay("--yes")]
     (_, dry), (_, real), (done, again) = results
@@ -211,11 +209,8 @@ def _mapped_anew(site: Site) -> Step:
 
 def _reconciled(site: Site, moment: datetime) -> dict[str, Any]:
     begin = f"{moment - timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"
-    output = site.ops(
-        "reconcile", "--from", begin, "--grace", "0", "--scan", "--json"
-    ).output.partition("{")
-    told: dict[str, Any] = json.loads(output[1] + output[2])
-    return told
+    done = site.ops("reconcile", "--from", begin, "--grace", "0", "--scan", "--json")
+    return done.document
 
 
 def _agreed(site: Site, moment: datetime, paid: _Payments, made_up: set[str], name: str) -> Step:
