@@ -249,9 +249,9 @@ def _demonstrate(emulator: Emulator) -> tuple[str, bool]:
         return "", False
     document = json.loads(sent.stdout)
     checks.show(console, [Check(**each) for each in document["checks"]])
-    posted = document["transaction_ids"]
-    told = [ops("payment", each).returncode for each in posted]
-    return "".join(posted), [sent.returncode, *told] == [0, 0]
+    posted = next(iter(document["transaction_ids"]), "")
+    is_told = bool(posted) and ops("payment", posted).returncode == 0
+    return posted, is_told and sent.returncode == 0
 
 
 def _show_failure(error: DeploymentError) -> None:
