@@ -57,8 +57,20 @@ class Reading:
 
 
 READINGS: Final = (
-    Reading("prompt", LEAST, 0, False, LEAST_LOOK_BACK, minute_of_hour=3),
-    Reading("late", MOST, MOST_ASLEEP, True, LEAST_LOOK_BACK, minute_of_hour=59),
-    Reading("uneven", None, 5, True, LEAST_LOOK_BACK, minute_of_hour=0),
-    Reading("looking far back", MOST, 5, False, 10, minute_of_hour=3),
-)
+    Reading(
+        "prompt", LEAST, 0,
+        dynamodb_ignores=False, look_back=LEAST_LOOK_BACK, minute_of_hour=3,
+    ),
+    Reading(
+        "late", MOST, MOST_ASLEEP,
+        dynamodb_ignores=True, look_back=LEAST_LOOK_BACK, minute_of_hour=59,
+    ),
+    Reading(
+        "uneven", None, 5,
+        dynamodb_ignores=True, look_back=LEAST_LOOK_BACK, minute_of_hour=0,
+    ),
+    Reading(
+        "looking far back", MOST, 5,
+        dynamodb_ignores=False, look_back=10, minute_of_hour=3,
+    ),
+)  # fmt: skip
