@@ -20,7 +20,9 @@ SQL = "\n".join(migration.sql for migration in read())
 OUTBOX = "INSERT INTO ledger.outbox"
 EVENTS = [
     dict(re.findall(r"'(\w+)', ('\w+'|[\w.]+)", told))
-    for told in re.findall(r"jsonb_build_object\(\s*('state',.*?)\)+;", SQL, re.DOTALL)
+    for told in re.findall(
+        r"jsonb_(?:build_object\(|object\(ARRAY\[)\s*('state',.*?)(?:\)+;|\])", SQL, re.DOTALL
+    )
 ]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

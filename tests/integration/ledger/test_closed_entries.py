@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -114,10 +114,10 @@ def test_an_entry_stays_closed_in_a_cluster_that_was_restored_from_a_dump(
 
 
 def test_an_entry_that_an_earlier_release_posted_is_closed(
-    server: PostgresServer, new_database: object
+    server: PostgresServer, new_database: Callable[[], str]
 ) -> None:
     """And the migration leaves a ledger with entries in it as it found it."""
-    name = new_database()  # type: ignore[operator]
+    name = new_database()
     with contextlib.closing(server.connect(MASTER, name)) as master:
         migrate(master, [migration for migration in read() if migration.version < 10])
         with contextlib.closing(server.connect(PROCESSOR, name)) as processor:
@@ -303,6 +303,28 @@ def test_a_posting_belongs_to_an_account(master: Connection, posted: Entry) -> N
     master.run("ROLLBACK")
 
 
+@pytest.mark.parametrize(
+    ("line", "direction", "amount"),
+    [(0, "debit", 5), (-1, "debit", 5), (None, "debit", 5), (3, None, 5), (3, "debit", None)],
+)
+def test_a_posting_has_terms(
+    master: Connection, posted: Entry, line: int | None, direction: str | None, amount: int | None
+) -> None:
+    """Amounts and directions that are none: tests/integration/ledger/test_invariants.py."""
+    assert posted
+    master.run("BEGIN")
+    entry = insert_entry(master)
+    with pytest.raises(DatabaseError, match="a posting has a positive line") as error:
+        master.run(
+            "INSERT INTO ledger.postings "
+            "VALUES (:entry, :line, :account, :direction, :amount, 'EUR')",
+            **{"entry": entry, "line": line, "account": EUROS},
+            **{"direction": direction, "amount": amount},
+        )
+    assert sqlstate(error) == CHECK_VIOLATION
+    master.run("ROLLBACK")
+
+
 def test_payments_do_not_wait_for_each_other_at_an_account(
     connect: Connect, ledger: Ledger, posted: Entry
 ) -> None:
@@ -313,3 +335,57 @@ def test_payments_do_not_wait_for_each_other_at_an_account(
     holder.run("SELECT FROM ledger.accounts FOR UPDATE")
     assert post(ledger).postings == posted.postings
     holder.run("ROLLBACK")
+
+
+# -- what the history is told ----------------------------------------------------------------
+
+
+def test_an_event_that_an_earlier_release_wrote_reads_as_it_did(
+    server: PostgresServer, new_database: Callable[[], str]
+) -> None:
+    name = new_database()
+    with (
+        contextlib.closing(server.connect(MASTER, name)) as master,
+        contextlib.closing(server.connect(PROCESSOR, name)) as processor,
+    ):
+        migrate(master, [migration for migration in read() if migration.version < 12])
+        ledger = Ledger(LedgerSession(lambda: processor))
+        (before,) = post(ledger).undelivered
+        migrate(master, read())
+        (after,) = post(ledger).undelivered
+        assert ledger.undelivered(0, 9) == [before, after]
+        assert before.event | {"entry_id": ""} == after.event | {"entry_id": ""}
+        stored = "SELECT event_id, written_event IS NOT NULL FROM ledger.outbox ORDER BY event_id"
+        assert master.run(stored) == [[before.event_id, True], [after.event_id, False]]
+        ledger.mark_delivered([before.event_id, after.event_id])
+        assert ledger.undelivered(0, 9) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "transaction_id = gen_random_uuid()",
+        "event_timestamp = 1",
+        "written_event = '{}'",
+        "entry_id = gen_random_uuid()",
+        "amount = 1",
+        "merchant_id = 'other'",
+        "currency = 'USD'",
+    ],
+)
+def test_an_event_stays_what_it_is_when_it_is_marked_delivered(
+    master: Connection, posted: Entry, change: str
+) -> None:
+    (event,) = posted.undelivered
+    with pytest.raises(DatabaseError, match="can only be marked delivered"):
+        master.run(
+            f"UPDATE ledger.outbox SET delivered_at = now(), {change} "  # noqa: S608
+            "WHERE event_id = :event",
+            event=event.event_id,
+        )
+
+
+def test_an_event_follows_from_what_is_stored(master: Connection) -> None:
+    """Its owner cannot say otherwise."""
+    with pytest.raises(DatabaseError, match="can only be updated to DEFAULT"):
+        master.run("UPDATE ledger.outbox SET event = '{}'")

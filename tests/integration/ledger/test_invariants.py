@@ -184,7 +184,8 @@ CHANGES = [
     "UPDATE ledger.accounts SET kind = 'liability'",
     "UPDATE ledger.entries SET posted_at = now()",
     "UPDATE ledger.postings SET amount = 1",
-    "UPDATE ledger.outbox SET event = '{}'",
+    "UPDATE ledger.outbox SET written_event = '{}'",
+    "UPDATE ledger.outbox SET amount = 1",
     "UPDATE ledger.outbox SET delivered_at = NULL",
     "UPDATE ledger.refusals SET not_after = now()",
     *(f"DELETE FROM ledger.{table}" for table in TABLES),  # noqa: S608

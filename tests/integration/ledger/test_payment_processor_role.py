@@ -19,7 +19,7 @@ INSUFFICIENT_PRIVILEGE = "42501"
         "INSERT INTO ledger.accounts (account, kind, currency) VALUES ('x', 'asset', 'EUR')",
         "INSERT INTO ledger.entries (transaction_id) VALUES (gen_random_uuid())",
         "INSERT INTO ledger.postings SELECT * FROM ledger.postings",
-        "INSERT INTO ledger.outbox (transaction_id, event_timestamp, event) "
+        "INSERT INTO ledger.outbox (transaction_id, event_timestamp, written_event) "
         "VALUES (gen_random_uuid(), 1, '{}')",
         "UPDATE ledger.outbox SET event_timestamp = 2",
         "SELECT * FROM ledger.schema_migrations",
