@@ -1,7 +1,8 @@
 """Builds the deployment packages of the Lambda functions, without Docker.
 
 A package holds the function's own Python package, the shared packages it uses, its pinned
-dependencies, and, for functions that talk to the ledger, the certificate authorities of RDS.
+dependencies, and, for functions that talk to the ledger, the certificate authorities of RDS;
+for those of payments, what their AWS clients have to know of the services (``sdk_models``).
 All dependencies are fetched as wheels for Lambda's platform, and refused if they do not have the
 hashes in ``requirements.txt`` (docs/supply-chain.md). They are fetched once and kept under
 ``.build/``, so that a synthesis after ``make setup`` needs no network.
@@ -10,6 +11,7 @@ hashes in ``requirements.txt`` (docs/supply-chain.md). They are fetched once and
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -22,6 +24,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+
+from building_blocks.sdk_models import sdk_models
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "lambda_code"
@@ -85,6 +89,8 @@ class FunctionCode:
             content |= _sources(package)
         if self._connects_to_ledger:
             content["rds-ca.pem"] = _rds_certificate_authorities()
+        if "payments" in self.shared_packages:
+            content |= _sdk_models()
         return dict(sorted(content.items()))
 
 
@@ -197,6 +203,14 @@ def _complaint(requirements: Path, error: str) -> str:
         f"The dependencies in {requirements} could not be fetched; "
         f"with a connection to the package index, run `make setup`.\n{error}"
     )
+
+
+@cache
+def _sdk_models() -> Mapping[str, bytes]:
+    """Where ``payments.clients`` looks for them."""
+    services = json.loads(source_bytes(SOURCES / "payments" / "services.json"))
+    (wheel,) = _wheels(SOURCES / "payments" / "requirements.txt").glob("botocore-*.whl")
+    return {f"sdk_models/{name}": data for name, data in sdk_models(wheel, services).items()}
 
 
 _PRINT_AUTHORITIES = """

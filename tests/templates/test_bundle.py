@@ -15,14 +15,18 @@ from collections.abc import Callable
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+from botocore.loaders import Loader
+from botocore.session import Session
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from building_blocks import bundle
 from building_blocks.bundle import PYTHON_VERSION, SOURCES, FunctionCode
+from building_blocks.sdk_models import sdk_models
 from nested.data import ledger_schema
 from tests import packages
 from tests.packages import FUNCTIONS, unpack
@@ -265,12 +269,88 @@ def test_other_pythons_have_what_ships_and_the_tools_of_these_tests() -> None:
         assert all(ships.get(pin, version) == version for pin, version in _pins(elsewhere).items())
 
 
+def test_the_sdk_is_described_as_the_runtime_has_it() -> None:
+    lock = SOURCES / "payments" / "requirements.txt"
+    runtime = _pins(bundle.ROOT / "tests" / "functions" / "requirements.txt")
+    assert _pins(lock) == _pins(lock.with_suffix(".in")) == {"botocore": runtime["botocore"]}
+    told = (bundle.ROOT / "docs" / "supply-chain.md").read_text()
+    assert f"botocore {runtime['botocore']} " in told
+
+
 def test_what_ships_is_told_in_the_documentation() -> None:
     text = (bundle.ROOT / "docs" / "supply-chain.md").read_text()
     told = re.findall(r"^\| ([a-z0-9-]+) \| (\d\S*) \|", text, re.MULTILINE)
     locked = [_pins(SOURCES / name / "requirements.txt").items() for name in FUNCTIONS]
     assert len(told) == len(set(told))
     assert set(told) == {pin for pins in locked for pin in pins}
+
+
+# --- What the SDK has to know of the services (building_blocks/sdk_models.py) ---
+
+CALLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "dynamodb": ("put_item", {"TableName": "payments", "Item": {"id": {"S": "1"}}}),
+    "lambda": ("invoke", {"FunctionName": "payments:live", "Payload": b"{}"}),
+    "s3": ("list_objects_v2", {"Bucket": "payments-audit", "Prefix": "2026/"}),
+    "sqs": ("send_message", {"QueueUrl": "https://sqs.test/1/retries", "MessageBody": "{}"}),
+}
+
+
+class _SentError(Exception):
+    """Raised instead of sending."""
+
+
+def _request(service: str, path: Path) -> tuple[object, ...]:
+    """What a client sends that looks there first, but for its moment and signature."""
+    made = Session()
+    made.register_component("data_loader", Loader(extra_search_paths=[str(path)]))
+    client = made.create_client(
+        service, "us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+    )
+
+    def send(request: Any, **_: Any) -> None:
+        raise _SentError(request.method, request.url, request.body, sorted(request.headers))
+
+    client.meta.events.register("before-send", send)
+    operation, arguments = CALLS[service]
+    with pytest.raises(_SentError) as sent:
+        getattr(client, operation)(**arguments)
+    return (*sent.value.args, client.meta.service_model.operation_names)
+
+
+@pytest.mark.parametrize("service", CALLS)
+def test_without_its_texts_the_sdk_sends_the_same(service: str, tmp_path: Path) -> None:
+    (wheel,) = bundle._wheels(SOURCES / "payments" / "requirements.txt").glob("botocore-*.whl")
+    for name, data in sdk_models(wheel, [service]).items():
+        (tmp_path / "ours" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "ours" / name).write_bytes(data)
+    with zipfile.ZipFile(wheel) as archive:
+        files = archive.namelist()
+        wanted = [f"botocore/data/{service}/", "botocore/data/endpoints.json"]
+        archive.extractall(tmp_path, [name for name in files if name.startswith(tuple(wanted))])
+    assert _request(service, tmp_path / "ours") == _request(service, tmp_path / "botocore" / "data")
+
+
+def test_the_functions_clients_read_what_their_package_brings(tmp_path: Path) -> None:
+    built = unpack(packages.code("payment_processor"), tmp_path)
+    program = (
+        "import json; from payments.clients import session; made = session()\n"
+        "loader = made.get_component('data_loader')\n"
+        "for service in loader.list_available_services('service-2'):\n"
+        "    version = loader.determine_latest_version(service, 'service-2')\n"
+        "    for kind in ('service-2', 'endpoint-rule-set-1'):\n"
+        "        print(loader.load_data_with_path(f'{service}/{version}/{kind}')[1])\n"
+        "print(loader.load_data_with_path('endpoints')[1])\n"
+        "assert made.get_component('endpoint_resolver').uses_builtin_data\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(built)},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    read = {str(Path(line).relative_to(built / "sdk_models")) for line in done.stdout.split()}
+    assert len(read) == 2 * len(CALLS) + 1
 
 
 def test_ledgers_clients_trust_the_authorities_of_rds_in_us_east_1_only(tmp_path: Path) -> None:
