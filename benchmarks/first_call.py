@@ -84,6 +84,7 @@ def cpu_seconds(program: str, variables: Mapping[str, str], path: Path = PROJECT
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join([str(path), str(PROJECT)]),
             "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_LAMBDA_FUNCTION_NAME": "benchmark",
             "POWERTOOLS_SERVICE_NAME": "benchmark",
             **variables,
         },

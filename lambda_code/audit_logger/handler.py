@@ -13,7 +13,7 @@ from aws_lambda_powertools.logging import Logger
 
 from audit_logger.records import sequence_number
 from audit_logger.trail import AuditTrail
-from payments import metrics
+from payments import cold_start, metrics
 from payments.clients import LONGEST_CALL, client
 
 # What one more request to S3 may take, in milliseconds.
@@ -62,3 +62,4 @@ def _trail() -> AuditTrail:
 
 if "AUDIT_BUCKET" in os.environ:
     _trail()  # while the sandbox starts, with more of a processor
+    cold_start.is_over()

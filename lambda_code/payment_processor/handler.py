@@ -26,7 +26,7 @@ from payment_processor.outbox import check_balance, measure, sweep
 from payment_processor.retries import process_batch
 from payment_processor.retry_queue import RetryQueue
 from payment_processor.status import OUTAGE, StatusReporter
-from payments import metrics
+from payments import cold_start, metrics
 from payments.api import ProxyResponse, respond, serve
 from payments.clients import impatient_client, session
 from payments.history import History
@@ -175,3 +175,4 @@ def _connect_to_ledger() -> Connection:
 if "TRANSACTIONS_TABLE" in os.environ:
     # While the sandbox starts, with more of a processor, and not in a client's first call.
     _processor(), _retry_queue()
+    cold_start.is_over()

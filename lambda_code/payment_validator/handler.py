@@ -14,6 +14,7 @@ from typing import Any
 from aws_lambda_powertools.logging import Logger
 
 from payment_validator.logic import response, validate
+from payments import cold_start
 from payments.api import ProxyResponse, respond, serve
 from payments.clients import impatient_client
 from payments.history import History
@@ -43,3 +44,4 @@ def _history() -> History:
 if "TRANSACTIONS_TABLE" in os.environ:
     # While the sandbox starts, with more of a processor, and not in a client's first call.
     _history()
+    cold_start.is_over()

@@ -353,6 +353,34 @@ def test_the_functions_clients_read_what_their_package_brings(tmp_path: Path) ->
     assert len(read) == 2 * len(CALLS) + 1
 
 
+@pytest.mark.parametrize("package", ["payment_validator", "payment_processor", "audit_logger"])
+def test_no_garbage_is_looked_for_while_a_sandbox_starts(package: str, tmp_path: Path) -> None:
+    built = unpack(packages.code(package), tmp_path)
+    variables = ("TRANSACTIONS_TABLE", "RETRY_QUEUE_URL", "AUDIT_BUCKET", "AUDIT_KEY_ARN")
+    ledger = {"LEDGER_HOST": "ledger.test", "LEDGER_PORT": "5432", "LEDGER_USER": "processor"}
+    program = (
+        "import gc; before = gc.get_stats()\n"
+        f"import {package}.handler\n"
+        "searched = [now['collections'] - then['collections']\n"
+        "            for now, then in zip(gc.get_stats(), before)]\n"
+        "print(sum(searched) < 5, gc.isenabled(), gc.get_freeze_count() > 10_000)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            "PYTHONPATH": str(built),
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_LAMBDA_FUNCTION_NAME": package,
+            **dict.fromkeys(variables, "https://test"),
+            **ledger,
+        },
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.stdout == "True True True\n", done.stderr
+
+
 def test_ledgers_clients_trust_the_authorities_of_rds_in_us_east_1_only(tmp_path: Path) -> None:
     built = unpack(packages.code("payment_processor"), tmp_path)
     context = ssl.create_default_context(cafile=str(built / "rds-ca.pem"))
