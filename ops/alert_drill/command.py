@@ -17,15 +17,14 @@ import typer
 
 from ops.alert_drill.event import EventDrill
 from ops.console import checks, terminal
-from ops.console.checks import Check, Verdict
+from ops.console.checks import Check, Verdict, judged, problem
 from ops.console.environment import stack_name
 from ops.console.failure import OpsError
 from ops.console.terminal import escape, progress
 from ops.production import subscriptions
 from ops.production.alarms import named, restoring
-from ops.production.judgement import judged
 from ops.production.stack import Production, all_alarms
-from ops.production.subscriptions import State, Subscription
+from ops.production.subscriptions import State
 
 _BOTH: Final = ["MetricAlarm", "CompositeAlarm"]
 _POLL_SECONDS: Final = 2.0
@@ -103,12 +102,8 @@ def command(
             found += drill.perform()
     with told.status("waiting for EventBridge's word"):
         found.append(event.word(wait))
-    if as_json:
-        document = {"alarm": drill.alarm["AlarmName"], "event": event.id, "topic": drill.topic}
-        typer.echo(json.dumps({**document, **checks.as_document(found)}))
-    else:
-        checks.show(terminal.out(), found)
-    raise typer.Exit(checks.exit_code(found))
+    name = drill.alarm["AlarmName"]
+    checks.tell(found, as_json=as_json, alarm=name, event=event.id, topic=drill.topic)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,15 +151,20 @@ class Drill:
         wanted = subscriptions.of_templates(self.production)
         found = list(subscriptions.of_topic(self.production.client("sns"), self.topic))
         if not wanted:
-            yield Check(
-                what="subscriptions of the deployed templates",
-                found="none",
-                verdict=Verdict.PROBLEM,
-                mend="put one into nested/observability and deploy",
+            yield problem(
+                "subscriptions of the deployed templates",
+                "none",
+                "put one into nested/observability and deploy",
             )
         for protocol, endpoint in wanted:
-            yield self._wanted(
-                subscriptions.best(found, protocol, endpoint), protocol=protocol, endpoint=endpoint
+            best = subscriptions.best(found, protocol, endpoint)
+            yield judged(
+                f"subscription of {endpoint}",
+                found=_STATES[best.state if best else None],
+                held=best is not None and best.confirmed,
+                mend=subscriptions.how_to_confirm(
+                    best, topic=self.topic, protocol=protocol, endpoint=endpoint
+                ),
             )
         for each in found:
             # What has ended is nobody any more, though SNS lists it for some days.
@@ -176,16 +176,6 @@ class Drill:
                     mend=(_STRANGER if each.confirmed else _STRANGER_WAITS).format(arn=each.arn),
                 )
         yield from subscriptions.safe(found, self.topic)
-
-    def _wanted(self, found: Subscription | None, *, protocol: str, endpoint: str) -> Check:
-        return judged(
-            f"subscription of {endpoint}",
-            found=_STATES[found.state if found else None],
-            held=found is not None and found.confirmed,
-            mend=subscriptions.how_to_confirm(
-                found, topic=self.topic, protocol=protocol, endpoint=endpoint
-            ),
-        )
 
     def actions(self) -> Check:
         """Whether the alarm tells the topic of itself and of its end."""
@@ -234,13 +224,8 @@ class Drill:
             )
         )
         if self.parents:
-            found.append(
-                Check(
-                    what="composite alarms on it",
-                    found=f"sounded too: {', '.join(self.parents)}",
-                    verdict=Verdict.HELD,
-                )
-            )
+            told = f"sounded too: {', '.join(self.parents)}"
+            found.append(judged("composite alarms on it", found=told, held=True))
         return found
 
     def _set(self, state: str, reason: str) -> None:
@@ -276,9 +261,6 @@ class Drill:
             if outcome is not None or time.monotonic() > deadline:
                 break
             time.sleep(_POLL_SECONDS)
-        return self._judged(state, outcome)
-
-    def _judged(self, state: str, outcome: str | None) -> Check:
         found, mend = outcome, _ADMIT
         if outcome is None:
             found = f"no word from CloudWatch within {self.wait} s"
@@ -357,14 +339,11 @@ def _harmless(alarms: Sequence[Item], topic: str) -> Item:
             "no alarm tells the alerts topic, and it alone, of ALARM and OK: is the stack deployed "
             "as it is? Name one with --alarm to see what it lacks"
         )
-    return min(
-        fit,
-        key=lambda alarm: (
-            len(_parents(alarm, alarms)),
-            alarm["StateValue"] != "OK",
-            alarm["AlarmName"],
-        ),
-    )
+
+    def harm(alarm: Item) -> tuple[int, bool, str]:
+        return len(_parents(alarm, alarms)), alarm["StateValue"] != "OK", alarm["AlarmName"]
+
+    return min(fit, key=harm)
 
 
 def _parents(alarm: Item, alarms: Sequence[Item]) -> list[str]:

@@ -11,12 +11,13 @@ import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from building_blocks.alert import DRILL_SOURCE
-from ops.console.checks import Check, Verdict
+from ops.console.checks import Check, Verdict, judged, problem
 from ops.console.failure import explain, is_denied
 from ops.production import queues as dlq_queues
 from ops.production.queues import DeadLetterQueue, Name
@@ -57,24 +58,22 @@ class EventDrill:
     @classmethod
     def send(cls, production: Production) -> EventDrill:
         """Put the event, if there is a rule that hands it on."""
-        now = datetime.now(UTC)
+        drill = partial(cls, production=production, sent=datetime.now(UTC))
         try:
             if missing := _missing(production.client("events")):
-                return cls(production=production, id="", sent=now, unsent=missing)
+                return drill(id="", unsent=missing)
             entry = {"Source": DRILL_SOURCE, "DetailType": DETAIL_TYPE, "Detail": "{}"}
             (put,) = production.client("events").put_events(Entries=[entry])["Entries"]
         except ClientError as error:
             if not is_denied(error):
                 raise
             denied = Check(what=_WHAT, found=explain(error), verdict=Verdict.UNSEEN, mend=_RIGHTS)
-            return cls(production=production, id="", sent=now, unsent=denied)
+            return drill(id="", unsent=denied)
         if "EventId" not in put:
-            refused = _problem(
-                f"EventBridge refused it: {put.get('ErrorMessage', put)}",
-                "drill again; if it stays so, AWS Support",
-            )
-            return cls(production=production, id="", sent=now, unsent=refused)
-        return cls(production=production, id=put["EventId"], sent=now)
+            refused = f"EventBridge refused it: {put.get('ErrorMessage', put)}"
+            mend = "drill again; if it stays so, AWS Support"
+            return drill(id="", unsent=problem(_WHAT, refused, mend))
+        return drill(id=put["EventId"])
 
     def word(self, wait: int) -> Check:
         """What became of it, waiting for it where it may yet be told.
@@ -123,7 +122,8 @@ class EventDrill:
             own.attributes.get(name, {}).get("StringValue", "")
             for name in ("ERROR_CODE", "ERROR_MESSAGE")
         )
-        return _problem(
+        return problem(
+            _WHAT,
             f"EventBridge set it aside as {own.id}: {code} {reason}".rstrip(),
             f"{_ADMIT}. Then take the event away: `python -m ops dlq quarantine invocations "
             f"--id {own.id} --reason drill --yes`",
@@ -133,12 +133,10 @@ class EventDrill:
         """What EventBridge's metrics say of the rule, which has no other events than drills'."""
         calls, failures = self._sum("Invocations"), self._sum("FailedInvocations")
         if failures:
-            return _problem(f"EventBridge counts {failures:g} failed calls of the topic", _ADMIT)
-        if calls:
-            return Check(
-                what=_WHAT, found="EventBridge says so, and set nothing aside", verdict=Verdict.HELD
-            )
-        return None
+            told = f"EventBridge counts {failures:g} failed calls of the topic"
+            return problem(_WHAT, told, _ADMIT)
+        told = "EventBridge says so, and set nothing aside"
+        return judged(_WHAT, found=told, held=True) if calls else None
 
     def _sum(self, metric: str) -> float:
         points = self.production.client("cloudwatch").get_metric_statistics(
@@ -154,20 +152,15 @@ class EventDrill:
         return float(sum(point["Sum"] for point in points))
 
 
-def _problem(found: str, mend: str) -> Check:
-    return Check(what=_WHAT, found=found, verdict=Verdict.PROBLEM, mend=mend)
-
-
 def _missing(events: Any) -> Check | None:
     """What keeps the rule from handing the event on."""
     rules = {rule["Name"]: rule for rule in every(events, "list_rules", NamePrefix=RULE)}
     if RULE not in rules:
-        return _problem(
-            f"there is no rule {RULE}",
-            "`make deploy` makes it; if it was deleted by hand, put it as the template says",
-        )
+        mend = "`make deploy` makes it; if it was deleted by hand, put it as the template says"
+        return problem(_WHAT, f"there is no rule {RULE}", mend)
     if not rules[RULE].get("State", "").startswith("ENABLED"):
-        return _problem(f"the rule {RULE} is switched off", f"aws events enable-rule --name {RULE}")
+        mend = f"aws events enable-rule --name {RULE}"
+        return problem(_WHAT, f"the rule {RULE} is switched off", mend)
     return None
 
 

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
 from ops.console import terminal
 from ops.console.confirmation import confirm
@@ -55,9 +53,7 @@ def list_keys(as_json: _Json = False) -> None:
     if as_json:
         typer.echo(json.dumps({"keys": rows}))
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("id", "name", "state", "created", "owner", "limits", "requests"):
-        table.add_column(column, overflow="fold")
+    table = terminal.grid("id", "name", "state", "created", "owner", "limits", "requests")
     for key, row in zip(keys, rows, strict=True):
         sent = "not seen" if row["requests"] is None else str(row["requests"])
         state = "enabled" if key.enabled else "disabled"

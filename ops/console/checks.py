@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 
-from rich import box
+import typer
 from rich.console import Console
-from rich.table import Table
 
-from ops.console.terminal import escape
+from ops.console.terminal import escape, grid, out
 
 
 class Verdict(StrEnum):
@@ -49,6 +50,28 @@ class Check:
     mend: str = ""
 
 
+def judged(
+    what: str, *, found: str, held: bool, mend: str = "", needed: str = "", note: str = ""
+) -> Check:
+    """
+    Args:
+        mend: told where it does not hold.
+        note: told where it holds.
+    """
+    verdict = Verdict.HELD if held else Verdict.PROBLEM
+    told = note if held else mend
+    return Check(what=what, found=found, needed=needed, verdict=verdict, mend=told)
+
+
+def problem(what: str, found: str, mend: str) -> Check:
+    return judged(what, found=found, held=False, mend=mend)
+
+
+def unseen(what: str, *, needed: str, why: str) -> Check:
+    found = f"cannot be seen here: {why}"
+    return Check(what=what, found=found, needed=needed, verdict=Verdict.UNSEEN)
+
+
 def has_problems(checks: Iterable[Check]) -> bool:
     """Whether something does not hold, or nobody knows whether it does."""
     return any(check.verdict in (Verdict.PROBLEM, Verdict.UNANSWERED) for check in checks)
@@ -67,12 +90,34 @@ def as_document(checks: Sequence[Check]) -> dict[str, Any]:
     return {"held": not has_problems(checks), "checks": [asdict(check) for check in checks]}
 
 
+def tell(checks: Sequence[Check], *, as_json: bool, **about: Any) -> NoReturn:
+    """Print them, with what they are about in JSON, and end with their exit code."""
+    if as_json:
+        typer.echo(json.dumps({**about, **as_document(checks)}))
+    else:
+        show(out(), checks)
+    raise typer.Exit(exit_code(checks))
+
+
+def counted(checks: Iterable[Check], problems: str) -> str:
+    """How many there are of each verdict.
+
+    Args:
+        problems: what they are called.
+    """
+    counts = Counter(check.verdict for check in checks)
+    unanswered = counts[Verdict.UNANSWERED]
+    return (
+        f"{counts[Verdict.HELD]} held, {counts[Verdict.PROBLEM]} {problems}, "
+        f"{counts[Verdict.UNSEEN]} cannot be seen here"
+        + (f", {unanswered} not answered" if unanswered else "")
+    )
+
+
 def show(console: Console, checks: Sequence[Check]) -> None:
     """Print them as a table, and below it how to mend what is wrong."""
     needed = any(check.needed for check in checks)
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("", "checked", "found", *(["needed"] if needed else [])):
-        table.add_column(column, overflow="fold")
+    table = grid("", "checked", "found", *(["needed"] if needed else []))
     for check in checks:
         cells = [check.what, check.found, *([check.needed] if needed else [])]
         table.add_row(_MARKS[check.verdict], *map(escape, cells))

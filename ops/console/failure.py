@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, TypeVar
 
 from botocore import exceptions
 from botocore.exceptions import ClientError
+
+AnswerT = TypeVar("AnswerT")
 
 
 class OpsError(Exception):
@@ -78,6 +80,16 @@ def explain(error: Exception) -> str:
 def code(error: ClientError) -> str:
     """The service's name for the error."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def or_none(ask: Callable[[], AnswerT], *codes: str) -> AnswerT | None:
+    """What AWS answers; None where it says, with one of these codes, that there is nothing."""
+    try:
+        return ask()
+    except ClientError as error:
+        if code(error) not in codes:
+            raise
+        return None
 
 
 def is_denied(error: ClientError) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import Any, Final
 
-from rich import markup
+from rich import box, markup
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from ops.console.characters import visible
@@ -37,6 +39,18 @@ def out(**options: Any) -> Console:
 def told() -> Console:
     """For progress and errors, apart from what may be piped on."""
     return Console(stderr=True, highlight=False, emoji=False)
+
+
+def grid(*columns: str, right: Collection[str] = ()) -> Table:
+    """An empty table, what is too wide for a column of which is folded.
+
+    Args:
+        right: columns of numbers.
+    """
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, overflow="fold", justify="right" if column in right else "left")
+    return table
 
 
 def progress(marked_up: str) -> Text:

@@ -22,8 +22,6 @@ from typing import Annotated, Any, Final
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich import box
-from rich.table import Table
 
 from ops.console import terminal
 from ops.console.failure import OpsError, explain
@@ -101,9 +99,8 @@ def list_queues(as_json: _Json = False) -> None:
     if as_json:
         typer.echo(json.dumps({"empty": not waiting, "queues": rows}))
     else:
-        table = Table(box=box.SIMPLE_HEAD)
-        for column in ("queue", "holds", "messages", "hidden", "oldest"):
-            table.add_column(column, justify="left" if column in ("queue", "holds") else "right")
+        right = ("messages", "hidden", "oldest")
+        table = terminal.grid("queue", "holds", *right, right=right)
         for row in rows:
             counts = (str(row["messages"]), str(row["being_received"]))
             oldest = row["oldest_seconds"]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from building_blocks.operations import OPERATIONS
-from ops.console.failure import code
+from ops.console.failure import or_none
 from ops.inspection.findings import Finding, judged, problem
 from ops.inspection.subjects import Subjects
 from ops.production.address import DOMAIN, reached
@@ -231,13 +230,9 @@ def _planned(
 
 def _guarded(clients: Clients, api_id: str, stage: str) -> Finding:
     arn = f"arn:aws:apigateway:{clients('apigateway').meta.region_name}::/restapis/{api_id}"
-    try:
-        found = clients("wafv2").get_web_acl_for_resource(ResourceArn=f"{arn}/stages/{stage}")
-        firewall = found.get("WebACL", {}).get("Name")
-    except ClientError as error:
-        if code(error) != "WAFNonexistentItemException":
-            raise
-        firewall = None
+    ask = partial(clients("wafv2").get_web_acl_for_resource, ResourceArn=f"{arn}/stages/{stage}")
+    found = or_none(ask, "WAFNonexistentItemException") or {}
+    firewall = found.get("WebACL", {}).get("Name")
     return judged(
         "R8", f"web firewall of stage {stage}", found=firewall, needed="one", held=bool(firewall),
         mend=f"aws wafv2 associate-web-acl --web-acl-arn ARN --resource-arn {arn}/stages/{stage}",
@@ -246,13 +241,9 @@ def _guarded(clients: Clients, api_id: str, stage: str) -> Finding:
 
 def _target(gateway: Any, api_id: str, resource: str, verb: str) -> str:
     """The integration's address; such as ``MOCK`` where there is none."""
-    try:
-        found = gateway.get_integration(restApiId=api_id, resourceId=resource, httpMethod=verb)
-    except ClientError as error:
-        if code(error) != "NotFoundException":
-            raise
-        return ""
-    return str(found.get("uri") or found["type"])
+    of = {"restApiId": api_id, "resourceId": resource, "httpMethod": verb}
+    found = or_none(partial(gateway.get_integration, **of), "NotFoundException")
+    return str(found.get("uri") or found["type"]) if found else ""
 
 
 def is_of(uri: str, function: str) -> bool:

@@ -6,10 +6,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from ops.console.environment import required
-from ops.console.failure import code
+from ops.console.failure import or_none
 from ops.inspection.findings import Finding, judged, problem
 from ops.inspection.policies import NOBODY, denies_plain_http, opened
 from ops.inspection.subjects import Subjects
@@ -363,9 +361,4 @@ _ABSENT: Final = frozenset(
 
 def _or_none(ask: Callable[[], Item]) -> Item | None:
     """The answer, or nothing where S3 says that there is no such configuration."""
-    try:
-        return ask()
-    except ClientError as error:
-        if code(error) not in _ABSENT:
-            raise
-        return None
+    return or_none(ask, *_ABSENT)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from ops.console.environment import required
-from ops.console.failure import code
+from ops.console.failure import or_none
 from ops.inspection.data import encrypted
 from ops.inspection.findings import Finding, judged, problem, unseen
 from ops.inspection.policies import NOBODY, opened
@@ -50,11 +49,9 @@ def dashboard(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     """R12."""
     if not subjects.dashboard:
         return
-    try:
-        found = clients("cloudwatch").get_dashboard(DashboardName=subjects.dashboard)
-    except ClientError as error:
-        if code(error) not in ("ResourceNotFound", "DashboardNotFoundError"):
-            raise
+    ask = partial(clients("cloudwatch").get_dashboard, DashboardName=subjects.dashboard)
+    found = or_none(ask, "ResourceNotFound", "DashboardNotFoundError")
+    if found is None:
         yield problem(
             "R12", f"dashboard {subjects.dashboard}", found="none of that name", needed="one",
             mend="aws cloudwatch put-dashboard with the body that the templates have",

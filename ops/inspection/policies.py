@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
-from ops.console.failure import code
+from ops.console.failure import or_none
 from ops.inspection.findings import Finding, judged
 from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
@@ -115,10 +114,6 @@ def _is_narrowed(statement: Item) -> bool:
 
 
 def _of_function(clients: Clients, name: str, **qualifier: str) -> str | None:
-    try:
-        policy: str = clients("lambda").get_policy(FunctionName=name, **qualifier)["Policy"]
-    except ClientError as error:
-        if code(error) != "ResourceNotFoundException":
-            raise
-        return None
-    return policy
+    ask = partial(clients("lambda").get_policy, FunctionName=name, **qualifier)
+    found = or_none(ask, "ResourceNotFoundException")
+    return found["Policy"] if found else None

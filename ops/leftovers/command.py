@@ -12,8 +12,6 @@ from typing import Annotated
 
 import boto3
 import typer
-from rich import box
-from rich.table import Table
 
 from ops.console import terminal
 from ops.console.confirmation import confirm
@@ -125,9 +123,7 @@ def _show(found: Sequence[Leftover], *, remove: bool) -> None:
     if not found:
         output.print("Nothing is left.")
         return
-    grid = Table(box=box.SIMPLE_HEAD)
-    for column in ("", "what", "name", "found by", "empty of business?"):
-        grid.add_column(column, overflow="fold")
+    grid = terminal.grid("", "what", "name", "found by", "empty of business?")
     for each in found:
         mark = "[green]✔[/]" if each.proven else "[red]✘[/]"
         cells = (each.kind, each.name, each.found, each.evidence)

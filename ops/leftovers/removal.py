@@ -12,10 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from botocore.exceptions import ClientError
-
 from ops.console.environment import stack_name
-from ops.console.failure import OpsError, code
+from ops.console.failure import OpsError, or_none
 from ops.leftovers.model import Leftover
 from ops.leftovers.search import GONE
 from ops.production.questions import Clients
@@ -120,11 +118,7 @@ class Removal:
             for each in sorted(of_kind, key=lambda each: len(each.name)):
                 if not each.proven:
                     raise OpsError(f"{each.kind} {each.name}: {each.evidence}; it stays")
-                try:
-                    self._remove(each)
-                except ClientError as error:
-                    if code(error) not in _GONE:
-                        raise
+                or_none(partial(self._remove, each), *_GONE)
 
     def _remove(self, each: Leftover) -> None:
         if simple := _BY_ONE_CALL.get(each.kind):
@@ -157,7 +151,7 @@ class Removal:
                     DBInstanceIdentifier=name, FinalDBSnapshotIdentifier=snapshot
                 )
         look = partial(rds.describe_db_instances, DBInstanceIdentifier=name)
-        self._until(partial(_is_gone, look), f"database {name}")
+        self._until(lambda: or_none(look, *_GONE) is None, f"database {name}")
 
     def _table(self, name: str) -> None:
         dynamodb = self.clients("dynamodb")
@@ -167,7 +161,7 @@ class Removal:
         with self.journal.action(f"delete table {name}"):
             dynamodb.delete_table(TableName=name)
         look = partial(dynamodb.describe_table, TableName=name)
-        self._until(partial(_is_gone, look), f"table {name}")
+        self._until(lambda: or_none(look, *_GONE) is None, f"table {name}")
 
     def _queue(self, name: str) -> None:
         sqs = self.clients("sqs")
@@ -245,17 +239,6 @@ class Removal:
                 raise OpsError(f"{what} is not gone after an hour: run this again")
             self.wait(_POLL_SECONDS)
             waited += _POLL_SECONDS
-
-
-def _is_gone(call: Callable[[], object]) -> bool:
-    """Whether AWS answers that what a call is about is not there."""
-    try:
-        call()
-    except ClientError as error:
-        if code(error) not in _GONE:
-            raise
-        return True
-    return False
 
 
 STACK_STATES: Final = frozenset(

@@ -4,12 +4,11 @@ what has none or is not told by its tags, by names."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
-from botocore.exceptions import ClientError
-
 from ops.console.environment import stack_name
-from ops.console.failure import code
+from ops.console.failure import or_none
 from ops.leftovers.model import Leftover
 from ops.production.questions import Clients
 from ops.production.stack import every
@@ -111,14 +110,11 @@ def _tables(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:
     """By name only: those with tags are found by these."""
     dynamodb = clients("dynamodb")
     for name in names:
-        try:
-            arn = dynamodb.describe_table(TableName=name)["Table"]["TableArn"]
-        except ClientError as error:
-            if code(error) != "ResourceNotFoundException":
-                raise
-            continue
-        tags = dynamodb.list_tags_of_resource(ResourceArn=arn).get("Tags", [])
-        yield from _from_tags("table", name, _as_mapping(tags), by_name=True)
+        look = partial(dynamodb.describe_table, TableName=name)
+        if found := or_none(look, "ResourceNotFoundException"):
+            arn = found["Table"]["TableArn"]
+            tags = dynamodb.list_tags_of_resource(ResourceArn=arn).get("Tags", [])
+            yield from _from_tags("table", name, _as_mapping(tags), by_name=True)
 
 
 def _tagged(clients: Clients) -> Iterator[Leftover]:
@@ -140,23 +136,14 @@ def _buckets(clients: Clients) -> Iterator[Leftover]:
     s3 = clients("s3")
     for name in (each["Name"] for each in s3.list_buckets()["Buckets"]):
         if is_ours(name):
-            try:
-                tags = s3.get_bucket_tagging(Bucket=name)["TagSet"]
-            except ClientError as error:
-                if code(error) != "NoSuchTagSet":
-                    raise
-                tags = []
-            yield from _from_tags("bucket", name, _as_mapping(tags), by_name=True)
+            found = or_none(partial(s3.get_bucket_tagging, Bucket=name), "NoSuchTagSet") or {}
+            tags = _as_mapping(found.get("TagSet", []))
+            yield from _from_tags("bucket", name, tags, by_name=True)
 
 
 def _is_kept(clients: Clients, key: str) -> bool:
-    try:
-        described = clients("kms").describe_key(KeyId=key)["KeyMetadata"]
-    except ClientError as error:
-        if code(error) != "NotFoundException":
-            raise
-        return False
-    return bool(described["KeyState"] != "PendingDeletion")
+    found = or_none(partial(clients("kms").describe_key, KeyId=key), "NotFoundException")
+    return found is not None and found["KeyMetadata"]["KeyState"] != "PendingDeletion"
 
 
 def _log_groups(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:

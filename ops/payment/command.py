@@ -9,9 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Final
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from ops.console import checks, terminal
 from ops.console.durations import duration
@@ -99,10 +97,8 @@ def _document(story: Story, found: list[checks.Check]) -> dict[str, Any]:
 def _show(console: Console, story: Story, found: list[checks.Check]) -> None:
     console.print(f"Payment {story.transaction_id}: [bold]{escape(found[0].found)}[/]")
     if story.events:
-        table = Table(box=box.SIMPLE_HEAD)
-        table.add_column("time (UTC)", no_wrap=True)
-        table.add_column("source", overflow="fold", max_width=17)
-        table.add_column("what", overflow="fold")
+        table = terminal.grid("time (UTC)", "source", "what")
+        table.columns[0].no_wrap, table.columns[1].max_width = True, 17
         day = None
         for event in story.events:
             if event.at.date() != day:

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from ops.console.checks import Check, Verdict
+from ops.console.checks import Check, problem
 from payments.states import KEYS, REQUEST_TIMESTAMP, SHOWN, is_posting
-from reconciliation.history import (
-    Item,
-    faults,
-    request_of,
-    shortened,
-)
+from reconciliation.history import Item, faults, request_of, shortened
 from reconciliation.ledger import terms
 
 CHANGED: Final = "nobody may change history: see docs/runbooks/business.md#history-changed"
@@ -37,7 +32,7 @@ def contradictions(
         what = f"history item {item.get('state', at)}"
         if wrong := faults(item):
             found = "; ".join(wrong.values())
-            yield Check(what=f"{what}, form", found=found, verdict=Verdict.PROBLEM, mend=CHANGED)
+            yield problem(f"{what}, form", found, CHANGED)
         audited = inserted.get(at, {})
         others: tuple[tuple[str, Mapping[str, Any], Iterable[str]], ...] = (
             ("ledger", of_entry, _of_ledger(item) if of_entry else ()),
@@ -53,7 +48,7 @@ def contradictions(
                     tellers.setdefault(told, []).append(teller)
         if tellers:
             found = "; ".join(f"{told} in {', '.join(by)}" for told, by in tellers.items())
-            yield Check(what=f"{what}, terms", found=found, verdict=Verdict.PROBLEM, mend=CHANGED)
+            yield problem(f"{what}, terms", found, CHANGED)
 
 
 def _of_ledger(item: Item) -> Iterable[str]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.console.checks import Check, Verdict
+from ops.console.checks import Check, Verdict, problem
 from ops.console.durations import in_days
 from ops.console.failure import OpsError, explain
 from ops.payment.comparison import CHANGED, contradictions
@@ -51,13 +51,8 @@ _LETTERS: Final = 200
 _HIDDEN: Final = 20
 # Of a log line. None holds anything that the payment's client sent.
 _TOLD: Final = (
-    "message",
-    "exception_name",
-    "receives",
-    "message_id",
-    "entry_id",
-    "code",
-    "correlation_id",
+    *("message", "exception_name", "receives", "message_id"),
+    *("entry_id", "code", "correlation_id"),
 )
 
 
@@ -142,11 +137,10 @@ class Story:
             yield self._gap("history item of the posting", at, "the sweep of each minute brings it")
         request = request_of(self.items)
         if request.get("state") != APPROVED:
-            yield Check(
-                what="approval of the posting",
-                found=f"the request is {request.get('state')}" if request else "missing",
-                verdict=Verdict.PROBLEM,
-                mend="who posted it? See payment-processor's log and the database's, and "
+            yield problem(
+                "approval of the posting",
+                f"the request is {request.get('state')}" if request else "missing",
+                "who posted it? See payment-processor's log and the database's, and "
                 "docs/runbooks/business.md",
             )
 
@@ -155,12 +149,10 @@ class Story:
         for item in self.items:
             if is_posting(item) and item["timestamp"] != posted:
                 other = "the ledger has another one" if self.entry else "the history says posted"
-                yield Check(
-                    what="ledger entry",
-                    found=f"missing, and {other}: item {item['timestamp']}",
-                    verdict=Verdict.PROBLEM,
-                    mend="who wrote the history item? See CloudTrail, and "
-                    "docs/runbooks/business.md",
+                yield problem(
+                    "ledger entry",
+                    f"missing, and {other}: item {item['timestamp']}",
+                    "who wrote the history item? See CloudTrail, and docs/runbooks/business.md",
                 )
 
     def _unaudited(self) -> Iterator[Check]:
@@ -178,21 +170,13 @@ class Story:
         for at, item in self.inserted.items():
             # The history was read before the audit trail.
             if at not in here and (moment_of(item) or self.now) < self.now - _BEFORE:
-                yield Check(
-                    what=f"history item {item.get('state', at)}",
-                    found="missing, and the audit trail has it",
-                    verdict=Verdict.PROBLEM,
-                    mend=CHANGED,
-                )
+                what = f"history item {item.get('state', at)}"
+                yield problem(what, "missing, and the audit trail has it", CHANGED)
 
     def _gap(self, what: str, since: datetime, mend: str) -> Check:
-        late = abs(self.now - since) > _TRACED  # nothing happens in the future
-        return Check(
-            what=what,
-            found="missing" if late else "not there yet",
-            verdict=Verdict.PROBLEM if late else Verdict.UNSEEN,
-            mend=mend if late else "",
-        )
+        if abs(self.now - since) > _TRACED:  # nothing happens in the future
+            return problem(what, "missing", mend)
+        return Check(what=what, found="not there yet", verdict=Verdict.UNSEEN)
 
 
 def gather(
@@ -293,12 +277,9 @@ def _queues(production: Production, story: Story) -> str:
                     break
     read = f", of which {_LETTERS} were read" if number > _LETTERS else ""
     found = "has this payment's message" if story.dead_letter else "not this payment's"
-    letters_told = (
-        f"{number} messages in the dead-letter queue{read}, {found}"
-        if number
-        else ("the dead-letter queue is empty")
-    )
-    return f"{retry} payments on the retry queue{oldest} (it cannot be searched); {letters_told}"
+    dead = f"{number} messages in the dead-letter queue{read}, {found}"
+    told = dead if number else "the dead-letter queue is empty"
+    return f"{retry} payments on the retry queue{oldest} (it cannot be searched); {told}"
 
 
 def _operators(production: Production, story: Story) -> str:
@@ -328,9 +309,7 @@ def _audit(production: Production, story: Story) -> str:
             if record["anomaly"]:
                 warning = " - a change that nobody may make"
                 when = f"at {record['created_at']}, in {found.key}"
-                story.changes.append(
-                    Check(what=what, found=when, verdict=Verdict.PROBLEM, mend=CHANGED)
-                )
+                story.changes.append(problem(what, when, CHANGED))
             else:
                 story.inserted.setdefault(at, item)
             story.add(
@@ -423,27 +402,17 @@ def _state(story: Story) -> tuple[Verdict, str, str]:
     posted, queued = story.item(POSTED), story.item(QUEUED)
     request = story.item(APPROVED) or story.item(DECLINED)
     if story.entry:
-        if story.dead_letter:
-            return (
-                Verdict.HELD,
-                "posted; its message in the dead-letter queue is not needed any more",
-                "",
-            )
-        return Verdict.HELD, "posted", ""
+        left = "; its message in the dead-letter queue is not needed any more"
+        return Verdict.HELD, f"posted{left if story.dead_letter else ''}", ""
     if story.dead_letter:
-        return (
-            Verdict.PROBLEM,
-            "given up: its message is in the dead-letter queue",
-            letters.what_to_do(letters.case_of(story.items, story.now), story.dead_letter)
-            if story.has_read("history")
-            else f".venv/bin/python -m ops dlq show retry: message {story.dead_letter}",
-        )
+        mend = f".venv/bin/python -m ops dlq show retry: message {story.dead_letter}"
+        if story.has_read("history"):
+            case = letters.case_of(story.items, story.now)
+            mend = letters.what_to_do(case, story.dead_letter)
+        return Verdict.PROBLEM, "given up: its message is in the dead-letter queue", mend
     if posted:  # the ledger could not be read, or has none: gaps() tells that
-        return (
-            Verdict.PROBLEM if story.has_read("ledger") else Verdict.UNSEEN,
-            "posted, says the history",
-            "see what the ledger lacks",
-        )
+        verdict = Verdict.PROBLEM if story.has_read("ledger") else Verdict.UNSEEN
+        return verdict, "posted, says the history", "see what the ledger lacks"
     if queued:
         at = moment_of(queued)
         if at is None or story.now - at > _RETRIED:

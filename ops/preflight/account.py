@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from config import ConfigurationError, ProductionConfig, allowed
-from ops.console.checks import Check
+from ops.console.checks import Check, judged, unseen
 from ops.console.environment import VARIABLE, chosen, stack_name
-from ops.console.failure import code
+from ops.console.failure import code, or_none
 from ops.production.existing import Existing
-from ops.production.judgement import judged, unseen
 from ops.production.lost import GONE, WAYS_BACK, lost
 from ops.production.needs import Needs
 from ops.production.questions import Clients
@@ -38,11 +38,9 @@ def identity(clients: Clients) -> Iterator[Check]:
 def bootstrap(clients: Clients, needs: Needs, account: str) -> Iterator[Check]:
     mend = f"npx cdk bootstrap aws://{account}/{REGION}"
     needed = f"version {needs.bootstrap} or newer"
-    try:
-        told = clients("ssm").get_parameter(Name=needs.bootstrap_parameter)
-    except ClientError as error:
-        if code(error) != "ParameterNotFound":
-            raise
+    ask = partial(clients("ssm").get_parameter, Name=needs.bootstrap_parameter)
+    told = or_none(ask, "ParameterNotFound")
+    if told is None:
         yield judged("CDK bootstrap", found="none", needed=needed, held=False, mend=mend)
         return
     version = told["Parameter"]["Value"]
@@ -172,18 +170,12 @@ def rds_role(clients: Clients) -> Iterator[Check]:
     if clients.emulated:
         yield unseen(_RDS_ROLE, needed=needed, why="the embedded environment's RDS has no role")
         return
-    try:
-        clients("iam").get_role(RoleName=_RDS_ROLE)
-        found = "there"
-    except ClientError as error:
-        if code(error) != "NoSuchEntity":
-            raise
-        found = "missing: the account never had a database"
+    there = or_none(partial(clients("iam").get_role, RoleName=_RDS_ROLE), "NoSuchEntity")
     yield judged(
         _RDS_ROLE,
-        found=found,
+        found="there" if there else "missing: the account never had a database",
         needed=needed,
-        held=found == "there",
+        held=there is not None,
         mend="aws iam create-service-linked-role --aws-service-name rds.amazonaws.com",
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,14 +12,13 @@ import typer
 from rich.console import Console
 
 from ops.console import checks, settings, terminal
-from ops.console.checks import Check, Verdict
+from ops.console.checks import Check, Verdict, judged
 from ops.console.environment import stack_name
 from ops.console.failure import OpsError
 from ops.preflight import account, offers, quotas, tools
 from ops.production import names
 from ops.production.address import certificate
 from ops.production.existing import Existing, existing
-from ops.production.judgement import judged
 from ops.production.needs import Needs, needed
 from ops.production.questions import Clients, Question, answers
 from ops.production.stack import REGION
@@ -65,12 +63,7 @@ def command(
 
 def _show(console: Console, found: Sequence[Check]) -> None:
     checks.show(console, found)
-    counts = Counter(each.verdict for each in found)
-    console.print(
-        f"{counts[Verdict.HELD]} held, {counts[Verdict.PROBLEM]} in the way, "
-        f"{counts[Verdict.UNSEEN]} cannot be seen here"
-        + (f", {counts[Verdict.UNANSWERED]} not answered" if counts[Verdict.UNANSWERED] else "")
-    )
+    console.print(checks.counted(found, "in the way"))
 
 
 def _needs(assembly: Path | None, context: Sequence[str]) -> Needs | Check:

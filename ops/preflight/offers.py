@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ops.console.checks import Check
-from ops.production.judgement import judged, unseen
+from ops.console.checks import Check, judged, unseen
 from ops.production.needs import Needs
 from ops.production.questions import Clients
 from ops.production.stack import REGION, every

@@ -9,10 +9,9 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from ops.console.checks import Check
+from ops.console.checks import Check, judged
 from ops.console.failure import code
 from ops.production.existing import Existing
-from ops.production.judgement import judged
 from ops.production.needs import Needs
 from ops.production.questions import Clients
 from ops.production.stack import REGION, every

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Final
 
-from ops.console.checks import Check
+from ops.console.checks import Check, judged, unseen
 from ops.console.environment import PROJECT
-from ops.production.judgement import judged, unseen
 
 _OLDEST_PYTHON: Final = (3, 11)
 _SETUP: Final = "make setup"

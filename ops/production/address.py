@@ -8,9 +8,8 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
-from ops.console.checks import Check
+from ops.console.checks import Check, judged, unseen
 from ops.console.failure import code
-from ops.production.judgement import judged, unseen
 from ops.production.payments_api import PaymentsApi
 from ops.production.questions import Clients
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
-from botocore.exceptions import ClientError
-
-from ops.console.checks import Check
-from ops.console.failure import code
+from ops.console.checks import Check, judged
+from ops.console.failure import or_none
 from ops.production.existing import Existing
-from ops.production.judgement import judged
 from ops.production.needs import Needs
 from ops.production.questions import Clients
 from ops.production.stack import all_alarms, every
@@ -30,12 +28,7 @@ def _described(service: str, operation: str, parameter: str, missing: str) -> Ta
     def taken(clients: Clients, names: Sequence[str]) -> Iterator[str]:
         describe = getattr(clients(service), operation)
         for name in names:
-            try:
-                describe(**{parameter: name})
-            except ClientError as error:
-                if code(error) != missing:
-                    raise
-            else:
+            if or_none(partial(describe, **{parameter: name}), missing) is not None:
                 yield name
 
     return taken

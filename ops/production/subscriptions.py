@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
-
-from botocore.exceptions import ClientError
 
 from assurance.assembly import StackTemplate
 from ops.console.checks import Check, Verdict
 from ops.console.environment import stack_name
-from ops.console.failure import code
+from ops.console.failure import or_none
 from ops.production.stack import Production, every
 from ops.production.templates import deployed
 
@@ -49,8 +48,6 @@ class Subscription:
         """Whether it has to be told if a sign-in is needed: only mail has a link that ends it."""
         return self.confirmed and self.protocol.startswith("email")
 
-
-_GONE: Final = frozenset({"NotFound", "NotFoundException"})
 
 _SUBSCRIBE: Final = (
     "aws sns subscribe --topic-arn {topic} --protocol {protocol} --notification-endpoint {endpoint}"
@@ -143,15 +140,13 @@ def of_topic(sns: Any, topic: str) -> Iterator[Subscription]:
 
 def _asked(sns: Any, arn: str) -> tuple[State, dict[str, str]]:
     """State and attributes of one that has an ARN."""
-    try:
-        found: dict[str, str] = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
-    except ClientError as error:
-        if code(error) not in _GONE:
-            raise
+    ask = partial(sns.get_subscription_attributes, SubscriptionArn=arn)
+    told = or_none(ask, "NotFound", "NotFoundException")
+    if told is None:
         return State.ENDED, {}
     # The embedded environment gives those that wait an ARN too.
-    waits = found.get("PendingConfirmation") == "true"
-    return State.PENDING if waits else State.CONFIRMED, found
+    waits = told["Attributes"].get("PendingConfirmation") == "true"
+    return State.PENDING if waits else State.CONFIRMED, told["Attributes"]
 
 
 def of_templates(production: Production) -> list[tuple[str, str]]:

@@ -8,10 +8,8 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Final
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.status import Status
-from rich.table import Table
 
 from ops.console import terminal
 from ops.console.durations import duration, in_days
@@ -268,10 +266,8 @@ def _show_replay(console: Console, lacking: Replay) -> None:
 def _show(console: Console, reconciled: Reconciled) -> None:
     period = reconciled.period
     console.print(f"Posted from {period.begin:%Y-%m-%d %H:%M:%S} to {period.end:%Y-%m-%d %H:%M:%S}")
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("currency")
-    for store in ("ledger", "history", "audit trail"):
-        table.add_column(store, justify="right")
+    stores = ("ledger", "history", "audit trail")
+    table = terminal.grid("currency", *stores, right=stores)
     for told in reconciled.sums:
         cells = [told[name] for name in ("ledger", "history", "audit")]
         currency = escape(told["currency"] or "none")
@@ -293,9 +289,8 @@ def _show(console: Console, reconciled: Reconciled) -> None:
     for line in reconciled.unjudged:
         console.print(escape(line), soft_wrap=True)
     if reconciled.differences:
-        found = Table(box=box.SIMPLE_HEAD)
-        for column in ("payment", "difference"):
-            found.add_column(column, overflow="fold", no_wrap=column == "payment")
+        found = terminal.grid("payment", "difference")
+        found.columns[0].no_wrap = True
         for each in reconciled.differences[:_SHOWN]:
             id_ = escape(each.transaction_id)
             found.add_row(id_, f"[red]{each.kind}[/]: {escape(each.detail)}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 
 from ops.console import terminal
-from ops.console.failure import OpsError
+from ops.console.failure import OpsError, or_none
 from ops.console.terminal import escape
 from ops.production.action_record import recorded
 from ops.production.lost import TABLE, told
@@ -70,11 +71,11 @@ def command(
 
 def _require_audited_table(production: Production) -> None:
     dynamodb, name = production.client("dynamodb"), production.output("TransactionsTableName")
-    try:
-        table = dynamodb.describe_table(TableName=name)["Table"]
-    except dynamodb.exceptions.ResourceNotFoundException:
-        raise OpsError(told(name, TABLE)) from None
-    if not table.get("StreamSpecification", {}).get("StreamEnabled"):
+    look = partial(dynamodb.describe_table, TableName=name)
+    found = or_none(look, "ResourceNotFoundException")
+    if found is None:
+        raise OpsError(told(name, TABLE))
+    if not found["Table"].get("StreamSpecification", {}).get("StreamEnabled"):
         raise OpsError(
             f"{name} has no stream: what is put into it would not be audited. "
             "docs/runbooks/table-lost.md, *Its settings*, switches it on"

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
 from rich.status import Status
 
-from ops.console.failure import code
+from ops.console.failure import or_none
 from ops.production.stack import Production
 from payments.attributes import to_item
 from payments.states import POSTED, REQUEST_TIMESTAMP, SHOWN, is_posting
@@ -165,15 +165,13 @@ class Replay:
 
 
 def add(history: PaymentHistory, item: Item) -> None:
-    try:
-        history.dynamodb.put_item(
-            TableName=history.table,
-            Item=to_item(item),
-            ConditionExpression="attribute_not_exists(transaction_id)",
-        )
-    except ClientError as error:
-        if code(error) != "ConditionalCheckFailedException":
-            raise
+    put = partial(
+        history.dynamodb.put_item,
+        TableName=history.table,
+        Item=to_item(item),
+        ConditionExpression="attribute_not_exists(transaction_id)",
+    )
+    or_none(put, "ConditionalCheckFailedException")
 
 
 def _posting(ledger: Ledger, event: Item) -> Item:

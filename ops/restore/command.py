@@ -11,14 +11,12 @@ from typing import Annotated, Any, Final
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich import box
 from rich.console import Console
 from rich.status import Status
-from rich.table import Table as Grid
 
 from ops.console import checks, terminal
 from ops.console.characters import visible
-from ops.console.checks import Check, Verdict
+from ops.console.checks import Check, Verdict, judged
 from ops.console.failure import OpsError, explain
 from ops.console.terminal import escape, progress
 from ops.production.action_record import recorded
@@ -92,11 +90,7 @@ def command(
         for check in drill.run(plans, status, told):
             found.append(check)
             record.outcome["checks"].append(f"{check.what}: {check.found}")
-    if as_json:
-        typer.echo(json.dumps({"names": names, **checks.as_document(found)}))
-    else:
-        checks.show(terminal.out(), found)
-    raise typer.Exit(checks.exit_code(found))
+    checks.tell(found, as_json=as_json, names=names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,12 +161,12 @@ class Drill:
             _delete_all(copies, status, told, patient=False)
             raise
         left = _delete_all(copies, status, told)
-        yield Check(
-            what="deleted again",
+        yield judged(
+            "deleted again",
             found=", ".join(copy.name for copy in left) or "nothing is left",
             needed="nothing left" if left else "",
-            verdict=Verdict.PROBLEM if left else Verdict.HELD,
-            mend=f"`{_CLEAN_UP}`" if left else "",
+            held=not left,
+            mend=f"`{_CLEAN_UP}`",
         )
 
     def _restore(self, plans: Sequence[Plan], status: Status) -> Iterator[Check]:
@@ -197,11 +191,11 @@ class Drill:
             if len(seconds) < len(plans):
                 time.sleep(_POLL_SECONDS)
         for plan in plans:
-            yield Check(
-                what=f"{plan.copy.store.what} restored",
-                found=f"in {_time(seconds[plan.copy.name])}, as of "
-                f"{plan.moment:%Y-%m-%d %H:%M:%S}Z",
-                verdict=Verdict.HELD,
+            taken = _time(seconds[plan.copy.name])
+            yield judged(
+                f"{plan.copy.store.what} restored",
+                found=f"in {taken}, as of {plan.moment:%Y-%m-%d %H:%M:%S}Z",
+                held=True,
             )
         # The reader signs in, and the table is read: then production could go on with them.
         table, database = plans
@@ -236,20 +230,9 @@ class Drill:
                 database.moment,
             ),
         )
-        yield _same(
-            "key of the table",
-            *(
-                self.table.description(name).get("SSEDescription", {}).get("KMSMasterKeyArn")
-                for name in (table.copy.name, self.table.live)
-            ),
-        )
-        yield _same(
-            "key of the database",
-            *(
-                self.database.description(name).get("KmsKeyId")
-                for name in (database.copy.name, self.database.live)
-            ),
-        )
+        for plan, what in ((table, "key of the table"), (database, "key of the database")):
+            store = plan.copy.store
+            yield _same(what, store.key(plan.copy.name), store.key(store.live))
 
     def _history(self, table: str) -> PaymentHistory:
         return PaymentHistory(dynamodb=self.table.dynamodb, table=table)
@@ -279,12 +262,12 @@ class Drill:
 def _same(what: str, restored: str | None, live: str | None) -> Check:
     if live is None:
         return Check(what=what, found="cannot be seen here", verdict=Verdict.UNSEEN)
-    return Check(
-        what=what,
+    return judged(
+        what,
         found=restored or "none",
         needed="" if restored == live else live,
-        verdict=Verdict.HELD if restored == live else Verdict.PROBLEM,
-        mend="" if restored == live else "restore with the live one's key; see its key policy",
+        held=restored == live,
+        mend="restore with the live one's key; see its key policy",
     )
 
 
@@ -292,13 +275,11 @@ def _compared(what: str, found: Comparison) -> Check:
     if found.same and not found.compared:
         nothing = "there was nothing to compare: neither the copy nor production has any"
         return Check(what=what, found=nothing, verdict=Verdict.UNSEEN)
-    if found.same:
-        return Check(what=what, found=str(found), verdict=Verdict.HELD)
-    return Check(
-        what=what,
+    return judged(
+        what,
         found=str(found),
-        needed="all as they are live",
-        verdict=Verdict.PROBLEM,
+        needed="" if found.same else "all as they are live",
+        held=found.same,
         mend="docs/runbooks/restore.md, *It differs*: do not rely on this backup until it is known "
         "why; `python -m ops reconcile` tells whether production's own stores agree",
     )
@@ -390,9 +371,7 @@ def _show_plan(drill: Drill, plans: Sequence[Plan], as_json: bool) -> None:
 
 def _print_plan(drill: Drill, plans: Sequence[Plan]) -> None:
     out = terminal.out()
-    grid = Grid(box=box.SIMPLE_HEAD)
-    for column in ("restored", "from", "as of", "to"):
-        grid.add_column(column, overflow="fold")
+    grid = terminal.grid("restored", "from", "as of", "to")
     for plan in plans:
         moment = f"{plan.moment:%Y-%m-%d %H:%M:%S}Z"
         store = plan.copy.store

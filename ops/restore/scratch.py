@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from ops.console.failure import OpsError, code
+from ops.console.failure import OpsError, code, or_none
 from ops.production.lost import DATABASE, TABLE, told
 from ops.production.stack import Production, every
 
@@ -135,16 +136,21 @@ class Table:
         found: Json = self.dynamodb.describe_table(TableName=name)["Table"]
         return found
 
+    def key(self, name: str) -> str | None:
+        """ARN of the key that it is encrypted with; None where AWS does not tell."""
+        key: str | None = self.description(name).get("SSEDescription", {}).get("KMSMasterKeyArn")
+        return key
+
     def window(self) -> tuple[datetime, datetime]:
         """The earliest and the latest moment that it can be restored to, in UTC.
 
         Raises:
             OpsError: it cannot be restored at all.
         """
-        try:
-            backups = self.dynamodb.describe_continuous_backups(TableName=self.live)
-        except self.dynamodb.exceptions.TableNotFoundException:
-            raise OpsError(told(self.live, TABLE)) from None
+        ask = partial(self.dynamodb.describe_continuous_backups, TableName=self.live)
+        backups = or_none(ask, "TableNotFoundException")
+        if backups is None:
+            raise OpsError(told(self.live, TABLE))
         recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
         if recovery["PointInTimeRecoveryStatus"] != "ENABLED":
             raise OpsError(
@@ -160,29 +166,19 @@ class Table:
 
     def restore(self, name: str, at: datetime | None) -> None:
         """Ask for it; without a moment, the latest."""
-        encryption = self.description(self.live).get("SSEDescription", {})
+        key = self.key(self.live)  # without one, under AWS's own
+        encryption = {"Enabled": True, "SSEType": "KMS", **({"KMSMasterKeyId": key} if key else {})}
         self.dynamodb.restore_table_to_point_in_time(
             SourceTableName=self.live,
             TargetTableName=name,
-            SSESpecificationOverride={
-                "Enabled": True,
-                "SSEType": "KMS",
-                # Without one, under AWS's own key.
-                **(
-                    {"KMSMasterKeyId": encryption["KMSMasterKeyArn"]}
-                    if "KMSMasterKeyArn" in encryption
-                    else {}
-                ),
-            },
+            SSESpecificationOverride=encryption,
             **({"RestoreDateTime": at} if at else {"UseLatestRestorableTime": True}),
         )
 
     def state(self, name: str) -> str | None:
         """Of a restored one, as AWS calls it; None: there is none."""
-        try:
-            return str(self.description(name)["TableStatus"])
-        except self.dynamodb.exceptions.ResourceNotFoundException:
-            return None
+        found = or_none(partial(self.description, name), *_GONE)
+        return found["TableStatus"] if found else None
 
     def scratch(self) -> Iterator[str]:
         """The names of restored ones that there are."""
@@ -213,17 +209,17 @@ class Database:
         description: Json = found
         return description
 
+    def key(self, name: str) -> str | None:
+        return self.description(name).get("KmsKeyId")
+
     def address(self, name: str) -> tuple[str, int]:
         endpoint: Mapping[str, Any] = self.description(name)["Endpoint"]
         return endpoint["Address"], endpoint["Port"]
 
     def window(self) -> tuple[datetime, datetime]:
-        try:
-            live = self.description(self.live)
-        except ClientError as error:
-            if code(error) not in _GONE:
-                raise
-            raise OpsError(told(self.live, DATABASE)) from None
+        live = or_none(partial(self.description, self.live), *_GONE)
+        if live is None:
+            raise OpsError(told(self.live, DATABASE))
         if not live["BackupRetentionPeriod"] or "LatestRestorableTime" not in live:
             raise OpsError(
                 f"{self.live} cannot be restored: it has no automated backups (retention "
@@ -254,10 +250,8 @@ class Database:
         )
 
     def state(self, name: str) -> str | None:
-        try:
-            return str(self.description(name)["DBInstanceStatus"])
-        except self.rds.exceptions.DBInstanceNotFoundFault:
-            return None
+        found = or_none(partial(self.description, name), *_GONE)
+        return found["DBInstanceStatus"] if found else None
 
     def scratch(self) -> Iterator[str]:
         databases = every(self.rds, "describe_db_instances")

@@ -14,16 +14,13 @@ from typing import Annotated, Any, Final
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from ops.console import checks, terminal
-from ops.console.checks import Check, Verdict
+from ops.console.checks import Check, Verdict, judged, problem
 from ops.console.confirmation import confirm
 from ops.console.failure import OpsError, explain, is_busy, is_denied
 from ops.console.terminal import escape
-from ops.production.judgement import judged
 from ops.production.payments_api import Answer, PaymentsApi
 from ops.production.stack import Production
 from payments.states import APPROVED, POSTED
@@ -104,9 +101,7 @@ def command(
                 found.append(check)
     except BaseException:  # an interruption too: what was posted stays, and is told
         mend = "what was posted is told here; `python -m ops payment ID` tells where each stands"
-        found.append(
-            Check(what="all of it", found="ended early", verdict=Verdict.PROBLEM, mend=mend)
-        )
+        found.append(problem("all of it", "ended early", mend))
         raise
     finally:
         try:
@@ -375,10 +370,8 @@ def _summary(seconds: Sequence[float]) -> Json:
 
 
 def _show_latencies(out: Console, seconds: Mapping[str, Sequence[float]]) -> None:
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("latency, ms")
-    for column in ("calls", "min", "median", "max"):
-        table.add_column(column, justify="right")
+    numbers = ("calls", "min", "median", "max")
+    table = terminal.grid("latency, ms", *numbers, right=numbers)
     for name, times in seconds.items():
         table.add_row(name, *map(str, _summary(times).values()))
     out.print(table)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import boto3
 import typer
@@ -162,12 +162,5 @@ def _show(console: Console, found: Sequence[Finding], *, every: bool) -> None:
             console.print(f"[bold]{requirement}[/] {text}")
             checks.show(console, those)
             console.print()
-    counts: Mapping[Any, int] = {
-        verdict: sum(each.verdict is verdict for each in found) for verdict in Verdict
-    }
-    console.print(
-        f"{counts[Verdict.HELD]} held, {counts[Verdict.PROBLEM]} "
-        f"problem{'' if counts[Verdict.PROBLEM] == 1 else 's'}, "
-        f"{counts[Verdict.UNSEEN]} cannot be seen here"
-        + (f", {counts[Verdict.UNANSWERED]} not answered" if counts[Verdict.UNANSWERED] else "")
-    )
+    problems = sum(each.verdict is Verdict.PROBLEM for each in found)
+    console.print(checks.counted(found, "problem" if problems == 1 else "problems"))
