@@ -200,7 +200,7 @@ def discovered(clients: Clients, prefix: str, named: Mapping[str, str]) -> Subje
         prefix: if it is empty, only what was named is looked at: the rest may be anybody's.
     """
     found: dict[str, str] = {}
-    candidates: dict[str, list[tuple[str, str]]] = {}
+    others: set[str] = set()
     alarms: list[str] = []
     groups: list[str] = []
     listed: dict[str, list[str]] = {}
@@ -210,11 +210,13 @@ def discovered(clients: Clients, prefix: str, named: Mapping[str, str]) -> Subje
         wanted = named.get(kind.name)
         everything = list(kind.listed(clients))
         listed[kind.name] = [name for name, _ in everything]
-        fit = candidates[kind.name] = [
+        fit = [
             (name, handle)
             for name, handle in everything
             if (name == wanted if wanted else prefix and name.startswith(prefix))
         ]
+        if kind.function:
+            others.update(name for name, _ in fit)
         told = [
             (name, handle)
             for name, handle in fit
@@ -225,13 +227,15 @@ def discovered(clients: Clients, prefix: str, named: Mapping[str, str]) -> Subje
         else:
             yield _missing(kind, prefix, [name for name, _ in fit])
 
-    def look_for_alarms() -> Iterator[Finding]:
+    def look_for_alarms() -> Iterable[Finding]:
         alarms.extend(_alarms(clients, prefix) if prefix else ())
-        yield from ()
+        return ()
 
-    def look_for_logs() -> Iterator[Finding]:
-        groups.extend(_log_groups(clients))
-        yield from ()
+    def look_for_logs() -> Iterable[Finding]:
+        groups.extend(
+            each["logGroupName"] for each in every(clients("logs"), "describe_log_groups")
+        )
+        return ()
 
     missing = answers(
         [
@@ -250,15 +254,12 @@ def discovered(clients: Clients, prefix: str, named: Mapping[str, str]) -> Subje
         kind.function: found[kind.name] for kind in KINDS if kind.function and kind.name in found
     }
     of_database = [f"/aws/rds/instance/{found['database']}/"] if "database" in found else []
-    others = {name for kind in KINDS if kind.function for name, _ in candidates.get(kind.name, [])}
+    # Kinds that are no functions have the names of Subjects' own.
+    those: dict[str, Any] = {
+        kind.name: found[kind.name] for kind in KINDS if not kind.function and kind.name in found
+    }
     return Subjects(
-        database=found.get("database", ""),
-        table=found.get("table", ""),
-        bucket=found.get("bucket", ""),
-        queue=found.get("queue", ""),
-        topic=found.get("topic", ""),
-        api=found.get("api", ""),
-        dashboard=found.get("dashboard", ""),
+        **those,
         functions=functions,
         others=sorted(others - {*functions.values()}),
         alarms=alarms,
@@ -307,13 +308,8 @@ def _closest(name: str, others: Iterable[str]) -> str:
 
 
 def _unlisted(requirement: str, what: str) -> Finding:
-    return problem(
-        requirement,
-        what,
-        found="",
-        needed="an answer",
-        mend=f"{WITH_RIGHTS}, verify again",
-    )
+    mend = f"{WITH_RIGHTS}, verify again"
+    return problem(requirement, what, found="", needed="an answer", mend=mend)
 
 
 def _missing(kind: Kind, prefix: str = "", candidates: Sequence[str] = ()) -> Finding:
@@ -332,8 +328,3 @@ def _missing(kind: Kind, prefix: str = "", candidates: Sequence[str] = ()) -> Fi
 def _alarms(clients: Clients, prefix: str) -> list[str]:
     found = all_alarms(clients("cloudwatch"), AlarmNamePrefix=prefix)
     return [each["AlarmName"] for each in found if not each["AlarmName"].startswith(RELEASE_ALARMS)]
-
-
-def _log_groups(clients: Clients) -> Iterator[str]:
-    for each in every(clients("logs"), "describe_log_groups"):
-        yield each["logGroupName"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
 
-from ops.console.checks import Verdict
 from ops.inspection import (
     compute,
     data,
@@ -16,7 +17,7 @@ from ops.inspection import (
     roles,
     tags,
 )
-from ops.inspection.findings import WITH_RIGHTS, Finding
+from ops.inspection.findings import WITH_RIGHTS, Finding, problem
 from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients, Question
 from ops.production.stack import Resource
@@ -32,17 +33,15 @@ def of_live(clients: Clients, account: str, subjects: Subjects) -> list[Question
 
 
 def question(
-    requirement: str, what: str, ask: Callable[[], Iterable[Finding]]
+    requirement: str, what: str, ask: Callable[..., Iterable[Finding]], *about: Any
 ) -> Question[Finding]:
-    unanswered = Finding(
-        requirement=requirement,
-        what=what,
-        found="",
-        needed="an answer",
-        verdict=Verdict.PROBLEM,
-        mend=f"{WITH_RIGHTS}, verify again; if it is gone, no deployment by itself brings it back",
-    )
-    return Question(unanswered=unanswered, ask=ask)
+    """
+    Args:
+        about: arguments of `ask`.
+    """
+    mend = f"{WITH_RIGHTS}, verify again; if it is gone, no deployment by itself brings it back"
+    unanswered = problem(requirement, what, found="", needed="an answer", mend=mend)
+    return Question(unanswered=unanswered, ask=partial(ask, *about))
 
 
 def _everywhere(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
@@ -66,23 +65,17 @@ def _everywhere(clients: Clients, subjects: Subjects) -> list[Question[Finding]]
         ("R17", "policies of the functions", policies.of_functions),
         ("R18", "keys", data.keys),
     )
-    return [
-        question(requirement, what, lambda ask=ask: ask(clients, subjects))  # type: ignore[misc]
-        for requirement, what, ask in parts
-    ]
+    return [question(*part, clients, subjects) for part in parts]
 
 
 def _tags(clients: Clients, account: str, subjects: Subjects) -> list[Question[Finding]]:
     by_stack: dict[str, list[Resource]] = {}
     for each in subjects.stack or tags.as_resources(subjects):
         by_stack.setdefault(each.stack, []).append(each)
+    ask = partial(tags.of_resources, clients, account)
     return [
         question(
-            "R16",
-            f"tags of {name or 'the resources'}",
-            lambda name=name, those=those: tags.of_resources(  # type: ignore[misc]
-                clients, account, name or "those", those, subjects.tags
-            ),
+            "R16", f"tags of {name or 'the resources'}", ask, name or "those", those, subjects.tags
         )
         for name, those in by_stack.items()
     ]
@@ -90,19 +83,13 @@ def _tags(clients: Clients, account: str, subjects: Subjects) -> list[Question[F
 
 def _roles(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
     if not subjects.stack:
-        return [question("R17", "roles", lambda: roles.without_stack(clients, subjects))]
-    own: dict[str, set[str]] = {
-        each.name: _own_policies(subjects, each)
-        for each in subjects.stack
-        if each.type == "AWS::IAM::Role"
-    }
+        return [question("R17", "roles", roles.without_stack, clients, subjects)]
     return [
         question(
-            "R17",
-            f"role {name}",
-            lambda name=name, policies=policies: roles.of_role(clients, name, policies),  # type: ignore[misc]
+            "R17", f"role {e.name}", roles.of_role, clients, e.name, _own_policies(subjects, e)
         )
-        for name, policies in own.items()
+        for e in subjects.stack
+        if e.type == "AWS::IAM::Role"
     ]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -159,10 +161,8 @@ def _of_functions(clients: Clients, account: str, subjects: Subjects, prefix: st
         # One question, as the scanner of secrets is no matter for several threads.
         found = functions.configurations(clients, subjects)
         yield from functions.todos(found, subjects)
-        open_variables = functions.open_variables(found)
-        yield from reach.todos(
-            clients, account, subjects, _inside(subjects, prefix), open_variables
-        )
+        inside, variables = _inside(subjects, prefix), functions.open_variables(found)
+        yield from reach.todos(clients, account, subjects, inside, variables)
 
     return answers(
         [Question(unanswered=unanswered("functions: secrets, runtimes, reach"), ask=ask)], clients
@@ -179,7 +179,7 @@ def _held(clients: Clients, subjects: Subjects) -> list[Question[Todo]]:
         "what switches it off": switching_off.todos,
     }
     return [
-        Question(unanswered=unanswered(what), ask=lambda ask=ask: ask(clients, subjects))  # type: ignore[misc]
+        Question(unanswered=unanswered(what), ask=partial(ask, clients, subjects))
         for what, ask in parts.items()
     ]
 
@@ -193,7 +193,7 @@ def _collisions(
         [
             Question(
                 unanswered=unanswered(f"names: {what}"),
-                ask=lambda type_=type_: names.taken(clients, type_, needs, now, inside),  # type: ignore[misc]
+                ask=partial(names.taken, clients, type_, needs, now, inside),
             )
             for type_, (what, _, _) in TAKEN.items()
         ],
@@ -224,26 +224,12 @@ def _account_of_its_own(account: str) -> Todo:
 
 
 def _page(about: dict[str, str], profile: str | None, found: list[Todo]) -> str:
-    whose = " ".join(
-        part
-        for part in (
-            f"prefix {about['prefix']}" if about["prefix"] else "",
-            f"names {about['names']}" if about["names"] else "",
-        )
-        if part
-    )
-    exports = f"export AWS_REGION={about['region']}" + (
-        f" AWS_PROFILE={profile}" if profile else ""
-    )
-    counts = ", ".join(
-        f"{sum(each.group is group for each in found)} {what}"
-        for group, what in (
-            (Group.REMAINS, "remain"),
-            (Group.DECIDE, "to decide"),
-            (Group.UNANSWERED, "not answered"),
-            (Group.SOLVED, "solved by the deployment"),
-        )
-    )
+    whose = " ".join(f"{each} {about[each]}" for each in ("prefix", "names") if about[each])
+    exports = f"export AWS_REGION={about['region']}"
+    exports += f" AWS_PROFILE={profile}" if profile else ""
+    told = ("remain", "to decide", "not answered", "solved by the deployment")
+    number = Counter(each.group for each in found)
+    counts = ", ".join(f"{number[group]} {what}" for group, what in zip(Group, told, strict=True))
     return as_markdown(
         f"From {whose} to {stack_name()}",
         [

@@ -41,7 +41,18 @@ def todos(found: Configurations, subjects: Subjects) -> Iterator[Todo]:
             yield _of_secrets(name, hidden)
         runtime = each.get("Runtime", "")
         ended = runtimes.ended(runtime)
-        if ended and name not in subjects.others:
+        if name in subjects.others:
+            since = f", which AWS no longer supports since {ended}" if ended else ""
+            yield Todo(
+                group=Group.DECIDE,
+                importance=Importance.HIGH,
+                requirement="R5",
+                what=f"function {name}, of which production has no like",
+                found=f"{runtime or 'a container image'}{since}",
+                mend="what it does goes on in production only if it is built there "
+                "(docs/changing.md, A function); else it ends with the old environment",
+            )
+        elif ended:
             yield Todo(
                 group=Group.SOLVED,
                 importance=Importance.HIGH,
@@ -49,20 +60,6 @@ def todos(found: Configurations, subjects: Subjects) -> Iterator[Todo]:
                 what=f"runtime of {name}, which AWS no longer supports",
                 found=f"{runtime}, since {ended}",
                 mend="production's function is its own code, on Python 3.14",
-            )
-        if name in subjects.others:
-            yield Todo(
-                group=Group.DECIDE,
-                importance=Importance.HIGH,
-                requirement="R5",
-                what=f"function {name}, of which production has no like",
-                found=(
-                    f"{runtime}, which AWS no longer supports since {ended}"
-                    if ended
-                    else runtime or "a container image"
-                ),
-                mend="what it does goes on in production only if it is built there "
-                "(docs/changing.md, A function); else it ends with the old environment",
             )
 
 

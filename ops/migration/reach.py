@@ -20,38 +20,13 @@ _ARN: Final = re.compile(
 )
 _QUEUE: Final = re.compile(r"https?://[^/\s]+/(?P<account>\d{12})/(?P<name>[\w-]+)(\.fifo)?$")
 _DATABASE: Final = re.compile(r"\b(?P<name>[a-z][\w-]*)\.[\w-]+\.[\w-]+\.rds\.amazonaws\.com")
-_KINDS: Final = frozenset(
-    (
-        "alias",
-        "cluster",
-        "db",
-        "event-bus",
-        "function",
-        "layer",
-        "parameter",
-        "proxy",
-        "rule",
-        "secret",
-        "stateMachine",
-        "stream",
-        "table",
-        "topic",
-    )
+_KINDS: Final = re.compile(
+    "alias|cluster|db|event-bus|function|layer|parameter|proxy|rule|secret|stateMachine|stream"
+    "|table|topic"
 )
 """With which the last part of an ARN begins, before the name."""
 
-_NOT_NAMED: Final = frozenset(
-    (
-        "ec2",
-        "iam",
-        "kms",
-        "logs",
-        "rds-db",
-        "sts",
-        "xray",
-        "cloudwatch",
-    )
-)
+_NOT_NAMED: Final = ("ec2", "iam", "kms", "logs", "rds-db", "sts", "xray", "cloudwatch")
 """Services whose ARNs hold no name that tells whose it is, or that hold no data."""
 
 _OWN_HOSTS: Final = (".amazonaws.com", ".api.aws", "localhost", "127.0.0.1")
@@ -141,7 +116,7 @@ def of_arns(text: str, account: str, is_inside: Callable[[str], bool]) -> Iterat
 def _name(rest: str) -> str:
     """Of the last part of an ARN, such as ``table/orders/stream/2025`` or ``orders/*``."""
     kind, separator, named = re.match(r"([^:/]*)([:/]?)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
-    if kind not in _KINDS:
+    if not _KINDS.fullmatch(kind):
         return str(kind)
     if kind in ("parameter", "rule"):
         return str(named)

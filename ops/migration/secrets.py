@@ -29,75 +29,20 @@ _BY_THEIR_FORM: Final = (
     "StripeDetector",
     "TwilioKeyDetector",
 )
-_WORDS: Final = frozenset(
-    (
-        "apikey",
-        "credential",
-        "credentials",
-        "pass",
-        "passphrase",
-        "passwd",
-        "password",
-        "pepper",
-        "pin",
-        "pw",
-        "pwd",
-        "salt",
-        "secret",
-        "secrets",
-        "token",
-    )
+_SECRET: Final = re.compile(
+    r"credentials?|pass|passphrase|pepper|pin|pwd?|salt|secrets"
+    # Such as PGPASSWORD: of words that are written as one, the end tells.
+    r"|.*(password|passwd|secret|token|apikey)"
 )
-_ENDINGS: Final = ("password", "passwd", "secret", "token", "apikey")
-"""Of words that are written as one, such as ``PGPASSWORD``."""
-
-_KEYS: Final = frozenset(
-    (
-        "access",
-        "api",
-        "app",
-        "auth",
-        "client",
-        "encryption",
-        "hmac",
-        "jwt",
-        "license",
-        "master",
-        "private",
-        "rest",
-        "secret",
-        "service",
-        "shared",
-        "signing",
-        "stripe",
-        "webhook",
-    )
+_OF_A_KEY: Final = re.compile(
+    "access|api|app|auth|client|encryption|hmac|jwt|license|master|private|rest|secret|service"
+    "|shared|signing|stripe|webhook"
 )
 """What a key is of, where it is one to keep: a partition key is none."""
 
-_ABOUT_ONE: Final = frozenset(
-    (
-        "arn",
-        "count",
-        "days",
-        "enabled",
-        "endpoint",
-        "expiry",
-        "file",
-        "header",
-        "id",
-        "issuer",
-        "length",
-        "name",
-        "parameter",
-        "path",
-        "seconds",
-        "table",
-        "ttl",
-        "type",
-        "url",
-        "version",
-    )
+_ABOUT_ONE: Final = re.compile(
+    "arn|count|days|enabled|endpoint|expiry|file|header|id|issuer|length|name|parameter|path"
+    "|seconds|table|ttl|type|url|version"
 )
 """Last words of names that tell of a secret, and do not hold one."""
 
@@ -113,13 +58,12 @@ def of_variables(variables: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_named_so(name: str, value: str) -> bool:
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
-    lower = [each.lower() for each in words]
-    if not lower or lower[-1] in _ABOUT_ONE or _REFERENCE.match(value):
+    words = [each.lower() for each in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+    if not words or _ABOUT_ONE.fullmatch(words[-1]) or _REFERENCE.match(value):
         return False
-    if _WORDS.intersection(lower) or any(each.endswith(_ENDINGS) for each in lower):
+    if any(map(_SECRET.fullmatch, words)):
         return True
-    return "key" in lower and bool(_KEYS.intersection(lower))
+    return "key" in words and any(map(_OF_A_KEY.fullmatch, words))
 
 
 def _has_the_form(name: str, value: str) -> bool:

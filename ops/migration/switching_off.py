@@ -61,11 +61,8 @@ def _commands(clients: Clients, subjects: Subjects) -> Iterator[str]:
     if subjects.queue:
         yield f"aws sqs delete-queue --queue-url {subjects.queue}"
     if name := subjects.table:
-        if (
-            clients("dynamodb")
-            .describe_table(TableName=name)["Table"]
-            .get("DeletionProtectionEnabled")
-        ):
+        table = clients("dynamodb").describe_table(TableName=name)["Table"]
+        if table.get("DeletionProtectionEnabled"):
             yield f"aws dynamodb update-table --table-name {name} --no-deletion-protection-enabled"
         yield f"aws dynamodb delete-table --table-name {name}"
     if subjects.alarms:

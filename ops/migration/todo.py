@@ -79,17 +79,11 @@ def ordered(todos: Iterable[Todo]) -> list[Todo]:
 
 def as_document(todos: Sequence[Todo]) -> dict[str, Any]:
     """A JSON object: a list for each group, the most important first."""
-    found: dict[str, Any] = {"held": not is_left(todos)}
-    for group in Group:
-        found[group] = [
-            {name: value for name, value in asdict(each).items() if name not in _INTERNAL}
-            for each in todos
-            if each.group is group
-        ]
+    found: dict[str, Any] = {"held": not is_left(todos), **{group: [] for group in Group}}
+    for each in map(asdict, todos):
+        del each["verdict"]
+        found[each.pop("group")].append(each)
     return found
-
-
-_INTERNAL: Final = ("verdict", "group")
 
 
 def is_left(todos: Iterable[Todo]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ import typer
 from rich.console import Console
 
 from ops.console import checks, settings, terminal
-from ops.console.checks import Check, Verdict, judged
+from ops.console.checks import Check, judged
 from ops.console.environment import stack_name
 from ops.console.failure import OpsError
 from ops.preflight import account, offers, quotas, tools
@@ -84,28 +85,24 @@ def _questions(clients: Clients, needs: Needs, now: Existing, owner: str) -> lis
         ("stacks of other environments", lambda: account.environment(clients)),
         (f"stack {stack_name()}", lambda: [account.stack_state(now)]),
         ("stores of the stack", lambda: account.stores(clients, now)),
-    ]
-    asked += [
-        (quota.what, lambda type_=type_: quotas.counted(clients, type_, needs, now))  # type: ignore[misc]
-        for type_, quota in quotas.QUOTAS.items()
-    ]
-    asked += [
+        *(
+            (quota.what, partial(quotas.counted, clients, type_, needs, now))
+            for type_, quota in quotas.QUOTAS.items()
+        ),
         ("NAT gateways in a zone", lambda: quotas.nat_gateways(clients, needs, now)),
         ("rules of a security group", lambda: quotas.rules(clients, needs)),
         ("Lambda concurrency", lambda: quotas.concurrency(clients, needs, now)),
         ("API keys", lambda: quotas.api_keys(clients, needs, now)),
         ("IAM roles and policies", lambda: quotas.roles(clients, needs, now)),
-    ]
-    asked += [
-        (f"names: {what}", lambda type_=type_: names.taken(clients, type_, needs, now))  # type: ignore[misc]
-        for type_, (what, _, _) in names.TAKEN.items()
-        if type_ in needs.names
-    ]
-    asked += [
-        (f"certificate of {name}", lambda name=name, arn=arn: certificate(clients, name, arn))  # type: ignore[misc]
-        for name, arn in needs.certificates.items()
-    ]
-    asked += [
+        *(
+            (f"names: {what}", partial(names.taken, clients, type_, needs, now))
+            for type_, (what, _, _) in names.TAKEN.items()
+            if type_ in needs.names
+        ),
+        *(
+            (f"certificate of {name}", partial(certificate, clients, name, arn))
+            for name, arn in needs.certificates.items()
+        ),
         ("left by an earlier stack", lambda: account.leftovers(clients, needs.tags)),
         ("availability zones", lambda: offers.zones(clients, needs)),
         ("database", lambda: offers.database(clients, needs)),
@@ -114,16 +111,10 @@ def _questions(clients: Clients, needs: Needs, now: Existing, owner: str) -> lis
         ("API Gateway's logging role", lambda: account.api_logging_role(clients, now)),
         ("alert address", lambda: account.alert_address(needs)),
     ]
+    mend = "preflight and deploy with an administrator's credentials"
     return [
         Question(
-            unanswered=Check(
-                what=what,
-                found="",
-                needed="an answer",
-                verdict=Verdict.PROBLEM,
-                mend="preflight and deploy with an administrator's credentials",
-            ),
-            ask=ask,
+            unanswered=judged(what, found="", needed="an answer", held=False, mend=mend), ask=ask
         )
         for what, ask in asked
     ]

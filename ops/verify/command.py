@@ -112,44 +112,35 @@ def _production() -> Production:
 
 def _without_what_is_gone(clients: Clients, subjects: Subjects) -> Subjects:
     """A store that is gone is told once, and not asked for the values that it had."""
-    gone = [*lost(clients, subjects.stack)]
-    types = {each.type for each in gone}
+    gone = {each.type: each for each in lost(clients, subjects.stack)}
+    missing = [
+        problem(
+            requirement, f"{what} {gone[type_].name}", found=GONE, needed="there",
+            mend=WAYS_BACK[type_],
+        )
+        for type_, requirement, what in ((DATABASE, "R4", "database"), (TABLE, "R9", "table"))
+        if type_ in gone
+    ]  # fmt: skip
     return replace(
         subjects,
-        database="" if DATABASE in types else subjects.database,
-        table="" if TABLE in types else subjects.table,
-        missing=[
-            *subjects.missing,
-            *(
-                problem(
-                    "R4" if each.type == DATABASE else "R9",
-                    f"{'database' if each.type == DATABASE else 'table'} {each.name}",
-                    found=GONE,
-                    needed="there",
-                    mend=WAYS_BACK[each.type],
-                )
-                for each in gone
-            ),
-        ],
-        stack=[each for each in subjects.stack if each not in gone],
+        database="" if DATABASE in gone else subjects.database,
+        table="" if TABLE in gone else subjects.table,
+        missing=[*subjects.missing, *missing],
+        stack=[each for each in subjects.stack if each not in gone.values()],
     )
 
 
 def _of_the_stack(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
     return [
-        question("R1", "stack", lambda: stack.state(clients)),
-        question("R13", "event rules", lambda: events.rules(clients, subjects)),
-        question("R16", "tags of the stack", lambda: tags.of_stack(clients)),
+        question("R1", "stack", stack.state, clients),
+        question("R13", "event rules", events.rules, clients, subjects),
+        question("R16", "tags of the stack", tags.of_stack, clients),
     ]
 
 
 def _drift(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
     return [
-        question(
-            "R1",
-            f"drift of {name}",
-            lambda name=name, stack_id=stack_id: stack.drift(clients, name, stack_id, subjects),  # type: ignore[misc]
-        )
+        question("R1", f"drift of {name}", stack.drift, clients, name, stack_id, subjects)
         for name, stack_id in stacks(subjects.stack).items()
     ]
 
