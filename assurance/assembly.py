@@ -11,6 +11,21 @@ from typing import Any, Final
 
 NESTED_STACK: Final = "AWS::CloudFormation::Stack"
 
+NAMES: Final = {
+    "AWS::ApiGateway::DomainName": "DomainName",
+    "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::CloudWatch::CompositeAlarm": "AlarmName",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::Events::Rule": "Name",
+    "AWS::KMS::Alias": "AliasName",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::RDS::DBInstance": "DBInstanceIdentifier",
+    "AWS::WAFv2::WebACL": "Name",
+}
+"""The property with the physical name, of the types that exist once under a name."""
+
 Document = Mapping[str, Any]
 
 

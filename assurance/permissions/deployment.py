@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from assurance.assembly import NAMES
+
 PROJECT: Final = Path(__file__).resolve().parents[2]
 ACCOUNT_TEMPLATE: Final = PROJECT / "pipeline" / "account.yaml"
 _HANDLERS: Final = PROJECT / "pipeline" / "handlers.json"
@@ -118,25 +120,11 @@ _OTHERS: Final = {
 }
 """What requests of another service name, and those of a type's own that name something else."""
 
-NAMES: Final = {
-    "AWS::CloudWatch::Alarm": "AlarmName",
-    "AWS::CloudWatch::CompositeAlarm": "AlarmName",
-    "AWS::CloudWatch::Dashboard": "DashboardName",
-    "AWS::DynamoDB::Table": "TableName",
-    "AWS::Events::Rule": "Name",
-    "AWS::KMS::Alias": "AliasName",
-    "AWS::Lambda::Alias": "FunctionName",
-    "AWS::Lambda::EventInvokeConfig": "FunctionName",
-    "AWS::Lambda::EventSourceMapping": "FunctionName",
-    "AWS::Lambda::Function": "FunctionName",
-    "AWS::Lambda::Permission": "FunctionName",
-    "AWS::Lambda::Version": "FunctionName",
-    "AWS::Logs::LogGroup": "LogGroupName",
-    "AWS::Logs::MetricFilter": "LogGroupName",
-    "AWS::RDS::DBInstance": "DBInstanceIdentifier",
-    "AWS::WAFv2::WebACL": "Name",
-}
-"""The property with the physical name, or with that of what the resource belongs to."""
+
+def name_property(resource_type: str) -> str:
+    """That with the physical name, or with that of what the resource belongs to."""
+    of_parts = {"AWS::Lambda": "FunctionName", "AWS::Logs": "LogGroupName"}
+    return NAMES.get(resource_type) or of_parts.get(resource_type.rpartition("::")[0], "")
 
 
 @dataclass(frozen=True)
@@ -186,7 +174,7 @@ def demands(
     handlers = handled().get(resource_type)
     if handlers is None:
         raise KeyError(f"{_HANDLERS.name} has no {resource_type}: add its handlers' permissions")
-    name = properties.get(NAMES.get(resource_type, ""), f"{place.stack}-{logical_id}")
+    name = properties.get(name_property(resource_type), f"{place.stack}-{logical_id}")
     # What cannot be updated is made anew.
     for action in {*handlers.get(operation, handlers["create"]), *handlers.get("read", ())}:
         if not left_out(action):

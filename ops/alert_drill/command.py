@@ -213,7 +213,10 @@ class Drill:
             with _uninterrupted():
                 self._set_back(former, reason)
         found.append(self._word("OK", reason))
-        seen = self._describe()
+        described = self.production.client("cloudwatch").describe_alarms(
+            AlarmNames=[name], AlarmTypes=_BOTH
+        )
+        (seen,) = described.get("MetricAlarms") or described["CompositeAlarms"]
         real = seen["StateValue"] == "ALARM"
         found.append(
             judged(
@@ -244,14 +247,6 @@ class Drill:
                 f"--alarm-name {self.alarm['AlarmName']} --state-value {former} "
                 "--state-reason 'end of a drill'"
             ) from error
-
-    def _describe(self) -> Item:
-        described = self.production.client("cloudwatch").describe_alarms(
-            AlarmNames=[self.alarm["AlarmName"]], AlarmTypes=_BOTH
-        )
-        (alarm,) = described.get("MetricAlarms") or described["CompositeAlarms"]
-        found: Item = alarm
-        return found
 
     def _word(self, state: str, reason: str) -> Check:
         """What CloudWatch says of the message, waiting for it where it may yet come."""

@@ -186,7 +186,10 @@ def revoke(
     used = "" if requests is None else f", {requests.get(key.id, 0)} requests since yesterday"
     confirm(f"Lock out whoever uses {key.id} ({key.name}{used})?", yes)
     plan.disable(key)
-    told = [_disabled(key)]
+    told = [
+        f"{key.id} ({key.name}) is disabled. To take that back: aws apigateway update-api-key "
+        f"--api-key {key.id} --patch-operations op=replace,path=/enabled,value=true"
+    ]
     if delete:
         plan.delete(key)
         told = [f"{key.id} ({key.name}) is deleted, with its plan if that was its own."]
@@ -232,13 +235,6 @@ def _hand_over(key: ApiKey) -> str:
     return (
         f"{key.id} ({key.name}) is created. Read its value on a terminal, and hand it over by a "
         f"channel for secrets: .venv/bin/python -m ops api-key show {key.id}"
-    )
-
-
-def _disabled(key: ApiKey) -> str:
-    return (
-        f"{key.id} ({key.name}) is disabled. To take that back: aws apigateway update-api-key "
-        f"--api-key {key.id} --patch-operations op=replace,path=/enabled,value=true"
     )
 
 

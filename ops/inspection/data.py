@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from ops.console.environment import required
@@ -41,7 +42,7 @@ def database(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     name = subjects.database
     if not name:
         return
-    (found,) = clients("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+    found = instance(clients, name)
     modify = f"aws rds modify-db-instance --db-instance-identifier {name} "
     again = "at once it is not changed: restore a snapshot of it (aws rds copy-db-snapshot "
     status = found["DBInstanceStatus"]
@@ -55,25 +56,21 @@ def database(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         mend="PaymentsProd makes a PostgreSQL instance; move the data there",
     )  # fmt: skip
     config = required()
-    class_ = f"db.{config.database_instance_type}"
-    yield judged(
-        "R4", f"class of {name}", found=found["DBInstanceClass"], needed=class_,
-        mend=modify + f"--db-instance-class {class_} --apply-immediately",
-    )  # fmt: skip
-    yield judged(
-        "R4", f"Multi-AZ of {name}", found=found["MultiAZ"], needed=True,
-        mend=modify + "--multi-az --apply-immediately",
-    )  # fmt: skip
-    days, needed = found["BackupRetentionPeriod"], config.backup_retention_days
-    yield judged(
-        "R4", f"automated backups of {name}", found=f"{days} days",
-        needed=f"{needed} days",
-        mend=modify + f"--backup-retention-period {needed} --apply-immediately",
-    )  # fmt: skip
-    yield judged(
-        "R4", f"{name} can be reached from the internet", found=found["PubliclyAccessible"],
-        needed=False, mend=modify + "--no-publicly-accessible --apply-immediately",
-    )  # fmt: skip
+    class_, days = f"db.{config.database_instance_type}", config.backup_retention_days
+    at_once = " --apply-immediately"
+    for what, now, needed, change in (
+        (f"class of {name}", found["DBInstanceClass"], class_, f"--db-instance-class {class_}"),
+        (f"Multi-AZ of {name}", found["MultiAZ"], True, "--multi-az"),
+        (
+            f"automated backups of {name}", f"{found['BackupRetentionPeriod']} days",
+            f"{days} days", f"--backup-retention-period {days}",
+        ),
+        (
+            f"{name} can be reached from the internet", found["PubliclyAccessible"],
+            False, "--no-publicly-accessible",
+        ),
+    ):  # fmt: skip
+        yield judged("R4", what, found=now, needed=needed, mend=modify + change + at_once)
     yield judged(
         "R4", f"deletion protection of {name}", found=found.get("DeletionProtection", False),
         needed=True, mend=modify + "--deletion-protection",
@@ -138,10 +135,10 @@ def bucket(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     name, s3 = subjects.bucket, clients("s3")
     if not name:
         return
-    lifecycle = _or_none(lambda: s3.get_bucket_lifecycle_configuration(Bucket=name))
+    lifecycle = _of_bucket(s3.get_bucket_lifecycle_configuration, name)
     days = [
         transition.get("Days")
-        for rule in (lifecycle or {}).get("Rules", [])
+        for rule in lifecycle.get("Rules", [])
         if rule["Status"] == "Enabled" and _is_of_all(rule)
         for transition in rule.get("Transitions", [])
         if transition.get("StorageClass") == "GLACIER"
@@ -153,9 +150,8 @@ def bucket(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         mend=f"aws s3api put-bucket-lifecycle-configuration --bucket {name} with a rule of all "
         f"objects and a transition to GLACIER after {_GLACIER_DAYS} days; it replaces all rules",
     )  # fmt: skip
-    blocked = (_or_none(lambda: s3.get_public_access_block(Bucket=name)) or {}).get(
-        "PublicAccessBlockConfiguration", {}
-    )
+    asked = _of_bucket(s3.get_public_access_block, name)
+    blocked = asked.get("PublicAccessBlockConfiguration", {})
     four = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
     left = [each for each in four if not blocked.get(each)]
     yield judged(
@@ -171,9 +167,7 @@ def bucket(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         mend=f"aws s3api put-bucket-versioning --bucket {name} --versioning-configuration "
         "Status=Enabled",
     )  # fmt: skip
-    lock = (_or_none(lambda: s3.get_object_lock_configuration(Bucket=name)) or {}).get(
-        "ObjectLockConfiguration", {}
-    )
+    lock = _of_bucket(s3.get_object_lock_configuration, name).get("ObjectLockConfiguration", {})
     retention = lock.get("Rule", {}).get("DefaultRetention")
     yield judged(
         "R10", f"{name}: Object Lock",
@@ -182,7 +176,7 @@ def bucket(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         held=bool(retention),
         mend=f"aws s3api put-object-lock-configuration --bucket {name} with a default retention",
     )  # fmt: skip
-    policy = (_or_none(lambda: s3.get_bucket_policy(Bucket=name)) or {}).get("Policy")
+    policy = _of_bucket(s3.get_bucket_policy, name).get("Policy")
     put_policy = f"aws s3api put-bucket-policy --bucket {name} with the template's policy"
     yield judged(
         "R10", f"{name}: plain HTTP", needed="denied to all", mend=put_policy,
@@ -239,10 +233,7 @@ def keys(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     """R18."""
     of_database = of_bucket = ""
     if subjects.database:
-        (found,) = clients("rds").describe_db_instances(DBInstanceIdentifier=subjects.database)[
-            "DBInstances"
-        ]
-        of_database = found.get("KmsKeyId", "")
+        of_database = instance(clients, subjects.database).get("KmsKeyId", "")
     if subjects.bucket:
         of_bucket = bucket_key(clients, subjects.bucket)
     described = {
@@ -294,6 +285,13 @@ def keys(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def instance(clients: Clients, name: str) -> Item:
+    """As DescribeDBInstances tells it."""
+    found: Item
+    (found,) = clients("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+    return found
+
+
 def encrypted(clients: Clients, requirement: str, what: str, key: str | None, mend: str) -> Finding:
     """Whether something is under a customer-managed key; which one, is told.
 
@@ -315,7 +313,7 @@ def encrypted(clients: Clients, requirement: str, what: str, key: str | None, me
 
 def bucket_key(clients: Clients, name: str) -> str:
     """The key of a bucket's default encryption; nothing where it is S3's own."""
-    found = _or_none(lambda: clients("s3").get_bucket_encryption(Bucket=name)) or {}
+    found = _of_bucket(clients("s3").get_bucket_encryption, name)
     rules = found.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
     defaults = [each.get("ApplyServerSideEncryptionByDefault", {}) for each in rules]
     return next((each["KMSMasterKeyID"] for each in defaults if "KMSMasterKeyID" in each), "")
@@ -348,17 +346,14 @@ def _period(retention: Item) -> str:
     )
 
 
-_ABSENT: Final = frozenset(
-    {
+def _of_bucket(ask: Callable[..., Item], name: str) -> Item:
+    """A configuration; empty where S3 says that there is none."""
+    found = or_none(
+        partial(ask, Bucket=name),
         "NoSuchBucketPolicy",
         "NoSuchLifecycleConfiguration",
         "NoSuchPublicAccessBlockConfiguration",
         "ObjectLockConfigurationNotFoundError",
         "ServerSideEncryptionConfigurationNotFoundError",
-    }
-)
-
-
-def _or_none(ask: Callable[[], Item]) -> Item | None:
-    """The answer, or nothing where S3 says that there is no such configuration."""
-    return or_none(ask, *_ABSENT)
+    )
+    return found or {}

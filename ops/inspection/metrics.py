@@ -108,11 +108,17 @@ def behind_alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     first = _first_data(clients, [*dict.fromkeys([*users, *calls])], now)
     silent = [metric for metric in users if metric not in first]
     if clients.emulated:
-        yield from _emulated(users, silent)
+        if silent:
+            yield unseen(
+                "R14", f"data of {len(silent)} of {len(users)} metrics behind the alarms",
+                found="cannot be seen here: the embedded environment has few metrics of AWS's "
+                "services", needed="data",
+            )  # fmt: skip
         return
     # Each function was called, long enough ago for all that it measures to have arrived.
     used = bool(calls) and all(first.get(call, now) <= now - _LATE for call in calls)
-    wrong, waiting = [], []
+    wrong: list[Metric] = []
+    waiting: list[Metric] = []
     for metric in silent:
         # What alarms when it is missing is there without any payment.
         expected = used or not any(a["TreatMissingData"] in _QUIET for a in users[metric])
@@ -122,10 +128,8 @@ def behind_alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
                 wrong.append(metric)
             else:
                 yield _rare(metric, evidence)
-        elif expected:
-            wrong.append(metric)
         else:
-            waiting.append(metric)
+            (wrong if expected else waiting).append(metric)
     for metric in wrong:
         names = ", ".join(sorted(alarm["AlarmName"] for alarm in users[metric]))
         yield problem(
@@ -135,7 +139,12 @@ def behind_alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
             f"--namespace {metric.namespace}",
         )  # fmt: skip
     if waiting:
-        yield _waiting(len(waiting))
+        yield unseen(
+            "R14", f"data of {len(waiting)} metrics that payments make", needed="data",
+            found="none yet: within a day, no payment has passed all functions "
+            f"{_LATE.seconds // 60} minutes ago or earlier",
+            mend="`python -m ops smoke`, and verify again a quarter of an hour later",
+        )  # fmt: skip
     yield judged(
         "R14", "metrics behind the alarms that have data", needed="all but those told above",
         found=f"{len(users) - len(silent)} of {len(users)}", held=not wrong,
@@ -170,16 +179,10 @@ def _first_data(
     found: dict[Metric, datetime] = {}
     for start in range(0, len(metrics), _AT_ONCE):
         queries = {f"m{number}": metric for number, metric in enumerate(metrics[start:][:_AT_ONCE])}
+        # However an alarm counts it: a datapoint has samples.
+        samples = {"Period": _PERIOD_SECONDS, "Stat": "SampleCount"}
         asked = [
-            {
-                "Id": name,
-                # However an alarm counts it: a datapoint has samples.
-                "MetricStat": {
-                    "Metric": metric.request(),
-                    "Period": _PERIOD_SECONDS,
-                    "Stat": "SampleCount",
-                },
-            }
+            {"Id": name, "MetricStat": {"Metric": metric.request(), **samples}}
             for name, metric in queries.items()
         ]
         for result in every(
@@ -226,23 +229,3 @@ def _rare(metric: Metric, evidence: str) -> Finding:
         needed="data, once it happens",
         verdict=Verdict.HELD if evidence else Verdict.UNSEEN,
     )
-
-
-def _waiting(metrics: int) -> Finding:
-    return unseen(
-        "R14",
-        f"data of {metrics} metrics that payments make",
-        found="none yet: within a day, no payment has passed all functions "
-        f"{_LATE.seconds // 60} minutes ago or earlier",
-        needed="data",
-        mend="`python -m ops smoke`, and verify again a quarter of an hour later",
-    )
-
-
-def _emulated(users: Mapping[Metric, Any], silent: Sequence[Metric]) -> Iterator[Finding]:
-    if silent:
-        yield unseen(
-            "R14", f"data of {len(silent)} of {len(users)} metrics behind the alarms",
-            found="cannot be seen here: the embedded environment has few metrics of AWS's services",
-            needed="data",
-        )  # fmt: skip

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
+from ops.inspection.data import instance
 from ops.inspection.findings import Finding, judged, problem
 from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
@@ -24,7 +25,7 @@ Item = Mapping[str, Any]
 def vpc_of(clients: Clients, subjects: Subjects) -> str:
     """The VPC that the database stands in; without one, that of the functions."""
     if subjects.database:
-        group = _database(clients, subjects).get("DBSubnetGroup", {})
+        group = instance(clients, subjects.database).get("DBSubnetGroup", {})
         if group.get("VpcId"):
             return str(group["VpcId"])
     for name in subjects.functions.values():
@@ -123,7 +124,7 @@ def _placed(clients: Clients, subjects: Subjects, private: set[str]) -> Iterator
     """Who must stand in private subnets does."""
     places: dict[str, list[str]] = {}
     if subjects.database:
-        group = _database(clients, subjects).get("DBSubnetGroup", {})
+        group = instance(clients, subjects.database).get("DBSubnetGroup", {})
         places[subjects.database] = [each["SubnetIdentifier"] for each in group.get("Subnets", [])]
     for name in subjects.all_functions:
         configuration = clients("lambda").get_function_configuration(FunctionName=name)
@@ -208,7 +209,7 @@ def _of_ledger(clients: Clients, subjects: Subjects, groups: list[Item]) -> Iter
     """R3: the database takes PostgreSQL only, and from groups of the deployment only."""
     ours = {each.name for each in subjects.stack if each.type == "AWS::EC2::SecurityGroup"}
     ours = ours or {each["GroupId"] for each in groups}
-    database = _database(clients, subjects)
+    database = instance(clients, subjects.database)
     # The embedded environment's door stands at another port than the one that rules are of.
     ports = {_POSTGRESQL, database.get("Endpoint", {}).get("Port", _POSTGRESQL)}
     attached = {each["VpcSecurityGroupId"] for each in database.get("VpcSecurityGroups", [])}
@@ -292,11 +293,3 @@ def _ports(rule: Item) -> str:
         return "everything"
     first, last = rule.get("FromPort"), rule.get("ToPort")
     return f"{rule['IpProtocol']}/{first}" + ("" if first == last else f"-{last}")
-
-
-def _database(clients: Clients, subjects: Subjects) -> Item:
-    (found,) = clients("rds").describe_db_instances(DBInstanceIdentifier=subjects.database)[
-        "DBInstances"
-    ]
-    described: Item = found
-    return described

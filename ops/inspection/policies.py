@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
@@ -12,22 +13,10 @@ from ops.inspection.findings import Finding, judged
 from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
 
-_TELLS_WHO: Final = frozenset(
-    {
-        "aws:principalaccount",
-        "aws:principalarn",
-        "aws:principalorgid",
-        "aws:principalorgpaths",
-        "aws:sourceaccount",
-        "aws:sourcearn",
-        "aws:sourceorgid",
-        "aws:sourceorgpaths",
-        "aws:sourceowner",
-        "aws:sourcevpc",
-        "aws:sourcevpce",
-        "aws:userid",
-        "kms:calleraccount",
-    }
+_TELLS_WHO: Final = re.compile(
+    "aws:(Principal|Source)(Account|Arn|OrgID|OrgPaths)|aws:Source(Owner|Vpce?)|aws:userid"
+    "|kms:CallerAccount",
+    re.IGNORECASE,
 )
 """Condition keys of which a value is known to be somebody's; their case does not matter."""
 
@@ -106,7 +95,7 @@ def _actions(statement: Item) -> list[str]:
 
 def _is_narrowed(statement: Item) -> bool:
     return any(
-        key.lower() in _TELLS_WHO and "*" not in as_list(value)
+        _TELLS_WHO.fullmatch(key) and "*" not in as_list(value)
         for operator, keys in statement.get("Condition", {}).items()
         if operator.removeprefix("ForAnyValue:") in _MATCHING
         for key, value in keys.items()

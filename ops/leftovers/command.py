@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -71,7 +70,11 @@ def command(
     refuse_where_deployed(stack["StackStatus"] if stack else "")
     with told.status("reading the names from the templates"):
         names = needed(assembly, []).names
-    search = partial(_search, clients, names)
+
+    def search() -> list[Leftover]:
+        found = proven(clients, everything(clients, names))
+        return sorted(found, key=lambda each: (ORDER.index(each.kind), each.name))
+
     with told.status("looking for what is left"):
         found = search()
     unproven = [each for each in found if not each.proven]
@@ -107,11 +110,6 @@ def command(
             soft_wrap=True,
         )
     raise typer.Exit(1 if left else 0)
-
-
-def _search(clients: Clients, names: Mapping[str, Sequence[str]]) -> list[Leftover]:
-    found = proven(clients, everything(clients, names))
-    return sorted(found, key=lambda each: (ORDER.index(each.kind), each.name))
 
 
 def _document(found: Sequence[Leftover], done: Sequence[str]) -> dict[str, object]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -32,16 +33,8 @@ _NOT_NAMED: Final = ("ec2", "iam", "kms", "logs", "rds-db", "sts", "xray", "clou
 _OWN_HOSTS: Final = (".amazonaws.com", ".api.aws", "localhost", "127.0.0.1")
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
-class Reached:
-    """
-    Attributes:
-        what: such as ``dynamodb shared-customers``, or a host.
-        by: which function, and how.
-    """
-
-    what: str
-    by: str
+Reached = Iterator[tuple[str, str]]
+"""What, such as ``dynamodb shared-customers``, or a host; and by which function, and how."""
 
 
 def todos(
@@ -58,13 +51,12 @@ def todos(
         *_in_configurations(clients, account, subjects, is_inside),
         *_in_roles(clients, account, subjects, is_inside),
     ]
-    for what in sorted({each.what for each in found}):
-        by = sorted({each.by for each in found if each.what == what})
+    for what, those in groupby(sorted({*found}), key=itemgetter(0)):
         yield Todo(
             group=Group.DECIDE,
             importance=Importance.HIGH,
             what=f"{what} is reached, and is not of this environment",
-            found=f"by {', '.join(by)}",
+            found=f"by {', '.join(by for _, by in those)}",
             mend="production's functions reach their own stores only: does production need it? "
             "Then it gets one of its own, its statement and its rule in nested/compute; else "
             "nothing is to be done",
@@ -74,16 +66,16 @@ def todos(
 def _in_variables(
     account: str, subjects: Subjects, is_inside: Callable[[str], bool],
     variables: Mapping[str, Mapping[str, str]],
-) -> Iterator[Reached]:  # fmt: skip
+) -> Reached:  # fmt: skip
     known = {name: kind for kind, names in subjects.listed.items() for name in names}
     for function, those in variables.items():
         for variable, value in those.items():
             by = f"{function} (variable {variable})"
             if value in known and not is_inside(value):
                 kind = known[value].partition("-")[0]
-                yield Reached(what=f"{kind} {value}", by=by)
+                yield f"{kind} {value}", by
             for what in _named_in(value, account, is_inside):
-                yield Reached(what=what, by=by)
+                yield what, by
 
 
 def _named_in(value: str, account: str, is_inside: Callable[[str], bool]) -> Iterator[str]:
@@ -129,7 +121,7 @@ def _foreign(owner: str, account: str) -> str:
 
 def _in_configurations(
     clients: Clients, account: str, subjects: Subjects, is_inside: Callable[[str], bool]
-) -> Iterator[Reached]:
+) -> Reached:
     functions = clients("lambda")
     mappings = [*every(functions, "list_event_source_mappings")]
     for name in subjects.all_functions:
@@ -146,17 +138,17 @@ def _in_configurations(
             ("file system", [each["Arn"] for each in found.get("FileSystemConfigs", [])]),
         ):
             for what in _of_all(arns, account, is_inside):
-                yield Reached(what=what, by=f"{name} ({how})")
+                yield what, f"{name} ({how})"
 
 
 def _in_roles(
     clients: Clients, account: str, subjects: Subjects, is_inside: Callable[[str], bool]
-) -> Iterator[Reached]:
+) -> Reached:
     for function, statement in roles.granted(clients, subjects):
         if statement["Effect"] == "Allow":
             arns = as_list(statement.get("Resource", []))
             for what in _of_all(arns, account, is_inside):
-                yield Reached(what=what, by=f"{function} (its role)")
+                yield what, f"{function} (its role)"
 
 
 def _of_all(arns: Sequence[Any], account: str, is_inside: Callable[[str], bool]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 from assurance.assembly import NESTED_STACK, StackTemplate
@@ -75,26 +76,20 @@ class Comparison:
                 f"{name}/{logical_id}",
                 deployed.children.get(logical_id, StackTemplate()),
                 wanted.children.get(logical_id, StackTemplate()),
-                self._handed_to(logical_id),
+                partial(self._handed_to, logical_id),
             )
-            for logical_id in [
-                *wanted.children,
-                *(gone for gone in deployed.children if gone not in wanted.children),
-            ]
+            for logical_id in {**wanted.children, **deployed.children}
         }
 
     def changes(self) -> Iterator[Change]:
         """All changes in this stack and its children, except that a nested stack is updated."""
-        yield from self.own_changes()
-        for child in self.children.values():
-            yield from child.changes()
-
-    def own_changes(self) -> Iterator[Change]:
         for logical_id in {**self._deployed.resources, **self._wanted.resources}:
             change = self.change(logical_id)
             nested = change is not None and change.resource_type == NESTED_STACK
             if change is not None and not (nested and change.action is Action.CHANGED):
                 yield change
+        for child in self.children.values():
+            yield from child.changes()
 
     def change(self, logical_id: str) -> Change | None:
         """What happens to one resource; None if nothing does."""
@@ -113,10 +108,8 @@ class Comparison:
 
     def properties(self, logical_id: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """A resource's properties, as deployed and as wanted."""
-        old, new = (
-            tree.resources.get(logical_id, {}).get("Properties", {})
-            for tree in (self._deployed, self._wanted)
-        )
+        trees = self._deployed, self._wanted
+        old, new = (each.resources.get(logical_id, {}).get("Properties", {}) for each in trees)
         return old, new
 
     def deployed_types(self) -> Mapping[str, str]:
@@ -218,15 +211,10 @@ class Comparison:
             certainties.append(_if_so(rules, path, old, new, found))
         return max(certainties)
 
-    def _handed_to(self, child: str) -> Callable[[str], Certainty]:
-        def parameter(name: str) -> Certainty:
-            before, after = (
-                tree.resources.get(child, {}).get("Properties", {}).get("Parameters", {})
-                for tree in (self._deployed, self._wanted)
-            )
-            return self._value(before.get(name), after.get(name))
-
-        return parameter
+    def _handed_to(self, child: str, name: str) -> Certainty:
+        """Whether the value changes that a nested stack's parameter is set to."""
+        before, after = (each.get("Parameters", {}) for each in self.properties(child))
+        return self._value(before.get(name), after.get(name))
 
     def _value(self, before: Any, after: Any) -> Certainty:
         """Whether an expression's value changes."""
@@ -276,7 +264,8 @@ def _if_so(
     condition = rules.conditions.get(path)
     if condition is None:
         return min(changes, Certainty.POSSIBLE)
-    return changes if condition(old, new) else Certainty.NO
+    holds = condition if isinstance(condition, bool) else condition(old, new)
+    return changes if holds else Certainty.NO
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Any:

@@ -67,13 +67,16 @@ class _Instance:
     changed: frozenset[str]
     live: Mapping[str, Any]
 
-    def number(self, name: str, live_name: str | None = None) -> int | None:
+    def number(self, name: str) -> int | None:
         """A size as it is: live, or by the deployed template."""
-        return _number(self.live.get(live_name or name, self.old.get(name)))
+        return _number(self.live.get(name, self.old.get(name)))
 
     def text(self, name: str) -> str:
         """A value as it is, likewise."""
         return _text(self.live.get(name, self.old.get(name)))
+
+    def is_wanted(self, name: str) -> bool:
+        return self.new.get(name) in (True, "true")
 
 
 def remarks(changes: Sequence[Change], comparison: Comparison, client: Any) -> Iterator[Remark]:
@@ -166,11 +169,8 @@ def _growth(instance: _Instance, now: int, wanted: int) -> Found:
             f"{now}, or to {least} or more",
         )
         return
-    if instance.live.get(
-        "DBInstanceStatus"
-    ) == "storage-optimization" or "AllocatedStorage" in instance.live.get(
-        "PendingModifiedValues", {}
-    ):
+    busy = instance.live.get("DBInstanceStatus") == "storage-optimization"
+    if busy or "AllocatedStorage" in instance.live.get("PendingModifiedValues", {}):
         yield (
             Weight.IMPOSSIBLE,
             "RDS is at work on its storage, and takes no other change of it until then. Wait, and "
@@ -202,16 +202,10 @@ def _limit(instance: _Instance, now: int | None, wanted: int | None) -> Found:
 def _instance_class(instance: _Instance) -> Found:
     now, wanted = instance.text("DBInstanceClass"), _text(instance.new.get("DBInstanceClass"))
     if "DBInstanceClass" in instance.changed and wanted != now:
-        multi_az = instance.live.get("MultiAZ", instance.old.get("MultiAZ")) in (True, "true")
-        yield (
-            Weight.INTERRUPTS,
-            f"from {now} to {wanted}, at once: "
-            + (
-                "RDS changes the standby, and fails over to it; a minute or two without database"
-                if multi_az
-                else "some minutes without database"
-            ),
-        )
+        how = "some minutes without database"
+        if instance.live.get("MultiAZ", instance.old.get("MultiAZ")) in (True, "true"):
+            how = "RDS changes the standby, and fails over to it; a minute or two without database"
+        yield Weight.INTERRUPTS, f"from {now} to {wanted}, at once: {how}"
 
 
 def _version(instance: _Instance) -> Found:
@@ -226,10 +220,7 @@ def _version(instance: _Instance) -> Found:
             Weight.IMPOSSIBLE,
             f"it runs {now}, and cannot go back to {wanted}. Name {now}, or its major version",
         )
-    elif theirs[0] != ours[0] and instance.new.get("AllowMajorVersionUpgrade") not in (
-        True,
-        "true",
-    ):
+    elif theirs[0] != ours[0] and not instance.is_wanted("AllowMajorVersionUpgrade"):
         yield (
             Weight.IMPOSSIBLE,
             f"from {now} to {wanted} is another major version, which RDS takes with "
@@ -267,21 +258,13 @@ def _backups(instance: _Instance) -> Found:
 
 def _others(instance: _Instance) -> Found:
     for name in sorted(instance.changed & set(_INTERRUPTIONS)):
-        if name in instance.live and instance.live[name] == instance.new.get(name):
-            continue
-        yield Weight.INTERRUPTS, f"{name}: {_INTERRUPTIONS[name]}"
+        if name not in instance.live or instance.live[name] != instance.new.get(name):
+            yield Weight.INTERRUPTS, f"{name}: {_INTERRUPTIONS[name]}"
 
 
 _RULES: Final[Sequence[Callable[[_Instance], Found]]] = (
-    _status,
-    _pending,
-    _storage,
-    _instance_class,
-    _version,
-    _parameter_group,
-    _port,
-    _backups,
-    _others,
+    *(_status, _pending, _storage, _instance_class, _version),
+    *(_parameter_group, _port, _backups, _others),
 )
 
 
@@ -340,19 +323,13 @@ def _described(
     client: Any, group: str | None, family: str, names: Sequence[str]
 ) -> Mapping[str, Mapping[str, Any]]:
     """What RDS says of parameters, by name."""
-    found: dict[str, Mapping[str, Any]] = {}
-    if group is not None:
-        found |= {
-            each["ParameterName"]: each
-            for each in every(client, "describe_db_parameters", DBParameterGroupName=group)
-        }
+
+    def listed(operation: str, **of: str) -> dict[str, Mapping[str, Any]]:
+        return {each["ParameterName"]: each for each in every(client, operation, **of)}
+
+    found = listed("describe_db_parameters", DBParameterGroupName=group) if group else {}
     if any("ApplyType" not in found.get(name, {}) for name in names):
-        defaults = {
-            each["ParameterName"]: each
-            for each in every(
-                client, "describe_engine_default_parameters", DBParameterGroupFamily=family
-            )
-        }
+        defaults = listed("describe_engine_default_parameters", DBParameterGroupFamily=family)
         for name in set(names) & set(defaults):
             found[name] = {**defaults[name], **found.get(name, {"ParameterValue": None})}
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
@@ -59,48 +60,26 @@ _SECURITY_TYPES: Final = (
     "Custom::ProductionSeal",
 )
 
-# Of other types: the properties that decide who may reach or read them.
-_SECURITY_PROPERTIES: Final[Mapping[str, frozenset[str]]] = {
-    "AWS::ApiGateway::DomainName": frozenset(
-        {"MutualTlsAuthentication", "RegionalCertificateArn", "SecurityPolicy"}
-    ),
-    "AWS::ApiGateway::Method": frozenset(
-        {"ApiKeyRequired", "AuthorizationScopes", "AuthorizationType", "AuthorizerId"}
-    ),
-    "AWS::ApiGateway::RestApi": frozenset({"DisableExecuteApiEndpoint", "Policy"}),
-    "AWS::DynamoDB::Table": frozenset({"ResourcePolicy", "SSESpecification"}),
-    "AWS::EC2::Route": frozenset({"DestinationCidrBlock", "GatewayId", "NatGatewayId"}),
-    "AWS::EC2::Subnet": frozenset({"MapPublicIpOnLaunch"}),
-    "AWS::EC2::VPCEndpoint": frozenset({"PolicyDocument", "SecurityGroupIds"}),
-    "AWS::Lambda::Function": frozenset({"KmsKeyArn", "Role", "VpcConfig"}),
-    "AWS::Logs::LogGroup": frozenset({"DataProtectionPolicy", "KmsKeyId"}),
-    "Custom::SharedLogGroup": frozenset({"KmsKeyId"}),
-    "AWS::RDS::DBInstance": frozenset(
-        {
-            "DeletionProtection",
-            "EnableIAMDatabaseAuthentication",
-            "KmsKeyId",
-            "ManageMasterUserPassword",
-            "PubliclyAccessible",
-            "StorageEncrypted",
-            "VPCSecurityGroups",
-        }
-    ),
-    "AWS::RDS::DBParameterGroup": frozenset({"Parameters"}),  # rds.force_ssl
-    "AWS::S3::Bucket": frozenset(
-        {
-            "AccessControl",
-            "BucketEncryption",
-            "ObjectLockConfiguration",
-            "ObjectLockEnabled",
-            "OwnershipControls",
-            "PublicAccessBlockConfiguration",
-            "VersioningConfiguration",
-        }
-    ),
-    "AWS::SNS::Subscription": frozenset({"Endpoint", "Protocol"}),
-    "AWS::SNS::Topic": frozenset({"DataProtectionPolicy", "KmsMasterKeyId", "Subscription"}),
-    "AWS::SQS::Queue": frozenset({"KmsMasterKeyId", "SqsManagedSseEnabled"}),
+# Of other types: the properties that decide who may reach or read them, as a pattern.
+_SECURITY_PROPERTIES: Final[Mapping[str, str]] = {
+    "AWS::ApiGateway::DomainName": "MutualTlsAuthentication|RegionalCertificateArn|SecurityPolicy",
+    "AWS::ApiGateway::Method": "ApiKeyRequired|AuthorizationScopes|AuthorizationType|AuthorizerId",
+    "AWS::ApiGateway::RestApi": "DisableExecuteApiEndpoint|Policy",
+    "AWS::DynamoDB::Table": "ResourcePolicy|SSESpecification",
+    "AWS::EC2::Route": "DestinationCidrBlock|GatewayId|NatGatewayId",
+    "AWS::EC2::Subnet": "MapPublicIpOnLaunch",
+    "AWS::EC2::VPCEndpoint": "PolicyDocument|SecurityGroupIds",
+    "AWS::Lambda::Function": "KmsKeyArn|Role|VpcConfig",
+    "AWS::Logs::LogGroup": "DataProtectionPolicy|KmsKeyId",
+    "Custom::SharedLogGroup": "KmsKeyId",
+    "AWS::RDS::DBInstance": "DeletionProtection|EnableIAMDatabaseAuthentication|KmsKeyId|"
+    "ManageMasterUserPassword|PubliclyAccessible|StorageEncrypted|VPCSecurityGroups",
+    "AWS::RDS::DBParameterGroup": "Parameters",  # rds.force_ssl
+    "AWS::S3::Bucket": "AccessControl|BucketEncryption|ObjectLockConfiguration|ObjectLockEnabled|"
+    "OwnershipControls|PublicAccessBlockConfiguration|VersioningConfiguration",
+    "AWS::SNS::Subscription": "Endpoint|Protocol",
+    "AWS::SNS::Topic": "DataProtectionPolicy|KmsMasterKeyId|Subscription",
+    "AWS::SQS::Queue": "KmsMasterKeyId|SqsManagedSseEnabled",
 }
 
 # New or gone, these open or close a way in: their properties need not be looked at.
@@ -120,8 +99,8 @@ def is_security(change: Change) -> bool:
     """Whether a change decides who may do, reach or read something."""
     if change.resource_type.startswith(_SECURITY_TYPES):
         return True
-    decisive = _SECURITY_PROPERTIES.get(change.resource_type, frozenset())
-    if decisive.intersection(change.properties):
+    decisive = _SECURITY_PROPERTIES.get(change.resource_type, "")
+    if any(re.fullmatch(decisive, each) for each in change.properties):
         return True
     return change.resource_type in _DOORS and not change.properties
 

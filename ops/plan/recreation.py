@@ -13,8 +13,8 @@ REGION = "us-east-1"
 
 Path = tuple[str, ...]
 Properties = Mapping[str, Any]
-Condition = Callable[[Properties, Properties], bool]
-"""Whether a change replaces the resource: of all its properties before and after."""
+Condition = bool | Callable[[Properties, Properties], bool]
+"""Whether a change replaces the resource: always, never, or by its properties before and after."""
 
 
 @dataclass(frozen=True)
@@ -68,21 +68,9 @@ def _paths(pointers: Sequence[str]) -> frozenset[Path]:
 # The schemas do not tell. What is not listed here is taken for a possible replacement.
 
 
-def _never(_before: Properties, _after: Properties) -> bool:
-    return False
-
-
-def _always(_before: Properties, _after: Properties) -> bool:
-    return True
-
-
 def _if_given(name: str) -> Condition:
     """To take it away changes nothing: what was restored stays."""
     return lambda _before, after: bool(after.get(name))
-
-
-def _to_another_zone(_before: Properties, after: Properties) -> bool:
-    return bool(after.get("AvailabilityZone")) or after.get("MultiAZ") not in (True, "true")
 
 
 # RDS: ImmutabilityHelper of aws-cloudformation/aws-cloudformation-resource-providers-rds, less the
@@ -92,18 +80,21 @@ _CONDITIONS: Final[Mapping[str, Mapping[str, Condition]]] = {
         "InstanceTenancy": lambda _, after: after.get("InstanceTenancy") != "default"
     },
     "AWS::RDS::DBInstance": {
-        "AutoMinorVersionUpgrade": _never,
-        "AvailabilityZone": _to_another_zone,
-        "BackupRetentionPeriod": _never,
+        "AutoMinorVersionUpgrade": False,
+        # To another one.
+        "AvailabilityZone": lambda _, after: (
+            bool(after.get("AvailabilityZone")) or after.get("MultiAZ") not in (True, "true")
+        ),
+        "BackupRetentionPeriod": False,
         "DBClusterSnapshotIdentifier": _if_given("DBClusterSnapshotIdentifier"),
-        "DBParameterGroupName": _never,
+        "DBParameterGroupName": False,
         "DBSnapshotIdentifier": _if_given("DBSnapshotIdentifier"),
-        "Engine": _always,
-        "MultiAZ": _never,
+        "Engine": True,
+        "MultiAZ": False,
         "PerformanceInsightsKMSKeyId": lambda before, _: bool(
             before.get("PerformanceInsightsKMSKeyId")
         ),
-        "PreferredMaintenanceWindow": _never,
+        "PreferredMaintenanceWindow": False,
         "RestoreTime": _if_given("RestoreTime"),
         "SourceDBInstanceAutomatedBackupsArn": _if_given("SourceDBInstanceAutomatedBackupsArn"),
         "SourceDbiResourceId": _if_given("SourceDbiResourceId"),

@@ -29,10 +29,9 @@ def identity(clients: Clients) -> Iterator[Check]:
         found=f"{told['Arn']} of account {told['Account']}",
         needed=f"an administrator of the {chosen()} account",
         held=True,
-        mend="",
         note=f"everything goes to account {told['Account']}: is that {chosen()}'s?",
     )
-    yield judged("region", found=REGION, needed="us-east-1", held=True, mend="")
+    yield judged("region", found=REGION, needed="us-east-1", held=True)
 
 
 def bootstrap(clients: Clients, needs: Needs, account: str) -> Iterator[Check]:
@@ -101,7 +100,7 @@ def stores(clients: Clients, now: Existing) -> Iterator[Check]:
             each.name, found=GONE, needed="there", held=False, mend=WAYS_BACK[each.type]
         )  # fmt: skip
     if not gone and any(each.type in WAYS_BACK for each in now.resources):
-        yield judged("stores of the stack", found="there", needed="there", held=True, mend="")
+        yield judged("stores of the stack", found="there", needed="there", held=True)
 
 
 def leftovers(clients: Clients, tags_of_stack: Mapping[str, str]) -> Iterator[Check]:
@@ -127,7 +126,6 @@ def leftovers(clients: Clients, tags_of_stack: Mapping[str, str]) -> Iterator[Ch
         else "nothing",
         needed="nothing that takes a name (see below)",
         held=True,
-        mend="",
         note="they stay, and cost. Of a first deployment that failed: .venv/bin/python -m ops "
         "leftovers; of production that was deleted: import them, or delete them "
         "(docs/runbooks/teardown.md)"
@@ -153,7 +151,6 @@ def api_logging_role(clients: Clients, now: Existing) -> Iterator[Check]:
         found=found,
         needed="the stack's own, which the deployment sets",
         held=True,
-        mend="",
         note=""
         if ours or not role
         else "deploying replaces it for all APIs of this account in "

@@ -13,7 +13,7 @@ import base64
 import contextlib
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -51,13 +51,13 @@ def recorded(production: Production, action: str, **details: Any) -> Iterator[Ac
     Raises:
         OpsError: it could not be recorded. If that was its beginning, the block did not run.
     """
-    trail = _Bucket.of(production)
+    put = _putting(production)
     now = datetime.now(UTC)
     name = f"{PREFIX}{now:year=%Y/month=%m/day=%d/%Y%m%dT%H%M%S.%fZ}-{uuid.uuid4().hex[:8]}"
-    head = {"action": action, "operator": _operator(production)}
+    head = {"action": action, "operator": production.client("sts").get_caller_identity()["Arn"]}
     record = ActionRecord(key=f"{name}{_BEGUN}")
     try:
-        trail.put(record.key, {**head, "begun_at": now.isoformat(), **details})
+        put(record.key, {**head, "begun_at": now.isoformat(), **details})
     except (BotoCoreError, ClientError) as error:
         raise OpsError(
             "nothing was done, since it could not be recorded in the audit bucket: "
@@ -75,9 +75,7 @@ def recorded(production: Production, action: str, **details: Any) -> Iterator[Ac
     finally:
         ended_at = datetime.now(UTC).isoformat()
         try:
-            trail.put(
-                f"{name}{_ENDED}", {**head, "ended_at": ended_at, "end": end, **record.outcome}
-            )
+            put(f"{name}{_ENDED}", {**head, "ended_at": ended_at, "end": end, **record.outcome})
         except (BotoCoreError, ClientError) as error:
             raise OpsError(
                 f"the action's end ({end}) could not be recorded; its beginning is, as "
@@ -162,43 +160,26 @@ def _names(begun: Mapping[str, Any], transaction_id: str) -> bool:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Bucket:
-    s3: Any
-    name: str
-    key: str
+def _putting(production: Production) -> Callable[[str, dict[str, Any]], None]:
+    """What puts a document into the bucket, under the key that its policy asks for by name."""
+    keys = production.resources("AWS::KMS::Key")
+    (key,) = (each.name for each in keys if each.construct == "AuditBucketKey")
+    arn = production.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"]
+    s3, bucket = production.client("s3"), production.output("AuditBucketName")
 
-    @classmethod
-    def of(cls, production: Production) -> _Bucket:
-        """With the key that the bucket's policy asks for by name."""
-        (key,) = (
-            each.name
-            for each in production.resources("AWS::KMS::Key")
-            if each.construct == "AuditBucketKey"
-        )
-        described = production.client("kms").describe_key(KeyId=key)
-        return cls(
-            s3=production.client("s3"),
-            name=production.output("AuditBucketName"),
-            key=described["KeyMetadata"]["Arn"],
-        )
-
-    def put(self, key: str, document: dict[str, Any]) -> None:
-        self.s3.put_object(
-            Bucket=self.name,
+    def put(key: str, document: dict[str, Any]) -> None:
+        s3.put_object(
+            Bucket=bucket,
             Key=key,
             Body=json.dumps(document, indent=1, default=_base64).encode(),
             ContentType="application/json",
             ServerSideEncryption="aws:kms",
-            SSEKMSKeyId=self.key,
+            SSEKMSKeyId=arn,
             IfNoneMatch="*",
         )
+
+    return put
 
 
 def _base64(value: bytes) -> str:
     return base64.b64encode(value).decode()
-
-
-def _operator(production: Production) -> str:
-    arn: str = production.client("sts").get_caller_identity()["Arn"]
-    return arn

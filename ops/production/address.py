@@ -65,7 +65,8 @@ def reached(clients: Clients, domain: str, api: str) -> Iterator[Check]:
     found = gateway.get_domain_name(domainName=domain)
     policy = found.get("securityPolicy", "none")
     yield judged(
-        f"TLS of {domain}", found=policy, needed="1.2 or later", held=_is_strict(policy),
+        f"TLS of {domain}", found=policy, needed="1.2 or later",
+        held=policy == "TLS_1_2" or policy.startswith("SecurityPolicy_TLS1"),
         mend=f"aws apigateway update-domain-name --domain-name {domain} --patch-operations "
         "op=replace,path=/securityPolicy,value=TLS_1_2",
     )  # fmt: skip
@@ -91,7 +92,3 @@ def reached(clients: Clients, domain: str, api: str) -> Iterator[Check]:
         mend=f"in the domain's zone in DNS: an alias (A) of {domain} to {target}, hosted zone "
         f"{found.get('regionalHostedZoneId', '')}, or a CNAME",
     )  # fmt: skip
-
-
-def _is_strict(policy: str) -> bool:
-    return policy == "TLS_1_2" or policy.startswith("SecurityPolicy_TLS1")

@@ -10,7 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, TypeVar
+
+import botocore.session
 
 from ops.console.failure import OpsError, did_you_mean
 from ops.production.questions import Clients
@@ -20,39 +23,6 @@ from ops.production.templates import properties, stacks
 METRIC: Final = "AWS::CloudWatch::Alarm"
 COMPOSITE: Final = "AWS::CloudWatch::CompositeAlarm"
 
-_OF_BOTH: Final = (
-    "ActionsEnabled",
-    "AlarmActions",
-    "OKActions",
-    "InsufficientDataActions",
-    "AlarmDescription",
-)
-_OF_METRIC: Final = (
-    *_OF_BOTH,
-    "Threshold",
-    "ComparisonOperator",
-    "EvaluationPeriods",
-    "DatapointsToAlarm",
-    "TreatMissingData",
-    "EvaluateLowSampleCountPercentile",
-    "Namespace",
-    "MetricName",
-    "Dimensions",
-    "Statistic",
-    "ExtendedStatistic",
-    "Period",
-    "Unit",
-    "Metrics",
-    "ThresholdMetricId",
-)
-_OF_COMPOSITE: Final = (
-    *_OF_BOTH,
-    "AlarmRule",
-    "ActionsSuppressor",
-    "ActionsSuppressorWaitPeriod",
-    "ActionsSuppressorExtensionPeriod",
-)
-"""What is compared."""
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "ActionsEnabled": True,
     "TreatMissingData": "missing",
@@ -141,7 +111,7 @@ def differences(live: Item, wanted: Declared) -> Iterator[Difference]:
     """
     found, needed = _comparable(live), _comparable(wanted.request)
     unseen = _NOT_KEPT if live.get("Namespace") == _ON_EXPRESSION else ()
-    for setting in _OF_COMPOSITE if wanted.composite else _OF_METRIC:
+    for setting in _settings(wanted.composite):
         one, other = found.get(setting), needed.get(setting)
         if one != other and setting not in unseen:
             yield Difference(setting=setting, found=_text(one), needed=_text(other))
@@ -224,6 +194,15 @@ class _Stack:
 
 
 # -- comparing ---------------------------------------------------------------------------
+
+
+@cache
+def _settings(composite: bool) -> list[str]:
+    """Parameters of PutCompositeAlarm, or PutMetricAlarm."""
+    operation = "PutCompositeAlarm" if composite else "PutMetricAlarm"
+    model = botocore.session.get_session().get_service_model("cloudwatch")
+    parameters = model.operation_model(operation).input_shape.members  # type: ignore[union-attr]
+    return [name for name in parameters if name not in ("AlarmName", "Tags")]
 
 
 def _comparable(alarm: Item) -> Item:

@@ -148,5 +148,4 @@ def taken(clients: Clients, type_: str, needs: Needs, now: Existing) -> Iterator
             found=f"{len(names)} free" + (f", {own} the stack's own" if own else ""),
             needed="free",
             held=True,
-            mend="",
         )

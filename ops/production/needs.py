@@ -7,25 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from assurance.assembly import NAMES
 from assurance.compliance.templates import Resource, read
 from ops.production.assembly import at_hand
-
-NAMES: Final = {
-    "AWS::ApiGateway::DomainName": "DomainName",
-    "AWS::CloudWatch::Alarm": "AlarmName",
-    "AWS::CloudWatch::CompositeAlarm": "AlarmName",
-    "AWS::CloudWatch::Dashboard": "DashboardName",
-    "AWS::DynamoDB::Table": "TableName",
-    "AWS::Events::Rule": "Name",
-    "AWS::KMS::Alias": "AliasName",
-    "AWS::Lambda::Function": "FunctionName",
-    "AWS::Logs::LogGroup": "LogGroupName",
-    "AWS::RDS::DBInstance": "DBInstanceIdentifier",
-    "AWS::WAFv2::WebACL": "Name",
-}
-"""The property with the physical name, of the types that exist once under a name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +70,9 @@ class Needs:
             names=names,
             zones=sorted({each.properties["AvailabilityZone"] for each in of("AWS::EC2::Subnet")}),
             reserved={
-                each.properties["FunctionName"]: int(
-                    each.properties["ReservedConcurrentExecutions"]
-                )
+                each.properties["FunctionName"]: int(reserved)
                 for each in of("AWS::Lambda::Function")
-                if "ReservedConcurrentExecutions" in each.properties
+                if (reserved := each.properties.get("ReservedConcurrentExecutions")) is not None
             },
             rules=_most_rules(resources),
             bootstrap=properties["requiresBootstrapStackVersion"],

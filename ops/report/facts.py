@@ -35,13 +35,6 @@ Values = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
-    kind: str
-    resources: tuple[Resource, ...]
-    values: Values
-
-
-@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What fulfils a requirement: resources with the values that show it."""
 
@@ -49,15 +42,12 @@ class Evidence:
     resources: tuple[tuple[Resource, Values], ...]
 
     @property
-    def groups(self) -> list[Group]:
+    def groups(self) -> dict[tuple[str, Values], list[Resource]]:
         """Resources of one type with the same values together."""
         found: dict[tuple[str, Values], list[Resource]] = {}
         for resource, values in self.resources:
             found.setdefault((kind(resource), values), []).append(resource)
-        return [
-            Group(kind=each, resources=tuple(resources), values=values)
-            for (each, values), resources in found.items()
-        ]
+        return found
 
     @property
     def controls(self) -> dict[str, str]:

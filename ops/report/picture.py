@@ -25,24 +25,6 @@ class Box:
     lines: tuple[str, ...]
     inside: tuple[Box, ...] = ()
 
-    def with_inside(self) -> Iterator[Box]:
-        """The box itself, and those in it."""
-        yield self
-        for each in self.inside:
-            yield from each.with_inside()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flow:
-    """
-    Attributes:
-        style: class of the style sheet.
-        words: who calls whom.
-    """
-
-    style: str
-    words: str
-
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
@@ -50,15 +32,12 @@ class Picture:
     Attributes:
         main: what a payment passes, from its client to the ledger.
         services: what stands outside the VPC.
+        flows: who calls whom, in words, each after a class of the style sheet.
     """
 
     main: tuple[Box, ...]
     services: tuple[Box, ...]
-    flows: tuple[Flow, ...]
-
-    @property
-    def boxes(self) -> list[Box]:
-        return [each for box in (*self.main, *self.services) for each in box.with_inside()]
+    flows: tuple[tuple[str, str], ...]
 
 
 def draw(built: Built) -> Picture:
@@ -222,15 +201,13 @@ class _Drawing:
         bucket = built.one("DataNestedStack/AuditBucket/Bucket", "S3::Bucket").properties
         rule = at(bucket, "LifecycleConfiguration.Rules.0.Transitions.0")
         lock = at(bucket, "ObjectLockConfiguration.Rule.DefaultRetention.Days")
-        encryption = (
-            "BucketEncryption.ServerSideEncryptionConfiguration.0.ServerSideEncryptionByDefault"
-        )
+        (encryption,) = at(bucket, "BucketEncryption.ServerSideEncryptionConfiguration")
         yield _box(
             "data",
             "S3: audit bucket",
             f"locked for {lock:,} days, versioned",
             f"{rule['StorageClass'].title()} after {rule['TransitionInDays']} days",
-            self._key(at(bucket, f"{encryption}.KMSMasterKeyID")),
+            self._key(at(encryption, "ServerSideEncryptionByDefault.KMSMasterKeyID")),
             "access log in another bucket",
         )
         yield _box(
@@ -242,36 +219,32 @@ class _Drawing:
             ),
         )
         groups = built.of("Logs::LogGroup")
-        kept = sorted({each.properties["RetentionInDays"] for each in groups})
-        days = ", ".join(map(str, kept))
+        days = ", ".join(map(str, sorted({e.properties["RetentionInDays"] for e in groups})))
         yield _box("watch", f"CloudWatch Logs: {len(groups)} groups", f"kept {days} days")
 
-    def flows(self) -> Iterator[Flow]:
-        """Who calls whom, as methods, settings and event sources of the templates say."""
-        yield Flow(style="api", words="clients call the API over HTTPS")
-        yield Flow(style="api", words="the firewall lets requests through to the API")
+    def flows(self) -> Iterator[tuple[str, str]]:
+        """As methods, settings and event sources of the templates say."""
+        yield "api", "clients call the API over HTTPS"
+        yield "api", "the firewall lets requests through to the API"
         uris = (m.properties["Integration"]["Uri"] for m in self.built.of("ApiGateway::Method"))
         for function in dict.fromkeys(map(self._invoked, uris)):
-            yield Flow(style="api", words=f"the API invokes {function}")
+            yield "api", f"the API invokes {function}"
         for each in self.functions(in_vpc=True):
             name, variables = self.built.name(each), at(each.properties, "Environment.Variables")
             for used in self.built.referred(list((variables or {}).values())):
                 if used.type in ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::S3::Bucket"):
-                    yield Flow(style="data", words=f"{name} uses {self.built.name(used)}")
+                    yield "data", f"{name} uses {self.built.name(used)}"
                 if used == self._database():
-                    yield Flow(style="data", words=f"{name} connects to the ledger")
+                    yield "data", f"{name} connects to the ledger"
         for mapping in self.built.of("Lambda::EventSourceMapping"):
             (source,) = self.built.referred(mapping.properties["EventSourceArn"])
             function = self._invoked(mapping.properties["FunctionName"])
-            yield Flow(style="event", words=f"{self.built.name(source)} feeds {function}")
+            yield "event", f"{self.built.name(source)} feeds {function}"
         tries = at(self.retry.properties, "RedrivePolicy.maxReceiveCount")
-        yield Flow(
-            style="data",
-            words=f"what was tried {tries} times goes from the retry queue to its "
-            "dead-letter queue",
-        )
-        yield Flow(style="alert", words="alarms and events go to the alerts topic")
-        yield Flow(style="alert", words="alerts are mailed to the operators")
+        given_up = f"what was tried {tries} times"
+        yield "data", f"{given_up} goes from the retry queue to its dead-letter queue"
+        yield "alert", "alarms and events go to the alerts topic"
+        yield "alert", "alerts are mailed to the operators"
 
     def _invoked(self, value: Any) -> str:
         """The function that an alias, or an address made of it, stands for."""

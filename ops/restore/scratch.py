@@ -25,20 +25,10 @@ _GONE: Final = {"ResourceNotFoundException", "DBInstanceNotFound"}
 _BUSY: Final = {"ResourceInUseException", "InvalidDBInstanceState"}
 _SEEN_BY: Final = 120.0
 """Seconds."""
-_FAILED: Final = {
-    "ARCHIVED",
-    "INACCESSIBLE_ENCRYPTION_CREDENTIALS",
-    "failed",
-    "inaccessible-encryption-credentials",
-    "inaccessible-encryption-credentials-recoverable",
-    "incompatible-network",
-    "incompatible-option-group",
-    "incompatible-parameters",
-    "incompatible-restore",
-    "insufficient-capacity",
-    "restore-error",
-    "storage-full",
-}
+_FAILED: Final = re.compile(
+    "ARCHIVED|INACCESSIBLE_ENCRYPTION_CREDENTIALS|failed|inaccessible-encryption-credentials.*"
+    "|incompatible-.*|insufficient-capacity|restore-error|storage-full"
+)
 """States that it does not leave by itself."""
 
 Json = dict[str, Any]
@@ -82,7 +72,7 @@ class Copy:
         """
         if self._is_gone():
             raise OpsError(f"{self.store.what}: {self.name} is gone; somebody deleted it")
-        if self.state in _FAILED:
+        if _FAILED.fullmatch(str(self.state)):
             raise OpsError(
                 f"{self.store.what}: {self.name} is {self.state}; see its events in the console"
             )

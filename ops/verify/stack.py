@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -86,7 +86,7 @@ def drift(
         )  # fmt: skip
         return
     status = told["StackDriftStatus"]
-    false = _is_false(drifted)
+    false = bool(drifted) and all(each.verdict is not Verdict.PROBLEM for each in drifted)
     if false and status == "DRIFTED":
         status = "DRIFTED by what is no drift only"
     yield judged(
@@ -138,7 +138,3 @@ def _findings(clients: Clients, name: str, stack_id: str, subjects: Subjects) ->
                 verdict=Verdict.PROBLEM,
                 mend=f"{each.get('PhysicalResourceId', 'it')}: {'; '.join(mends) or put_back}",
             )
-
-
-def _is_false(found: Sequence[Finding]) -> bool:
-    return bool(found) and all(each.verdict is not Verdict.PROBLEM for each in found)

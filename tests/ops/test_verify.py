@@ -711,8 +711,8 @@ def test_an_alarm_is_as_its_stacks_template_has_it(aws: Aws) -> None:
     )
     found = by_subject(observability.alarms(as_clients(aws), subjects))
     told = found["alarm connections"]
-    assert told.found == "Threshold 199; Statistic Average"
-    assert told.needed == "Threshold 160; Statistic Maximum"
+    assert told.found == "Statistic Average; Threshold 199"
+    assert told.needed == "Statistic Maximum; Threshold 160"
     assert told.mend == ".venv/bin/python -m ops alerts restore connections --yes"
     assert found[IN_ORDER].found == "0 of 1"
 

@@ -15,12 +15,12 @@ import yaml
 from assurance.permissions.deployment import (
     ACCOUNT_TEMPLATE,
     LEFT_OUT,
-    NAMES,
     Demand,
     Place,
     demands,
     handled,
     left_out,
+    name_property,
 )
 from assurance.permissions.row import Decision
 from assurance.permissions.simulation import run
@@ -116,7 +116,7 @@ def asked(synthesized: Synthesized) -> Iterator[tuple[str, Demand]]:
         for logical_id, resource in template["Resources"].items():
             kind, given = resource["Type"], resource.get("Properties", {})
             properties: Json = {}
-            for key in {NAMES.get(kind, ""), "ServiceToken", "Role", "RoleARN"} & given.keys():
+            for key in {name_property(kind), "ServiceToken", "Role", "RoleARN"} & given.keys():
                 try:
                     properties[key] = templates.resolved(given[key], stack)
                     # Of a role's name, the templates know the logical id only.

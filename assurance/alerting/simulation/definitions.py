@@ -55,10 +55,6 @@ class Alarm:
     missing: Missing
     mails: frozenset[State]
 
-    @cached_property
-    def fills(self) -> bool:
-        return self.expression.calls("FILL")
-
     @property
     def takes_days(self) -> bool:
         """It is evaluated once an hour, on what there is of whole hours (user guide, "Alarm

@@ -65,14 +65,6 @@ class Expression:
         found = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
         return frozenset(found - called)
 
-    def calls(self, function: str) -> bool:
-        return any(
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id == function
-            for node in ast.walk(self.tree)
-        )
-
     def at(self, values: Mapping[str, Value]) -> Value:
         """Its value at one time, from those of the series that it names."""
         return _evaluated(self.tree, values).value
