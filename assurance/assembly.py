@@ -67,6 +67,32 @@ class StackTemplate:
             yield from child.with_nested()
 
 
+_SUBSTITUTION: Final = re.compile(r"\$\{([^!}][^}]*)\}")
+
+
+def references(expression: Any) -> Iterator[tuple[str, str | None]]:
+    """The names, and attributes, that a piece of a template refers to."""
+    if isinstance(expression, list):
+        for item in expression:
+            yield from references(item)
+    elif isinstance(expression, Mapping):
+        for key, value in expression.items():
+            if key == "Ref" and isinstance(value, str):
+                yield value, None
+            elif key == "Fn::GetAtt":
+                name, attribute = value.split(".", 1) if isinstance(value, str) else value
+                yield name, attribute
+            elif key == "Fn::Sub":
+                text, values = (value, {}) if isinstance(value, str) else value
+                for found in _SUBSTITUTION.findall(text):
+                    name, _, attribute = found.partition(".")
+                    if name not in values:
+                        yield name, attribute or None
+                yield from references(values)
+            else:
+                yield from references(value)
+
+
 def synthesized(file: Path) -> StackTemplate:
     """Read a stack's template from its assembly; those of nested stacks are among its assets."""
     assets = json.loads(

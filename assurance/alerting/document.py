@@ -114,11 +114,8 @@ def _scenarios(rows: Iterable[Row]) -> str:
 def told_within(row: Row) -> str:
     """The alerts of a scenario, soonest first, each with the minutes until its mail."""
     found = sorted(row.minutes.items(), key=lambda told: (told[1], told[0]))
-    return ", ".join(f"{name} {_from_to(*minutes)}" for name, minutes in found) or "nobody"
-
-
-def _from_to(least: int, most: int) -> str:
-    return f"{least}" if least == most else f"{least}–{most}"
+    told = (f"{name} {'–'.join(map(str, dict.fromkeys(minutes)))}" for name, minutes in found)
+    return ", ".join(told) or "nobody"
 
 
 def _index(alerts: _ByName) -> str:

@@ -6,7 +6,7 @@ any more. ``docs/acknowledgements.md`` is made from it (``make docs``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from building_blocks.operations import OPERATIONS
@@ -61,7 +61,7 @@ _RELEASE_TEST_FUNCTION = f"{_RELEASE_TEST}/Function/Resource"
 _METHODS = [
     f"{_COMPUTE}/Api/RestApi/Default{each.path}/{each.method}/Resource" for each in OPERATIONS
 ]
-_POLICIES_OF_FUNCTIONS_IN_VPC = [
+_POLICIES_OF_FUNCTIONS_IN_VPC = (
     f"{_DATA}/LedgerReader/Role/Policy/Resource",
     f"{_DATA}/Reconciliation/Role/Policy/Resource",
     f"{_DATA}/LedgerSchema/Provider/Role/Policy/Resource",
@@ -70,7 +70,7 @@ _POLICIES_OF_FUNCTIONS_IN_VPC = [
         f"{_COMPUTE}/{function}/Role/Policy/Resource"
         for function in ("PaymentValidator", "PaymentProcessor", "AuditLogger")
     ),
-]
+)
 
 
 def _accept(
@@ -80,6 +80,17 @@ def _accept(
         Acknowledgement(resource, rule, reason)
         for resource in ([resources] if isinstance(resources, str) else resources)
         for rule in ([rules] if isinstance(rules, str) else rules)
+    ]
+
+
+def _accept_each(
+    rules: Sequence[str] | str, reasons: Mapping[str | tuple[str, ...], str]
+) -> list[Acknowledgement]:
+    """Findings of one kind, each on its resources with a reason of its own."""
+    return [
+        accepted
+        for resources, reason in reasons.items()
+        for accepted in _accept(resources, rules, reason)
     ]
 
 
@@ -102,29 +113,18 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         "A template cannot say that the default group is empty, so the packs warn about every "
         "VPC. Custom::DefaultSecurityGroup takes its rules out in the same deployment (R3).",
     ),
-    *_accept(
-        _DEFAULT_GROUP_FUNCTION,
+    *_accept_each(
         _in_nist_and_pci("LambdaInsideVPC"),
-        "It empties the default security group through the EC2 API, before the VPC has a way "
-        "out, and reaches no data. It runs during deployments only.",
-    ),
-    *_accept(
-        _PROTECTION_FUNCTION,
-        _in_nist_and_pci("LambdaInsideVPC"),
-        "It calls CloudFormation's API when no VPC is left, and reaches no data. It runs when a "
-        "deployment begins or is undone.",
-    ),
-    *_accept(
-        _SHARED_LOGS_FUNCTION,
-        _in_nist_and_pci("LambdaInsideVPC"),
-        "It calls CloudWatch Logs' API before there is a VPC, and reads no line of a log. It runs "
-        "during deployments only.",
-    ),
-    *_accept(
-        _RELEASE_TEST_FUNCTION,
-        _in_nist_and_pci("LambdaInsideVPC"),
-        "It calls the APIs of Lambda and CodeDeploy, and reaches no data but what the payment "
-        "functions answer to it. It runs during releases only.",
+        {
+            _DEFAULT_GROUP_FUNCTION: "It empties the default security group through the EC2 API, "
+            "before the VPC has a way out, and reaches no data. It runs during deployments only.",
+            _PROTECTION_FUNCTION: "It calls CloudFormation's API when no VPC is left, and reaches "
+            "no data. It runs when a deployment begins or is undone.",
+            _SHARED_LOGS_FUNCTION: "It calls CloudWatch Logs' API before there is a VPC, and reads "
+            "no line of a log. It runs during deployments only.",
+            _RELEASE_TEST_FUNCTION: "It calls the APIs of Lambda and CodeDeploy, and reaches no "
+            "data but what the payment functions answer to it. It runs during releases only.",
+        },
     ),
     *_accept(
         _RELEASE_TEST_FUNCTION,
@@ -139,30 +139,27 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         "the deployment, visibly. The queues come in a later layer.",
     ),
     # Roles
-    *_accept(
-        f"{ROOT}/PermissionsBoundary/Resource",
+    *_accept_each(
         "AwsSolutions-IAM5[Resource::*]",
-        "A boundary allows nothing by itself: the resources are named in each role's own "
-        "policy. It bounds the actions, the region and the account.",
-    ),
-    *_accept(
-        _POLICIES_OF_FUNCTIONS_IN_VPC,
-        "AwsSolutions-IAM5[Resource::*]",
-        "Lambda manages network interfaces with the role, and they do not exist beforehand; "
-        "X-Ray's actions and ec2:Describe* know no resource, nor does dynamodb:ListStreams, "
-        "which audit-logger alone has. The function's own code is denied the EC2 actions "
-        "(lambda:SourceFunctionArn).",
-    ),
-    *_accept(
-        f"{_PROTECTION}/Role/Policy/Resource",
-        "AwsSolutions-IAM5[Resource::*]",
-        "X-Ray's actions know no resource. What changes something is limited to this stack.",
-    ),
-    *_accept(
-        f"{_SHARED_LOGS}/Role/Policy/Resource",
-        "AwsSolutions-IAM5[Resource::*]",
-        "logs:DescribeLogGroups is granted for all groups or for none, and X-Ray's actions know no "
-        "resource. What changes something is limited to the two groups.",
+        {
+            f"{ROOT}/PermissionsBoundary/Resource": "A boundary allows nothing by itself: the "
+            "resources are named in each role's own policy. It bounds the actions, the region and "
+            "the account.",
+            _POLICIES_OF_FUNCTIONS_IN_VPC: "Lambda manages network interfaces with the role, and "
+            "they do not exist beforehand; X-Ray's actions and ec2:Describe* know no resource, nor "
+            "does dynamodb:ListStreams, which audit-logger alone has. The function's own code is "
+            "denied the EC2 actions (lambda:SourceFunctionArn).",
+            f"{_PROTECTION}/Role/Policy/Resource": "X-Ray's actions know no resource. What changes "
+            "something is limited to this stack.",
+            f"{_SHARED_LOGS}/Role/Policy/Resource": "logs:DescribeLogGroups is granted for all "
+            "groups or for none, and X-Ray's actions know no resource. What changes something is "
+            "limited to the two groups.",
+            f"{_RELEASE_TEST}/Role/Policy/Resource": "X-Ray's actions know no resource. What it "
+            "may call and tell is limited to this app's released functions and deployment groups.",
+            _DEFAULT_GROUP_POLICY: "ec2:DescribeSecurityGroupRules and X-Ray's actions know no "
+            "resource; what changes something, the revoking of rules, is limited to the VPC's "
+            "default group.",
+        },
     ),
     *_accept(
         [f"{_SHARED_LOGS}/Role/Policy/Resource", f"{ROOT}/MonitoringRole/Policy/Resource"],
@@ -175,12 +172,6 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         f"AwsSolutions-IAM5[Resource::{_LOG_GROUP}:/aws/apigateway/welcome:*]",
         "It is the one group: CloudWatch Logs writes its ARN with and without the part for its "
         "streams. A declared group's own ARN has the same end, which the rule does not see.",
-    ),
-    *_accept(
-        f"{_RELEASE_TEST}/Role/Policy/Resource",
-        "AwsSolutions-IAM5[Resource::*]",
-        "X-Ray's actions know no resource. What it may call and tell is limited to this app's "
-        "released functions and deployment groups.",
     ),
     *_accept(
         f"{_RELEASE_TEST}/Role/Policy/Resource",
@@ -216,12 +207,6 @@ ACKNOWLEDGEMENTS: tuple[Acknowledgement, ...] = (
         ],
         "CodeDeploy asks for the provisioned concurrency of the alias or of the version behind it, "
         "whose number nobody knows before. It only reads, of the one function.",
-    ),
-    *_accept(
-        _DEFAULT_GROUP_POLICY,
-        "AwsSolutions-IAM5[Resource::*]",
-        "ec2:DescribeSecurityGroupRules and X-Ray's actions know no resource; what changes "
-        "something, the revoking of rules, is limited to the VPC's default group.",
     ),
     *_accept(
         _DEFAULT_GROUP_POLICY,

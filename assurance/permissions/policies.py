@@ -55,25 +55,20 @@ def read(templates: Templates) -> Policies:
 
 def _role(resource: Resource, templates: Templates, attached: dict[str, Json]) -> Role:
     arn = templates.value(resource, "Arn")
-    properties: Json = {
-        key: templates.resolved(value, resource.stack)
-        for key, value in resource.properties.items()
-        if key
-        in ("AssumeRolePolicyDocument", "ManagedPolicyArns", "PermissionsBoundary", "Policies")
-    }
-    inline = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+
+    def property_(name: str, default: Any = None) -> Any:
+        return templates.resolved(resource.properties.get(name, default), resource.stack)
+
+    trust, boundary = property_("AssumeRolePolicyDocument"), property_("PermissionsBoundary")
+    inline = [policy["PolicyDocument"] for policy in property_("Policies", [])]
     # An ARN that no template makes would be one of AWS's own policies, and a KeyError.
-    managed = [attached[named] for named in properties.get("ManagedPolicyArns", [])]
+    managed = [attached[named] for named in property_("ManagedPolicyArns", [])]
     return Role(
-        name=_holder(arn, templates) or _service(properties["AssumeRolePolicyDocument"]),
+        name=_holder(arn, templates) or _service(trust),
         arn=arn,
-        trust=properties["AssumeRolePolicyDocument"],
+        trust=trust,
         identity=(*inline, *managed, *_attached_to(arn, templates)),
-        boundary=(
-            attached[properties["PermissionsBoundary"]]
-            if "PermissionsBoundary" in properties
-            else None
-        ),
+        boundary=attached[boundary] if boundary else None,
     )
 
 

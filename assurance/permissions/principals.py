@@ -42,10 +42,10 @@ class Principal:
 def principal(name: str, policies: Policies) -> Principal:
     if name in policies.roles:
         return _session(policies.roles[name], policies.arns)
-    if name == ADMINISTRATOR:
-        return _owner(ACCOUNT)
-    if name == OUTSIDER:
-        return _owner(STRANGER)
+    if name in (ADMINISTRATOR, OUTSIDER):
+        account = ACCOUNT if name == ADMINISTRATOR else STRANGER
+        arn = f"arn:aws:iam::{account}:role/Administrator"
+        return Principal(identifier=arn, context=_of_role(arn, account), identity=(_EVERYTHING,))
     if name == ANONYMOUS:
         return Principal(
             identifier={"type": "Anonymous"},
@@ -57,11 +57,7 @@ def principal(name: str, policies: Policies) -> Principal:
 
 
 def _session(role: Role, arns: Mapping[str, str]) -> Principal:
-    context = {
-        "aws:PrincipalArn": role.arn,
-        "aws:PrincipalAccount": ACCOUNT,
-        "aws:PrincipalIsAWSService": "false",
-    }
+    context = _of_role(role.arn, ACCOUNT)
     if role.name in FUNCTIONS:
         context["lambda:SourceFunctionArn"] = arns[f"function {role.name}"]
     session = role.arn.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
@@ -73,17 +69,12 @@ def _session(role: Role, arns: Mapping[str, str]) -> Principal:
     )
 
 
-def _owner(account: str) -> Principal:
-    arn = f"arn:aws:iam::{account}:role/Administrator"
-    return Principal(
-        identifier=arn,
-        context={
-            "aws:PrincipalArn": arn,
-            "aws:PrincipalAccount": account,
-            "aws:PrincipalIsAWSService": "false",
-        },
-        identity=(_EVERYTHING,),
-    )
+def _of_role(arn: str, account: str) -> dict[str, str]:
+    return {
+        "aws:PrincipalArn": arn,
+        "aws:PrincipalAccount": account,
+        "aws:PrincipalIsAWSService": "false",
+    }
 
 
 def _service(name: str) -> Principal:

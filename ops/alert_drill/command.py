@@ -20,6 +20,7 @@ from ops.console import checks, terminal
 from ops.console.checks import Check, Verdict, judged, problem
 from ops.console.environment import stack_name
 from ops.console.failure import OpsError
+from ops.console.settings import JsonOption
 from ops.console.terminal import escape, progress
 from ops.production import subscriptions
 from ops.production.alarms import named, restoring
@@ -70,7 +71,7 @@ def command(
             "seconds, EventBridge in minutes.",
         ),
     ] = 240,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Set one alarm to ALARM and back, send one event, and tell whether the topic took them.
 

@@ -84,9 +84,7 @@ class EventDrill:
         """
         if self.unsent:
             return self.unsent
-        (queue,) = [
-            each for each in dlq_queues.find(self.production) if each.name is Name.INVOCATIONS
-        ]
+        queue = dlq_queues.one(self.production, Name.INVOCATIONS)
         deadline = time.monotonic() + wait
         while True:
             try:

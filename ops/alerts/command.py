@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from ops.console import terminal
 from ops.console.environment import stack_name
 from ops.console.failure import OpsError, code
+from ops.console.settings import JsonOption, YesOption
 from ops.console.terminal import escape
 from ops.production.action_record import recorded
 from ops.production.alarms import Declared, Difference, declared, differences, named
@@ -45,10 +46,8 @@ def restore(
     names: Annotated[
         list[str], typer.Argument(metavar="NAME...", show_default=False, help="Alarms, or one.")
     ],
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Do it. Without: only tell what would be done.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Put alarms back: settings, actions, and whether they are switched on.
 

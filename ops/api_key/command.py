@@ -13,6 +13,7 @@ import typer
 from ops.console import terminal
 from ops.console.confirmation import confirm
 from ops.console.failure import OpsError
+from ops.console.settings import JsonOption, NotAskedOption
 from ops.console.terminal import escape
 from ops.production.api_keys import ApiKey, Plan, names
 from ops.production.stack import Production
@@ -34,13 +35,11 @@ def group() -> None:
     """
 
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 _KeyId = Annotated[str | None, typer.Argument(metavar="ID", show_default=False)]
 
 
 @app.command("list")
-def list_keys(as_json: _Json = False) -> None:
+def list_keys(as_json: JsonOption = False) -> None:
     """List the keys, without values, what each may send, and what it sent since yesterday (UTC)."""
     plan = Plan.find(Production.find())
     with terminal.told().status("asking API Gateway"):
@@ -69,7 +68,7 @@ def show(
     force: Annotated[
         bool, typer.Option("--force", help="Print it even where that is no terminal.")
     ] = False,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Print a key's value on the terminal; without ID, that of a key that is enabled.
 
@@ -101,7 +100,7 @@ def create(
     quota: Annotated[
         int | None, typer.Option(min=1, show_default=False, help="Requests a day (UTC).")
     ] = None,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Create another key; it is valid at once.
 
@@ -125,8 +124,8 @@ def rotate(
         bool,
         typer.Option(help="Both are valid until the old one is revoked; without: only the new."),
     ] = True,
-    yes: _Yes = False,
-    as_json: _Json = False,
+    yes: NotAskedOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Replace a key: create a new one, let both be valid, and revoke the old one later.
 
@@ -161,8 +160,8 @@ def revoke(
     delete: Annotated[
         bool, typer.Option("--delete", help="Delete it too, which cannot be undone.")
     ] = False,
-    yes: _Yes = False,
-    as_json: _Json = False,
+    yes: NotAskedOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Disable a key: its client is refused with 403. The last enabled key is never revoked.
 
@@ -197,7 +196,7 @@ def revoke(
 
 
 @app.command()
-def detach(yes: _Yes = False, as_json: _Json = False) -> None:
+def detach(yes: NotAskedOption = False, as_json: JsonOption = False) -> None:
     """Take the clients' own usage plans off the API, before it is deleted or replaced.
 
     CloudFormation does not know them, and AWS deletes no API that is on a plan. Their keys are
@@ -210,7 +209,7 @@ def detach(yes: _Yes = False, as_json: _Json = False) -> None:
 
 
 @app.command()
-def attach(as_json: _Json = False) -> None:
+def attach(as_json: JsonOption = False) -> None:
     """Put the clients' own usage plans on the API as it is now, after it was replaced."""
     put = Plan.find(Production.find()).attach()
     _tell({"attached": put}, [f"put on the API: {', '.join(put) or 'all were'}"], as_json)

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from audit_trail.link import hour_of
+from ops.console.settings import JsonOption
 from ops.console.terminal import escape, out
 from reconciliation.verification import Report, Verifier
 
@@ -49,7 +50,7 @@ def verify(
         str,
         typer.Option(help="A link_sha256 that must occur: of an earlier verification, or a log."),
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Walk the hash chain, and name every object that is missing, deleted, overwritten or altered,
     and those that are forged; each with the version to read, if one is intact, and whom to tell.

@@ -1,5 +1,5 @@
-"""The options of what is deployed: `-c KEY=VALUE`, settings of config.py, or an assembly that has
-them already."""
+"""Options that several commands have: how they tell, whether they ask, and what is deployed (`-c
+KEY=VALUE`, settings of config.py, or an assembly that has them already)."""
 
 from __future__ import annotations
 
@@ -60,6 +60,11 @@ def remember(given: Sequence[str], file: Path = PROJECT / "cdk.json") -> None:
     files.write(file, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+NotAskedOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="Do it. Without: only tell what would be done.")
+]
 SettingsOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -11,7 +11,7 @@ import typer
 
 from ops.console import files, terminal
 from ops.console.failure import OpsError
-from ops.console.settings import AssemblyOption
+from ops.console.settings import AssemblyOption, JsonOption
 from ops.console.terminal import escape
 from ops.production.assembly import at_hand
 from ops.production.stack import REGION, Production
@@ -37,7 +37,7 @@ def command(
         ),
     ] = False,
     assembly: AssemblyOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Draw the CloudWatch dashboard as a picture.
 

@@ -25,6 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.console import terminal
 from ops.console.failure import OpsError, explain
+from ops.console.settings import JsonOption, YesOption
 from ops.console.terminal import escape
 from ops.production import letters
 from ops.production import queues as dlq_queues
@@ -69,12 +70,10 @@ _Identifiers = Annotated[
         help="A message, by its id or by the payment's transaction_id; may be repeated.",
     ),
 ]
-_Yes = Annotated[bool, typer.Option("--yes", help="Do it. Without: only tell what would be done.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command("list")
-def list_queues(as_json: _Json = False) -> None:
+def list_queues(as_json: JsonOption = False) -> None:
     """Tell how many messages each queue holds, and how old the oldest is.
 
     The age is CloudWatch's, and unknown where it has none. Exit code 1: there are messages.
@@ -116,7 +115,7 @@ def list_queues(as_json: _Json = False) -> None:
 def show(
     queue: _QueueArgument,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Messages at most.")] = 10,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show messages without taking them off the queue; payment-method tokens are masked.
 
@@ -126,7 +125,7 @@ def show(
     While they are read they are hidden from others, for half a minute at the most.
     """
     production = Production.find()
-    found = _find(production, queue)
+    found = dlq_queues.one(production, queue)
     with terminal.told().status("receiving"), found.held(_LOOK_SECONDS) as held:
         messages = list(held.messages(limit))
     attributes = found.attributes()
@@ -161,8 +160,8 @@ def redrive(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     rate: Annotated[int, typer.Option(min=1, max=500, help="Messages a second.")] = 10,
-    yes: _Yes = False,
-    as_json: _Json = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Send payments that were given up back to the retry queue.
 
@@ -178,7 +177,7 @@ def redrive(
     if sum([bool(ids), count is not None, everything]) != 1:
         raise typer.BadParameter("give one of --id, --count and --all")
     production = Production.find()
-    found = _find(production, queue)
+    found = dlq_queues.one(production, queue)
     if queue is not Name.RETRY:
         raise OpsError(
             f"only payments can be redriven: {found.purpose.mend} "
@@ -208,8 +207,8 @@ def quarantine(
         str, typer.Option(metavar="TEXT", help="Why, for those who read the audit trail.")
     ],
     ids: _Identifiers = None,
-    yes: _Yes = False,
-    as_json: _Json = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Take messages off a queue for good, kept in the audit bucket with the reason.
 
@@ -229,7 +228,7 @@ def quarantine(
     action = _Action(
         name="quarantine",
         production=production,
-        queue=_find(production, queue),
+        queue=dlq_queues.one(production, queue),
         ids=ids,
         before_deletion=lambda _message: None,  # the record holds all of it
         details={"reason": reason.strip()},
@@ -548,8 +547,3 @@ def _print_story(story: dict[str, Any]) -> None:
     if story:
         case = story["case"] or "not judged"
         out.print(f"  [bold]{case}[/]: {escape(story['todo'])}", soft_wrap=True)
-
-
-def _find(production: Production, name: Name) -> DeadLetterQueue:
-    (found,) = [queue for queue in dlq_queues.find(production) if queue.name is name]
-    return found

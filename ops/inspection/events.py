@@ -21,7 +21,11 @@ _ON_THE_WAY: Final = ("Creating", "Enabling", "Updating")
 
 def mappings(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     """R5 and R11: audit-logger reads the table's stream, payment-processor the retry queue."""
-    stream = _stream(clients, subjects.table)
+    # Another one after a restore. That there is none is told of the table.
+    stream = ""
+    if subjects.table:
+        table = clients("dynamodb").describe_table(TableName=subjects.table)["Table"]
+        stream = table.get("LatestStreamArn", "")
     listed = [*every(clients("lambda"), "list_event_source_mappings")]
     queue = subjects.queue.rsplit("/", 1)[-1]
     for requirement, function, subject, source, what in (
@@ -61,13 +65,6 @@ def rules(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
             found=rule["State"], needed="ENABLED", held=rule["State"].startswith("ENABLED"),
             mend=f"aws events enable-rule --name {name}",
         )  # fmt: skip
-
-
-def _stream(clients: Clients, table: str) -> str:
-    """The ARN of the table's stream, which is another one after a restore; empty without one, which
-    is told of the table."""
-    found = clients("dynamodb").describe_table(TableName=table)["Table"] if table else {}
-    return str(found.get("LatestStreamArn", ""))
 
 
 def _state(mapping: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ import typer
 from ops.console import terminal
 from ops.console.confirmation import confirm
 from ops.console.environment import stack_name
-from ops.console.settings import AssemblyOption
+from ops.console.settings import AssemblyOption, JsonOption
 from ops.console.terminal import escape
 from ops.leftovers.model import Leftover
 from ops.leftovers.proof import proven
@@ -49,7 +49,7 @@ def command(
         ),
     ] = None,
     assembly: AssemblyOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List what a failed first deployment has left, and take it away.
 

@@ -56,13 +56,8 @@ def _stacks(clients: Clients) -> Iterator[Leftover]:
         if status == GONE or (name == stack_name() and status == "ROLLBACK_COMPLETE"):
             continue
         if name == stack_name() or name.startswith(f"{stack_name()}-"):
-            yield Leftover(
-                kind="stack",
-                name=each["StackId"],
-                found="stack",
-                owner=each["StackId"],
-                evidence=status,
-            )
+            id_ = each["StackId"]
+            yield Leftover(kind="stack", name=id_, found="stack", owner=id_, evidence=status)
 
 
 def _from_tags(

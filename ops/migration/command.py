@@ -16,6 +16,7 @@ import typer
 from ops.console import settings, terminal
 from ops.console.environment import stack_name
 from ops.console.failure import OpsError, did_you_mean
+from ops.console.settings import JsonOption
 from ops.inspection.findings import is_answered
 from ops.inspection.subjects import KINDS, Subjects, discovered, must_exist, named
 from ops.inspection.survey import of_live
@@ -83,7 +84,7 @@ def command(
     ] = "",
     context: settings.SettingsOption = None,
     assembly: settings.AssemblyOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Tell what is to be done on the way from an environment that was made by hand.
 

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ops.console import checks, terminal
 from ops.console.durations import duration
+from ops.console.settings import JsonOption
 from ops.console.terminal import escape
 from ops.payment.story import Story, gather
 from ops.production.stack import Production
@@ -44,7 +45,7 @@ def command(
             "that nothing else knows, such as 12h or 30d. Default: 2d.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Tell what happened to one payment, and where it is now.
 

@@ -260,9 +260,7 @@ def _queues(production: Production, story: Story) -> str:
     retry = dlq_queues.messages_in(sqs, url)
     age = dlq_queues.age_of_oldest(production, url) if retry else None
     oldest = f", the oldest for {age}" if age else ""
-    (letters,) = (
-        queue for queue in dlq_queues.find(production) if queue.name is dlq_queues.Name.RETRY
-    )
+    letters = dlq_queues.one(production, dlq_queues.Name.RETRY)
     number = int(letters.attributes()["ApproximateNumberOfMessages"])
     if number:
         with letters.held(_HIDDEN) as held:

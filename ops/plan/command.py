@@ -15,6 +15,7 @@ import typer
 from ops.console import ending, files, settings
 from ops.console import terminal as console
 from ops.console.failure import OpsError
+from ops.console.settings import JsonOption
 from ops.plan import presentation
 from ops.plan.marks import impossible, objections
 from ops.plan.model import Report
@@ -40,7 +41,7 @@ def plan(
     context: settings.SettingsOption = None,
     assembly: settings.AssemblyOption = None,
     allow_replacement: Allowed = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
     save: Annotated[
         Path | None,
         typer.Option(
@@ -149,12 +150,8 @@ def _report(assembly: Assembly, now: Deployed) -> Report:
 def _saved(assembly: Assembly, now: Deployed, report: Report) -> str:
     """All that must be the same when the plan is carried out: what is deployed, onto what, and what
     that changes."""
-    document = {
-        "template": assembly.template_url("account"),
-        "onto": now.version,
-        **presentation.as_document(report),
-    }
-    return json.dumps(document, indent=1, sort_keys=True)
+    what = {"template": assembly.template_url("account"), "onto": now.version}
+    return json.dumps(what | presentation.as_document(report), indent=1, sort_keys=True)
 
 
 def _refused(report: Report, allowed: list[str] | None) -> bool:

@@ -14,14 +14,13 @@ from enum import IntEnum
 from functools import partial
 from typing import Any
 
-from assurance.assembly import NESTED_STACK, StackTemplate
+from assurance.assembly import NESTED_STACK, StackTemplate, references
 from ops.plan.model import Action, Change, Source
 from ops.plan.recreation import Path, Properties, Recreation, recreation
 
 # Resource attributes that a deployment acts upon; `Metadata` and `DependsOn` change nothing.
 _ATTRIBUTES = ("CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy")
 _KEEPING = ("Retain", "RetainExceptOnCreate", "Snapshot")
-_SUBSTITUTION = re.compile(r"\$\{([^!}][^}]*)\}")
 # Attributes that name a resource, and so stay as long as it does.
 _IDENTITY = re.compile(r"(^|\.)(\w*Arn|\w*Id|\w*Name)$")
 # Of other attributes, or against that rule: the properties that their values follow.
@@ -220,7 +219,7 @@ class Comparison:
         """Whether an expression's value changes."""
         if before != after:
             return Certainty.YES
-        certainties = (self._reference(*reference) for reference in _references(after))
+        certainties = (self._reference(*reference) for reference in references(after))
         return max(certainties, default=Certainty.NO)
 
     def _reference(self, name: str, attribute: str | None) -> Certainty:
@@ -281,26 +280,3 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
 def _is_intrinsic(value: Mapping[str, Any]) -> bool:
     (name, *others) = [*value, ""]
     return others == [""] and (name == "Ref" or name.startswith("Fn::"))
-
-
-def _references(expression: Any) -> Iterator[tuple[str, str | None]]:
-    """The names, and attributes, that an expression refers to."""
-    if isinstance(expression, list):
-        for item in expression:
-            yield from _references(item)
-    elif isinstance(expression, Mapping):
-        for key, value in expression.items():
-            if key == "Ref" and isinstance(value, str):
-                yield value, None
-            elif key == "Fn::GetAtt":
-                name, attribute = value.split(".", 1) if isinstance(value, str) else value
-                yield name, attribute
-            elif key == "Fn::Sub":
-                text, values = (value, {}) if isinstance(value, str) else value
-                for found in _SUBSTITUTION.findall(text):
-                    name, _, attribute = found.partition(".")
-                    if name not in values:
-                        yield name, attribute or None
-                yield from _references(values)
-            else:
-                yield from _references(value)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import boto3
 import typer
@@ -16,6 +15,7 @@ from ops.console import checks, settings, terminal
 from ops.console.checks import Check, judged
 from ops.console.environment import stack_name
 from ops.console.failure import OpsError
+from ops.console.settings import JsonOption
 from ops.preflight import account, offers, quotas, tools
 from ops.production import names
 from ops.production.address import certificate
@@ -28,7 +28,7 @@ from ops.production.stack import REGION
 def command(
     context: settings.SettingsOption = None,
     assembly: settings.AssemblyOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Tell in seconds whether a deployment of half an hour would fail.
 

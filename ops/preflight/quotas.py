@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -72,7 +72,7 @@ def counted(clients: Clients, type_: str, needs: Needs, now: Existing) -> Iterat
     """One of the quotas on a number in the region."""
     quota = QUOTAS[type_]
     limit = _limit(clients, quota.service, quota.code, quota.attribute)
-    used, more = quota.used(clients), max(0, needs.counts[type_] - now.count(type_))
+    used, more = quota.used(clients), _more(needs, now, type_)
     yield _room(quota.what, limit, used, more, quota.service, quota.code)
 
 
@@ -121,14 +121,9 @@ def concurrency(clients: Clients, needs: Needs, now: Existing) -> Iterator[Check
 
 def api_keys(clients: Clients, needs: Needs, now: Existing) -> Iterator[Check]:
     used = len([*every(clients("apigateway"), "get_api_keys", includeValues=False)])
-    more = max(0, needs.counts["AWS::ApiGateway::ApiKey"] - now.count("AWS::ApiGateway::ApiKey"))
-    yield judged(
-        "API keys",
-        found=f"{used} of {_API_KEYS} used",
-        needed=f"{more} more",
-        held=used + more <= _API_KEYS,
-        mend="delete keys that nobody uses: the number cannot be raised",
-    )
+    more = _more(needs, now, "AWS::ApiGateway::ApiKey")
+    mend = "delete keys that nobody uses: the number cannot be raised"
+    yield _used("API keys", used, _API_KEYS, more, mend)
 
 
 def roles(clients: Clients, needs: Needs, now: Existing) -> Iterator[Check]:
@@ -139,23 +134,28 @@ def roles(clients: Clients, needs: Needs, now: Existing) -> Iterator[Check]:
         ("IAM policies", "AWS::IAM::ManagedPolicy", "Policies"),
     ):
         used, limit = summary[key], summary[f"{key}Quota"]
-        more = max(0, needs.counts[type_] - now.count(type_))
-        yield judged(
-            what,
-            found=f"{used} of {limit} used",
-            needed=f"{more} more",
-            held=used + more <= limit,
-            mend="ask for more in the Service Quotas console, IAM; or delete what nobody uses",
-        )
+        mend = "ask for more in the Service Quotas console, IAM; or delete what nobody uses"
+        yield _used(what, used, limit, _more(needs, now, type_), mend)
+
+
+def _more(needs: Needs, now: Existing, type_: str) -> int:
+    """How many of a type the deployment adds."""
+    return max(0, needs.counts[type_] - now.count(type_))
 
 
 def _room(what: str, limit: float, used: int, more: int, service: str, quota: str) -> Check:
+    mend = _raise(service, quota, used + more)
+    found = _used(what, used, limit, more, mend)
+    return found if used else replace(found, found=f"{limit:g} allowed")
+
+
+def _used(what: str, used: int, limit: float, more: int, mend: str) -> Check:
     return judged(
         what,
-        found=f"{used} of {limit:g} used" if used else f"{limit:g} allowed",
+        found=f"{used} of {limit:.10g} used",
         needed=f"{more} more",
         held=used + more <= limit,
-        mend=_raise(service, quota, used + more),
+        mend=mend,
     )
 
 

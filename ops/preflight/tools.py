@@ -26,24 +26,17 @@ def installed() -> Iterator[Check]:
         held=sys.version_info[:2] >= _OLDEST_PYTHON,
         mend="install a newer Python, remove .venv/, make setup",
     )
-    for name, pinned in _pinned().items():
-        found = _version(name)
+    pinned = re.findall(r"^([a-z0-9-]+)==(\S+)", _text("requirements.txt"), re.MULTILINE)
+    wanted = json.loads(_text("package.json"))["devDependencies"]["aws-cdk"]
+    cdk = json.loads(_text("node_modules/aws-cdk/package.json") or "{}")
+    for name, found, needed in (
+        *((name, _version(name), needed) for name, needed in pinned),
+        ("CDK command line", cdk.get("version", ""), wanted),
+    ):
         yield judged(
-            name, found=found or "not installed", needed=pinned, held=found == pinned, mend=_SETUP
+            name, found=found or "not installed", needed=needed, held=found == needed, mend=_SETUP
         )
-    wanted = json.loads((PROJECT / "package.json").read_text(encoding="utf-8"))["devDependencies"][
-        "aws-cdk"
-    ]
-    package = PROJECT / "node_modules" / "aws-cdk" / "package.json"
-    have = json.loads(package.read_text(encoding="utf-8"))["version"] if package.exists() else ""
-    yield judged(
-        "CDK command line",
-        found=have or "not installed",
-        needed=wanted,
-        held=have == wanted,
-        mend=_SETUP,
-    )
-    yield _node()
+    yield _node(cdk.get("engines", {}).get("node", ""))
 
 
 def aws_cli(emulated: bool) -> Check:
@@ -81,17 +74,17 @@ def _output_of(*command: str) -> str:
         return ""
 
 
-def _node() -> Check:
-    """The one that comes with the virtual environment, or the user's."""
+def _node(asked: str) -> Check:
+    """The one that comes with the virtual environment, or the user's.
+
+    Args:
+        asked: by the CDK, such as ``>= 20``.
+    """
     beside = PROJECT / ".venv" / "bin" / "node"
     command = str(beside) if beside.exists() else "node"
     found = _output_of(command, "--version").lstrip("v")
-    engines = PROJECT / "node_modules" / "aws-cdk" / "package.json"
-    least = 18
-    if engines.exists():
-        asked = json.loads(engines.read_text(encoding="utf-8")).get("engines", {}).get("node", "")
-        if number := re.search(r"\d+", asked):
-            least = int(number[0])
+    number = re.search(r"\d+", asked)
+    least = int(number[0]) if number else 18
     return judged(
         "Node.js",
         found=found or "not installed",
@@ -101,9 +94,10 @@ def _node() -> Check:
     )
 
 
-def _pinned() -> dict[str, str]:
-    lines = (PROJECT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", "\n".join(lines), re.MULTILINE))
+def _text(file: str) -> str:
+    """Of a file of the project; nothing if there is none."""
+    path = PROJECT / file
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _version(name: str) -> str:

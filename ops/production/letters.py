@@ -115,7 +115,8 @@ def tries(production: Production, message: Message) -> Iterator[Try]:
         Try(
             at=datetime.fromtimestamp(event["timestamp"] / 1000, UTC),
             number=int(line["receives"]),
-            reason=_reason(line),
+            # Never an exception's text, which may hold anything.
+            reason=", ".join(str(line[name]) for name in _REASONS if line.get(name)),
         )
         for event in every(
             production.client("logs"),
@@ -128,11 +129,6 @@ def tries(production: Production, message: Message) -> Iterator[Try]:
         if (line := _line(event["message"])).get("receives")
     ]
     yield from sorted(found, key=lambda each: each.at)
-
-
-def _reason(line: dict[str, Any]) -> str:
-    """Never an exception's text, which may hold anything."""
-    return ", ".join(str(line[name]) for name in _REASONS if line.get(name))
 
 
 def _line(text: str) -> dict[str, Any]:

@@ -265,6 +265,11 @@ def find(production: Production) -> Sequence[DeadLetterQueue]:
     ]
 
 
+def one(production: Production, name: Name) -> DeadLetterQueue:
+    (found,) = (each for each in find(production) if each.name is name)
+    return found
+
+
 def age_of_oldest(production: Production, url: str) -> timedelta | None:
     """By CloudWatch's last word of the past quarter of an hour, if it had one."""
     now = datetime.now(UTC)

@@ -64,13 +64,6 @@ _CONFIRM: Final = (
 """How to confirm a subscription so that it takes a sign-in to end it."""
 
 
-def _anew(each: Subscription, topic: str) -> str:
-    """How to end a subscription that anybody can end, and make one that needs a sign-in."""
-    end = f"aws sns unsubscribe --subscription-arn {each.arn}"
-    again = how_to_confirm(None, topic=topic, protocol=each.protocol, endpoint=each.endpoint)
-    return f"{end}; {again}"
-
-
 def safe(those: Sequence[Subscription], topic: str) -> Iterator[Check]:
     """Whether the alerts that arrive today arrive tomorrow too."""
     confirmed = [each for each in those if each.confirmed]
@@ -84,17 +77,25 @@ def safe(those: Sequence[Subscription], topic: str) -> Iterator[Check]:
         or "none",
         needed="none",
         verdict=Verdict.PROBLEM if weak else held,
-        mend="; ".join(_anew(each, topic) for each in weak),
+        # Ended, and made anew so that it needs a sign-in.
+        mend="; ".join(
+            f"aws sns unsubscribe --subscription-arn {each.arn}; "
+            + how_to_confirm(None, topic=topic, protocol=each.protocol, endpoint=each.endpoint)
+            for each in weak
+        ),
     )
     endpoints = sorted({each.endpoint for each in confirmed})
     if endpoints:
         # R13 asks for one address; so a single one is told, and is no problem.
         alone = len(endpoints) == 1
+        found, verdict = f"{endpoints[0]} alone", Verdict.UNSEEN
+        if not alone:
+            found, verdict = f"{len(endpoints)}", Verdict.HELD
         yield Check(
             what="confirmed subscribers of the alerts",
-            found=f"{endpoints[0]} alone" if alone else f"{len(endpoints)}",
+            found=found,
             needed="a second one",
-            verdict=Verdict.UNSEEN if alone else Verdict.HELD,
+            verdict=verdict,
             mend=_ALONE if alone else "",
         )
 

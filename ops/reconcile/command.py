@@ -13,6 +13,7 @@ from rich.status import Status
 
 from ops.console import terminal
 from ops.console.durations import duration, in_days
+from ops.console.settings import JsonOption
 from ops.console.terminal import escape
 from ops.production.stack import Production
 from ops.reconcile.replay import Replay
@@ -88,7 +89,7 @@ def command(
     yes: Annotated[
         bool, typer.Option("--yes", help="With --replay: do it, and record it.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare what ledger, history and audit trail say of the payments posted in a period.
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ops.console import terminal
 from ops.console.failure import OpsError, or_none
+from ops.console.settings import JsonOption, YesOption
 from ops.console.terminal import escape
 from ops.production.action_record import recorded
 from ops.production.lost import TABLE, told
@@ -32,10 +33,8 @@ def command(
             help="The moment that the table was restored to (UTC), or any earlier one.",
         ),
     ],
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Do it. Without: only tell what would be done.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Put back into a restored history what audit trail and ledger have of it since a moment.
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Final
 
+from assurance.assembly import references
 from assurance.compliance import templates
 from assurance.compliance.templates import Resource
-from assurance.compliance.untaggable import tag_property
+from assurance.compliance.untaggable import UNTAGGABLE_TYPES, tag_property
 from ops.console.environment import stack_name
 from ops.console.failure import OpsError
 from ops.production.assembly import Assembly
 
+UNTAGGED: Final = "only the stack's"
 LAYERS: Final = ("root", "network", "data", "compute", "observability")
 
 _PSEUDO: Final = {
@@ -99,7 +101,7 @@ class Built:
 
     def referred(self, value: Any) -> list[Resource]:
         """The resources that a piece of a template refers to, each once."""
-        named = dict.fromkeys(_references(value))
+        named = dict.fromkeys(name for name, _ in references(value))
         return [self.by_id[name] for name in named if name in self.by_id]
 
     def routes(self, subnet: Resource) -> list[Resource]:
@@ -136,6 +138,16 @@ class Built:
                 return separator.join(self.text(item) for item in value)
         return str(value)
 
+    def tagging(self, resource: Resource) -> str:
+        """Whether a resource has the three tags (R16)."""
+        if resource.type in UNTAGGABLE_TYPES:
+            return "cannot be tagged"
+        if resource.type.startswith("Custom::"):
+            return "no AWS resource"
+        own = resource.properties.get(tag_property(resource.type), [])
+        own = own if isinstance(own, dict) else {each["Key"]: each["Value"] for each in own}
+        return "all" if self.tags.items() <= own.items() else UNTAGGED
+
     def name(self, resource: Resource) -> str:
         """What people call it: its name in AWS, if the templates give one, or its construct's."""
         for each in _NAMES:
@@ -166,13 +178,6 @@ def kind(resource: Resource) -> str:
     return resource.type.removeprefix("AWS::")
 
 
-def tags(resource: Resource) -> dict[str, str]:
-    """Its own, in its template; it has the stack's besides."""
-    own = resource.properties.get(tag_property(resource.type), [])
-    pairs = own.items() if isinstance(own, dict) else [(each["Key"], each["Value"]) for each in own]
-    return {name: value for name, value in pairs if isinstance(value, str)}
-
-
 def at(properties: Any, dotted: str) -> Any:
     """The value at a path such as `SSESpecification.SSEType` or `Rules.0.Status`; None: none."""
     for step in dotted.split("."):
@@ -187,16 +192,3 @@ def _words(construct: str) -> str:
     last = [part for part in construct.split("/") if part not in _OBVIOUS]
     parts = last[1:] if last and last[0].endswith("NestedStack") else last
     return " / ".join(parts[-2:]) if parts else construct
-
-
-def _references(value: Any) -> Iterator[str]:
-    match value:
-        case {"Ref": str(name)}:
-            yield name
-        case {"Fn::GetAtt": [str(name), *_]}:
-            yield name
-        case {"Fn::Sub": str(pattern)}:
-            yield from (found.partition(".")[0] for found in re.findall(r"\$\{([^}!]+)\}", pattern))
-        case dict() | list():
-            for each in value.values() if isinstance(value, dict) else value:
-                yield from _references(each)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ops.console import files, terminal
-from ops.console.settings import AssemblyOption
+from ops.console.settings import AssemblyOption, JsonOption
 from ops.console.terminal import escape
 from ops.production.assembly import at_hand
 from ops.production.stack import Production
@@ -32,7 +32,7 @@ def command(
         int,
         typer.Option(min=0, metavar="N", help="API calls a month, for the part of costs."),
     ] = 1_000_000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write one HTML file as evidence for an audit.
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from assurance.compliance.templates import Resource
@@ -203,6 +204,7 @@ def _by_traffic(built: Built, prices: Prices, metrics: set[str], requests: int) 
     audit = [each for each in built.of("S3::Bucket") if at(each.properties, "LoggingConfiguration")]
     table, api = built.of("DynamoDB::Table"), built.of("ApiGateway::RestApi")
     firewalls, logs = built.of("WAFv2::WebACL"), built.of("Logs::LogGroup")
+    dashboards, line = built.of("CloudWatch::Dashboard"), partial(_line, prices, by_traffic=True)
     objects = requests / _records_an_object(built)
     invocations = requests + objects
     traced = _TRACES_A_SECOND / _REQUESTS_A_SECOND
@@ -223,21 +225,10 @@ def _by_traffic(built: Built, prices: Prices, metrics: set[str], requests: int) 
         ("audit objects to Glacier, after 90 days", audit, "s3.transition", objects),
         ("uses of keys", built.of("KMS::Key")[:1], "kms.request", _KEY_USES * requests),
         ("data through NAT", built.of("EC2::NatGateway"), "nat.gb", _NAT_KB * requests / 1e6),
+        ("own metrics, of payments", dashboards, "cloudwatch.metric", paid),
     ):
-        yield _line(prices, what, resources, price, quantity, by_traffic=True)
-    dashboards = built.of("CloudWatch::Dashboard")
-    yield _line(
-        prices, "own metrics, of payments", dashboards, "cloudwatch.metric", paid, by_traffic=True
-    )
-    yield _line(
-        prices,
-        "logs of requests",
-        logs,
-        "logs.gb",
-        _LOG_KB * requests / 1e6,
-        by_traffic=True,
-        of="observability",
-    )
+        yield line(what, resources, price, quantity)
+    yield line("logs of requests", logs, "logs.gb", _LOG_KB * requests / 1e6, of="observability")
 
 
 def _line(

@@ -13,19 +13,16 @@ from typing import Any, Final
 
 from assurance.compliance.acknowledgements import ACKNOWLEDGEMENTS
 from assurance.compliance.templates import Resource
-from assurance.compliance.untaggable import UNTAGGABLE_TYPES
 from assurance.permissions.matrix import MATRIX
 from assurance.permissions.row import Decision
 from config import ProductionConfig
 from ops.console.environment import PROJECT, project_context
 from ops.production.assembly import Assembly
 from ops.production.drift import RULE_ENDS
-from ops.report import built as building
-from ops.report.built import Built, at, kind, layer, path
+from ops.report.built import UNTAGGED, Built, at, kind, layer, path
 from ops.report.costs import Costs, costs, is_free
 from ops.report.requirements import CONTROLS, REQUIREMENTS, Requirement
 
-_UNTAGGED: Final = "only the stack's"
 _ANY_PORT: Final = "all"
 _NAMES_KEY: Final = re.compile(r"(KMS|Kms)(Master)?Key(Id|ID)?$")
 
@@ -154,10 +151,6 @@ class Facts:
         ]
         return ", ".join(ways) or "none"
 
-    def tagging(self, resource: Resource) -> str:
-        """Whether a resource has the three tags (R16)."""
-        return _tagging(self.built, resource)
-
 
 def collect(assembly: Assembly, requests: int) -> Facts:
     """
@@ -208,16 +201,8 @@ def _problems(built: Built, evidence: Sequence[Evidence], priced: Costs) -> Iter
         if "RetentionInDays" not in group.properties:
             yield f"R15: {built.name(group)} is kept for ever"
     for resource in built.resources:
-        if _tagging(built, resource) == _UNTAGGED:
+        if built.tagging(resource) == UNTAGGED:
             yield f"R16: {resource.logical_id} lacks tags in its template"
-
-
-def _tagging(built: Built, resource: Resource) -> str:
-    if resource.type in UNTAGGABLE_TYPES:
-        return "cannot be tagged"
-    if resource.type.startswith("Custom::"):
-        return "no AWS resource"
-    return "all" if built.tags.items() <= building.tags(resource).items() else _UNTAGGED
 
 
 def _evidence(built: Built, requirement: Requirement) -> Evidence:

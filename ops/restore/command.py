@@ -18,6 +18,7 @@ from ops.console import checks, terminal
 from ops.console.characters import visible
 from ops.console.checks import Check, Verdict, judged
 from ops.console.failure import OpsError, explain
+from ops.console.settings import JsonOption, YesOption
 from ops.console.terminal import escape, progress
 from ops.production.action_record import recorded
 from ops.production.prices import HOURS, Prices
@@ -36,9 +37,7 @@ Json = dict[str, Any]
 
 
 def command(
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Do it. Without: only tell what would be done.")
-    ] = False,
+    yes: YesOption = False,
     at: Annotated[
         datetime | None,
         typer.Option(
@@ -54,7 +53,7 @@ def command(
         bool,
         typer.Option("--clean-up", help="Only delete what an interrupted drill left behind."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Restore history and ledger beside production, compare them with it, and delete them again.
 

@@ -20,6 +20,7 @@ from ops.console import checks, terminal
 from ops.console.checks import Check, Verdict, judged, problem
 from ops.console.confirmation import confirm
 from ops.console.failure import OpsError, explain, is_busy, is_denied
+from ops.console.settings import JsonOption, NotAskedOption
 from ops.console.terminal import escape
 from ops.production.payments_api import Answer, PaymentsApi
 from ops.production.stack import Production
@@ -55,8 +56,8 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what would be sent, and send nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    yes: NotAskedOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Send real payments through the deployed API, and read back what they left.
 
@@ -192,20 +193,10 @@ class Smoke:
         yield from self._declined()
 
     def _refused(self) -> Iterator[Check]:
-        yield self._expect(
-            "without a key: refused",
-            self.api.call("POST", "/validate", payment_request(), with_key=False),
-            403,
-            "code",
-            "api_key_required",
-        )
-        yield self._expect(
-            "malformed: refused",
-            self.api.call("POST", "/validate", b'{"merchant_id": '),
-            400,
-            "code",
-            "invalid_request",
-        )
+        answer = self.api.call("POST", "/validate", payment_request(), with_key=False)
+        yield self._expect("without a key: refused", answer, 403, "code", "api_key_required")
+        answer = self.api.call("POST", "/validate", b'{"merchant_id": ')
+        yield self._expect("malformed: refused", answer, 400, "code", "invalid_request")
 
     def _status(self, number: int) -> Check:
         answer = self._call("GET", "/status")

@@ -15,6 +15,7 @@ from ops.console import checks, terminal
 from ops.console.checks import Verdict
 from ops.console.environment import stack_name
 from ops.console.failure import OpsError
+from ops.console.settings import JsonOption
 from ops.inspection import events, tags
 from ops.inspection.findings import REQUIREMENTS, Finding, problem
 from ops.inspection.subjects import KINDS, Subjects, discovered, must_exist, named, of_stack
@@ -52,7 +53,7 @@ def command(
     problems: Annotated[
         bool, typer.Option("--problems", help="Leave out what holds; the counts are of all.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare what is deployed with the requirements R1 to R18, value by value.
 
