@@ -27,7 +27,14 @@ from ops.console import files
 def write() -> None:
     context = json.loads((PROJECT / "cdk.json").read_text(encoding="utf-8"))["context"]
     with tempfile.TemporaryDirectory() as folder:
-        stack = build(App(outdir=folder, analytics_reporting=False, context=context))
+        stack = build(
+            App(
+                outdir=folder,
+                analytics_reporting=False,
+                builtin_cloud_formation_validation=False,
+                context=context,
+            )
+        )
         layer = stack.node.find_child("ObservabilityNestedStack")
         assert isinstance(layer, ObservabilityNestedStack)
         app = stack.node.root

@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import Stack
+import pytest
+from aws_cdk import App, CfnResource, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Template
 
 from nested.data.transactions_table import TransactionsTable
-from tests.synthesis import LAYERS, Synthesized
+from tests.synthesis import LAYERS, Synthesized, project_context
 
 
 def stacks_named_in(value: Any) -> set[str]:
@@ -57,6 +58,16 @@ def test_cfn_lint_reports_nothing(synthesized: Synthesized) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_cdks_own_validation_reports_nothing(next_release: Synthesized, tmp_path: Path) -> None:
+    """app.py leaves it out."""
+    report = json.loads((next_release.folder / "validation-report.json").read_text())
+    assert report["pluginReports"] == []
+    app = App(outdir=str(tmp_path), context=project_context())
+    CfnResource(Stack(app, "Stack"), "Queue", type="AWS::SQS::Queue", properties={"Wrong": 1})
+    with pytest.raises(RuntimeError, match="CloudFormation-Validate::F3002"):
+        app.synth()
 
 
 def test_templates_stay_far_below_cloudformations_limits(synthesized: Synthesized) -> None:
