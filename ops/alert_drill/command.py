@@ -253,7 +253,14 @@ class Drill:
         """What CloudWatch says of the message, waiting for it where it may yet come."""
         deadline = time.monotonic() + self.wait
         while True:
-            outcome = outcome_of_action(self._history(), state, reason, self.topic)
+            # Newest first; a drill's few items are among them.
+            history = self.production.client("cloudwatch").describe_alarm_history(
+                AlarmName=self.alarm["AlarmName"],
+                AlarmTypes=_BOTH,
+                MaxRecords=50,
+                ScanBy="TimestampDescending",
+            )["AlarmHistoryItems"]
+            outcome = outcome_of_action(history, state, reason, self.topic)
             if outcome is not None or time.monotonic() > deadline:
                 break
             time.sleep(_POLL_SECONDS)
@@ -268,16 +275,6 @@ class Drill:
             held=outcome == "",
             mend=mend,
         )
-
-    def _history(self) -> list[Item]:
-        """Newest first; a drill's few items are among them."""
-        history: list[Item] = self.production.client("cloudwatch").describe_alarm_history(
-            AlarmName=self.alarm["AlarmName"],
-            AlarmTypes=_BOTH,
-            MaxRecords=50,
-            ScanBy="TimestampDescending",
-        )["AlarmHistoryItems"]
-        return history
 
 
 def outcome_of_action(history: Sequence[Item], state: str, reason: str, topic: str) -> str | None:

@@ -183,10 +183,9 @@ def bucket(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         found="denied to all" if denies_plain_http(policy, "s3")
         else "not denied" if policy else "not denied: there is no bucket policy",
     )  # fmt: skip
-    openings = opened(policy)
     yield judged(
-        "R10", f"{name}: whom the policy lets in without a condition", found=openings or NOBODY,
-        needed=NOBODY, held=not openings, mend=put_policy,
+        "R10", f"{name}: whom the policy lets in without a condition",
+        found=opened(policy) or NOBODY, needed=NOBODY, mend=put_policy,
     )  # fmt: skip
     yield encrypted(
         clients, "R10", f"objects of {name}", bucket_key(clients, name),
@@ -267,12 +266,10 @@ def keys(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
                 found=clients("kms").get_key_rotation_status(KeyId=name)["KeyRotationEnabled"],
                 needed=True, mend=f"aws kms enable-key-rotation --key-id {name}",
             )  # fmt: skip
-            openings = opened(
-                clients("kms").get_key_policy(KeyId=name, PolicyName="default")["Policy"]
-            )
+            policy = clients("kms").get_key_policy(KeyId=name, PolicyName="default")["Policy"]
             yield judged(
                 "R18", f"whom the policy of the key of the {what} lets in without a condition",
-                found=openings or NOBODY, needed=NOBODY, held=not openings,
+                found=opened(policy) or NOBODY, needed=NOBODY,
                 mend=f"aws kms put-key-policy --key-id {name} --policy-name default with the "
                 "template's policy",
             )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ops.console import checks
 from ops.console.checks import Check, Verdict
 
 REQUIREMENTS: Final[Mapping[str, str]] = {
@@ -52,15 +53,10 @@ def judged(
     requirement: str, what: str, *, found: Any, needed: Any, mend: str, held: bool | None = None
 ) -> Finding:
     """A finding that holds when what was found is what is needed, unless `held` says otherwise."""
-    good = found == needed if held is None else held
-    return Finding(
-        requirement=requirement,
-        what=what,
-        found=_text(found),
-        needed=_text(needed),
-        verdict=Verdict.HELD if good else Verdict.PROBLEM,
-        mend="" if good else mend,
-    )
+    told, wanted = _text(found), _text(needed)
+    good = told == wanted if held is None else held
+    check = checks.judged(what, found=told, needed=wanted, held=good, mend=mend)
+    return Finding(requirement=requirement, **vars(check))
 
 
 def problem(requirement: str, what: str, *, found: str, needed: str, mend: str) -> Finding:
@@ -68,14 +64,8 @@ def problem(requirement: str, what: str, *, found: str, needed: str, mend: str) 
 
 
 def unseen(requirement: str, what: str, *, found: str, needed: str, mend: str = "") -> Finding:
-    return Finding(
-        requirement=requirement,
-        what=what,
-        found=found,
-        needed=needed,
-        verdict=Verdict.UNSEEN,
-        mend=mend,
-    )
+    check = Check(what=what, found=found, needed=needed, verdict=Verdict.UNSEEN, mend=mend)
+    return Finding(requirement=requirement, **vars(check))
 
 
 def is_answered(finding: Finding) -> bool:

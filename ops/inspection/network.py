@@ -89,7 +89,6 @@ def subnets(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         "NAT gateways outside public subnets",
         found=astray,
         needed="none",
-        held=not astray,
         mend="make them in public subnets, and lead the private routes there",
     )
     working = {
@@ -197,7 +196,6 @@ def rules(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
             what,
             found=those,
             needed="none",
-            held=not those,
             mend=f"aws ec2 revoke-security-group-{command} --group-id GROUP "
             "--security-group-rule-ids RULE",
         )
@@ -226,7 +224,6 @@ def _of_ledger(clients: Clients, subjects: Subjects, groups: list[Item]) -> Iter
         f"ingress of {subjects.database} besides PostgreSQL from groups of the deployment",
         found=faults,
         needed="none",
-        held=not faults,
         mend="aws ec2 revoke-security-group-ingress --group-id GROUP --security-group-rule-ids "
         "RULE; a group is taken from the instance with aws rds modify-db-instance "
         "--vpc-security-group-ids",

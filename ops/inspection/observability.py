@@ -88,15 +88,14 @@ def alerts(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
     for each in safe(listed, subjects.topic):
         yield Finding(requirement="R13", **vars(each))
     yield judged(
-        "R13", f"subscribers besides {mail}", needed="none", held=not strangers,
-        found=sorted(" ".join(each) for each in strangers),
+        "R13", f"subscribers besides {mail}", needed="none",
+        found=[" ".join(each) for each in strangers],
         mend="alarms go to somebody unknown: aws sns unsubscribe --subscription-arn ARN; what is "
         "not confirmed has none, and AWS forgets it within two days",
     )  # fmt: skip
-    openings = opened(attributes.get("Policy"))
     yield judged(
-        "R13", "whom the topic's policy lets in without a condition", found=openings or NOBODY,
-        needed=NOBODY, held=not openings,
+        "R13", "whom the topic's policy lets in without a condition",
+        found=opened(attributes.get("Policy")) or NOBODY, needed=NOBODY,
         mend=f"aws sns set-topic-attributes --topic-arn {subjects.topic} --attribute-name Policy "
         "with the templates' policy",
     )  # fmt: skip
@@ -161,7 +160,7 @@ def alarms(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         return
     yield judged(
         "R14", "critical metrics without an alarm", found=unwatched, needed="none",
-        held=not unwatched, mend="docs/observability.md tells what each alarm watches, and when",
+        mend="docs/observability.md tells what each alarm watches, and when",
     )  # fmt: skip
 
 
@@ -201,34 +200,30 @@ def logs(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         if group["logGroupName"] in exact.union(subjects.log_groups)
         or group["logGroupName"].startswith(tuple(prefixes))
     }
-    good = 0
-    for name in sorted({*subjects.log_groups, *described}):
-        group = described.get(name)
-        if group is None:
-            yield problem(
-                "R15", f"log group {name}", found="deleted", needed=f"{_LOG_DAYS} days",
-                mend=f"aws logs create-log-group --log-group-name {name} --kms-key-id KEY, then "
-                f"put-retention-policy --retention-in-days {_LOG_DAYS}",
-            )  # fmt: skip
-        elif (days := group.get("retentionInDays")) != _LOG_DAYS:
-            yield problem(
-                "R15", f"log group {name}", found=f"{days} days" if days else "kept for ever",
-                needed=f"{_LOG_DAYS} days",
-                mend=f"aws logs put-retention-policy --log-group-name '{name}' "
-                f"--retention-in-days {_LOG_DAYS}",
-            )  # fmt: skip
+    names = sorted({*subjects.log_groups, *described})
+    wrong = 0
+    for name in names:
+        group = described.get(name, {})
+        days, keep = group.get("retentionInDays"), f"--retention-in-days {_LOG_DAYS}"
+        found, needed = f"{days} days" if days else "kept for ever", f"{_LOG_DAYS} days"
+        what = f"log group {name}"
+        if not group:
+            found = "deleted"
+            mend = f"aws logs create-log-group --log-group-name {name} --kms-key-id KEY, then "
+            mend += f"put-retention-policy {keep}"
+        elif days != _LOG_DAYS:
+            mend = f"aws logs put-retention-policy --log-group-name '{name}' {keep}"
         elif not group.get("kmsKeyId"):
-            yield problem(
-                "R15", f"encryption: log group {name}", found="without a key of ours",
-                needed="a customer-managed key",
-                mend=f"aws logs associate-kms-key --log-group-name '{name}' --kms-key-id KEY",
-            )  # fmt: skip
+            what = f"encryption: {what}"
+            found, needed = "without a key of ours", "a customer-managed key"
+            mend = f"aws logs associate-kms-key --log-group-name '{name}' --kms-key-id KEY"
         else:
-            good += 1
+            continue
+        wrong += 1
+        yield problem("R15", what, found=found, needed=needed, mend=mend)
     yield judged(
         "R15", f"log groups kept {_LOG_DAYS} days, under a key of ours", needed="all",
-        found=f"{good} of {len({*subjects.log_groups, *described})}",
-        held=bool(good) and good == len({*subjects.log_groups, *described}),
+        found=f"{len(names) - wrong} of {len(names)}", held=len(names) > 0 and not wrong,
         mend="see those above" if described else "deploying PaymentsProd declares them",
     )  # fmt: skip
 

@@ -39,7 +39,7 @@ def of_functions(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         }
         yield judged(
             "R17", f"who may call {name} without a condition", found=openings or NOBODY,
-            needed=NOBODY, held=not openings,
+            needed=NOBODY,
             mend=f"aws lambda remove-permission --function-name {name} --statement-id SID (and "
             "--qualifier ALIAS, if it is an alias's)",
         )  # fmt: skip

@@ -25,12 +25,11 @@ def of_functions(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         return
     shared = [role for role, uses in Counter(roles.values()).items() if uses > 1]
     yield judged(
-        "R17", "roles that functions share", found=shared, needed="none", held=not shared,
+        "R17", "roles that functions share", found=shared, needed="none",
         mend="a role for each function: aws lambda update-function-configuration --role",
     )  # fmt: skip
     for name, role in roles.items():
-        inline, attached = dict(_inline(clients, role)), _attached(clients, role)
-        own = _statements(clients, inline, attached)
+        _, _, own = _policies(clients, role)
         denials = [each for each in own if each["Effect"] == "Deny"]
         yield judged(
             "R17", f"explicit denials of {name}", found=len(denials), needed="some",
@@ -54,8 +53,7 @@ def of_role(
         policies: ARNs of its own, the only ones that it may have; any, without a stack.
     """
     found = clients("iam").get_role(RoleName=role)["Role"]
-    inline, attached = dict(_inline(clients, role)), _attached(clients, role)
-    own = _statements(clients, inline, attached)
+    inline, attached, own = _policies(clients, role)
     allowed = [each for each in own if each["Effect"] == "Allow"]
     wildcards = sorted({a for each in allowed for a in _actions(each) if _is_wildcard(a)})
     of_all = sorted(
@@ -115,7 +113,7 @@ def of_role(
 def granted(clients: Clients, subjects: Subjects) -> Iterator[tuple[str, Item]]:
     """Each function's name with each statement of its role."""
     for name, role in _of_each(clients, subjects).items():
-        own = _statements(clients, dict(_inline(clients, role)), _attached(clients, role))
+        _, _, own = _policies(clients, role)
         yield from ((name, each) for each in own)
 
 
@@ -128,30 +126,20 @@ def _of_each(clients: Clients, subjects: Subjects) -> dict[str, str]:
     }
 
 
-def _statements(
-    clients: Clients, inline: Mapping[str, Item], attached: Collection[Item]
-) -> Iterator[Item]:
-    """Those of a role's policies."""
+def _policies(clients: Clients, role: str) -> tuple[dict[str, Item], list[Item], list[Item]]:
+    """A role's: the documents of inline ones by name, the attached ones, and all statements."""
     iam = clients("iam")
-    for document in inline.values():
-        yield from statements(document)
-    for each in attached:
-        policy = iam.get_policy(PolicyArn=each["PolicyArn"])["Policy"]
-        version = iam.get_policy_version(
-            PolicyArn=each["PolicyArn"], VersionId=policy["DefaultVersionId"]
-        )["PolicyVersion"]
-        yield from statements(version["Document"])
-
-
-def _inline(clients: Clients, role: str) -> Iterator[tuple[str, Item]]:
-    """Names and documents."""
-    iam = clients("iam")
-    for name in every(iam, "list_role_policies", RoleName=role):
-        yield name, iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-
-
-def _attached(clients: Clients, role: str) -> list[Item]:
-    return [*every(clients("iam"), "list_attached_role_policies", RoleName=role)]
+    inline = {
+        name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in every(iam, "list_role_policies", RoleName=role)
+    }
+    attached = [*every(iam, "list_attached_role_policies", RoleName=role)]
+    documents = [*inline.values()]
+    for arn in (each["PolicyArn"] for each in attached):
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]
+        documents.append(found["Document"])
+    return inline, attached, [each for document in documents for each in statements(document)]
 
 
 def _beyond(

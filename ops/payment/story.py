@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -195,7 +196,7 @@ def gather(
         "queues": _queues,
         "operators": _operators,
         "audit trail": _audit,
-        **{f"log of {name}": _log_of(name) for name in FUNCTIONS},
+        **{f"log of {name}": partial(_log_of, name) for name in FUNCTIONS},
     }
     for source, read in sources.items():
         tell(source)
@@ -343,28 +344,25 @@ def _spans_text(story: Story, spans: list[tuple[datetime, datetime]]) -> str:
     return f"{told}; not in between: --trail {in_days(story.now - spans[0][0])}"
 
 
-def _log_of(name: str) -> Callable[[Production, Story], str]:
-    def read(production: Production, story: Story) -> str:
-        first = story.first()
-        begin = first - _BEFORE if first else story.now - _RECENT
-        end = _settled(story)
-        lines = every(
-            production.client("logs"),
-            "filter_log_events",
-            logGroupName=f"/aws/lambda/{name}",
-            filterPattern=f'"{story.transaction_id}"',
-            startTime=_milliseconds(begin),
-            endTime=_milliseconds(end) + 1,
-        )
-        count = 0
-        for line in islice(lines, _LINES):
-            count += 1
-            at = datetime.fromtimestamp(line["timestamp"] / 1000, UTC)
-            story.add(at, name, _line_text(line["message"]))
-        more = ", and more" if next(lines, None) else ""
-        return f"{count} lines{more}, from {_clock(begin)} to {_clock(end)}"
-
-    return read
+def _log_of(name: str, production: Production, story: Story) -> str:
+    first = story.first()
+    begin = first - _BEFORE if first else story.now - _RECENT
+    end = _settled(story)
+    lines = every(
+        production.client("logs"),
+        "filter_log_events",
+        logGroupName=f"/aws/lambda/{name}",
+        filterPattern=f'"{story.transaction_id}"',
+        startTime=_milliseconds(begin),
+        endTime=_milliseconds(end) + 1,
+    )
+    count = 0
+    for line in islice(lines, _LINES):
+        count += 1
+        at = datetime.fromtimestamp(line["timestamp"] / 1000, UTC)
+        story.add(at, name, _line_text(line["message"]))
+    more = ", and more" if next(lines, None) else ""
+    return f"{count} lines{more}, from {_clock(begin)} to {_clock(end)}"
 
 
 def _settled(story: Story) -> datetime:

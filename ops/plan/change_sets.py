@@ -134,15 +134,11 @@ def read(cloudformation: Any, stack: str, name: str, place: str) -> ChangeSet:
         if reason.startswith(_NO_CHANGES):
             return ChangeSet(with_children)
         raise OpsError(f"CloudFormation cannot tell the changes of {place}: {reason}")
-    found = [
-        change["ResourceChange"]
-        for change in described.get("Changes", ())
-        if change.get("ResourceChange")
-    ]
+    found = [each["ResourceChange"] for each in described["Changes"] if each.get("ResourceChange")]
     children = {
         change["LogicalResourceId"]: read(
             cloudformation,
-            change["PhysicalResourceId"] if change.get("PhysicalResourceId") else stack,
+            change.get("PhysicalResourceId") or stack,
             change["ChangeSetId"],
             f"{place}/{change['LogicalResourceId']}",
         )
@@ -189,29 +185,25 @@ def _change(change: Mapping[str, Any], place: str) -> Change:
 
 
 def _action(change: Mapping[str, Any]) -> Action:
-    by_replacement = {
-        "True": Action.REPLACED,
-        "Conditional": Action.MAY_BE_REPLACED,
-    }
-    return {
-        "Add": Action.ADDED,
-        "Import": Action.ADDED,
-        "Remove": Action.REMOVED,
+    match change["Action"], change.get("Replacement", "False"):
+        case (("Add" | "Import"), _):
+            return Action.ADDED
+        case "Remove", _:
+            return Action.REMOVED
         # What will happen is known during the deployment only.
-        "Dynamic": Action.MAY_BE_REPLACED,
-    }.get(change["Action"]) or by_replacement.get(
-        change.get("Replacement", "False"), Action.CHANGED
-    )
+        case ("Dynamic", _) | (_, "Conditional"):
+            return Action.MAY_BE_REPLACED
+        case _, "True":
+            return Action.REPLACED
+    return Action.CHANGED
 
 
 def _properties(change: Mapping[str, Any]) -> tuple[str, ...]:
-    targets = [detail["Target"] for detail in change.get("Details", ())]
     names = {
-        target["Name"] if target["Attribute"] == "Properties" else target["Attribute"]
-        for target in targets
-        if target.get("Name") or target["Attribute"] != "Properties"
+        target.get("Name") if target["Attribute"] == "Properties" else target["Attribute"]
+        for target in (detail["Target"] for detail in change.get("Details", ()))
     }
-    return tuple(sorted(names - {"Metadata"}))
+    return tuple(sorted(names - {None, "", "Metadata"}))
 
 
 def _is_no_change(change: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +52,7 @@ def _of_version(
     function = _function(stack, change.logical_id)
     if function is None or not _is_configured_as_before(stack, function):
         return
+    remark = partial(Remark, stack=change.stack, logical_id=change.logical_id)
     if stack.property(function, "Code") is not Certainty.NO:
         code = stack.properties(function)[1].get("Code", {})
         wanted = package(code["S3Key"]) if isinstance(code.get("S3Key"), str) else None
@@ -61,17 +63,13 @@ def _of_version(
             if _sha256(wanted) != _published_last(client, name):
                 return
         except ClientError as error:
-            yield Remark(
-                stack=change.stack,
-                logical_id=change.logical_id,
+            yield remark(
                 weight=Weight.UNSEEN,
                 text=f"whether {name} has this package already, and Lambda refuses to publish it "
                 f"again: {denied(error)}",
             )
             return
-    yield Remark(
-        stack=change.stack,
-        logical_id=change.logical_id,
+    yield remark(
         weight=Weight.FAILS,
         text=f"a version would be published, but neither code nor configuration of {function} "
         'changes. Lambda refuses that ("A version for this Lambda function exists"), and the '

@@ -6,6 +6,7 @@ taken off it before the API goes, and put on the one that comes.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -190,19 +191,14 @@ class Plan:
             plan = self.gateway.get_usage_plan(usagePlanId=instead_of.plan)
         elif limits:
             plan = self._plan_of(name, self._allowed(limits, Limits.of(plan)), plan, made)
-        try:
+        with contextlib.ExitStack() as undoing:
+            undoing.callback(self._drop, plan["id"])
             created = self.gateway.create_api_key(name=name, enabled=True, **made)
-        except BaseException:
-            self._drop(plan["id"])
-            raise
-        try:
+            undoing.callback(self.gateway.delete_api_key, apiKey=created["id"])
             self.gateway.create_usage_plan_key(
                 usagePlanId=plan["id"], keyId=created["id"], keyType="API_KEY"
             )
-        except BaseException:
-            self.gateway.delete_api_key(apiKey=created["id"])
-            self._drop(plan["id"])
-            raise
+            undoing.pop_all()
         return self._key(created, plan)
 
     def _tidy(self, name: str) -> None:

@@ -157,10 +157,16 @@ def _run(
     arguments: Sequence[str], *, quietly: bool, temporary_files: Path | None = None
 ) -> tuple[int, str]:
     """Run the CDK command line; its exit code and, if quietly, what it said."""
+    command = PROJECT / "node_modules" / ".bin" / "cdk"
+    if not command.exists():
+        raise OpsError("the CDK command line is not installed: run `make setup`")
+    # With the project's Python and Node.js first.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    own = {"TMPDIR": str(temporary_files)} if temporary_files else {}
     process = subprocess.Popen(  # noqa: S603 - the project's own tool
-        _command(*arguments),
+        [str(command), *arguments, "--no-notices"],
         cwd=PROJECT,
-        env=_environment(temporary_files),
+        env={**os.environ, **own, "PATH": path},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if quietly else None,
         stderr=subprocess.STDOUT if quietly else None,
@@ -187,17 +193,3 @@ def _end(process: subprocess.Popen[str]) -> None:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def _command(*arguments: str) -> list[str]:
-    command = PROJECT / "node_modules" / ".bin" / "cdk"
-    if not command.exists():
-        raise OpsError("the CDK command line is not installed: run `make setup`")
-    return [str(command), *arguments, "--no-notices"]
-
-
-def _environment(temporary_files: Path | None) -> dict[str, str]:
-    """With the project's Python and Node.js first."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    own = {"TMPDIR": str(temporary_files)} if temporary_files else {}
-    return {**os.environ, **own, "PATH": path}

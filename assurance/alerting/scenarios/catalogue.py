@@ -242,12 +242,10 @@ _QUIET: Final = (
             if AT <= minute < 2 * AT
             else (VALIDATED, PROCESSED)
         ),
-        changes={
-            (AT, 2 * AT): {
-                database("CPUUtilization"): level(70),
-                database("DatabaseConnections"): level(_LIMITS.processor_concurrency),
-                logged("CallsThrottled"): level(1, 40),
-            }
+        changed={
+            database("CPUUtilization"): level(70),
+            database("DatabaseConnections"): level(_LIMITS.processor_concurrency),
+            logged("CallsThrottled"): level(1, 40),
         },
     ),
     Scenario(
@@ -290,13 +288,11 @@ _QUIET: Final = (
             "calls than a share is made of, and no payment that was to be posted."
         ),
         traffic=nobody,
-        changes={
-            (AT, 2 * AT): {
-                **_refusing(15, calls=0),
-                method("/process", "4XXError"): counted(15, 15),
-                method("/process", "5XXError"): counted(15),
-                method("/process", "IntegrationLatency"): level(200, 15),
-            }
+        changed={
+            **_refusing(15, calls=0),
+            method("/process", "4XXError"): counted(15, 15),
+            method("/process", "5XXError"): counted(15),
+            method("/process", "IntegrationLatency"): level(200, 15),
         },
     ),
 )
@@ -313,18 +309,17 @@ _RELEASES: Final = (
         why="CodeDeploy watches it for five minutes: later is too late.",
         minutes=2 * 60,
         traffic=_WORKING_HOUR,
-        changes={
-            (AT, AT + 6): {
-                **{
-                    metric: counted(calls, 3)
-                    for service in (VALIDATOR, PROCESSOR)
-                    for metric, calls in (
-                        (released(service, "Errors", "1"), 30),
-                        (function(service, "Errors"), 300),
-                    )
-                },
-                **_failing(6, calls=600),
-            }
+        during=(AT, AT + 6),
+        changed={
+            **{
+                metric: counted(calls, 3)
+                for service in (VALIDATOR, PROCESSOR)
+                for metric, calls in (
+                    (released(service, "Errors", "1"), 30),
+                    (function(service, "Errors"), 300),
+                )
+            },
+            **_failing(6, calls=600),
         },
         must=_BOTH_RELEASES,
     ),
@@ -333,14 +328,13 @@ _RELEASES: Final = (
         why="For Lambda, such a call is none that failed: the function itself counts it.",
         minutes=2 * 60,
         traffic=_WORKING_HOUR,
-        changes={
-            (AT, AT + 6): {
-                **{
-                    reported(service, "CallsFailed", version="1"): level(1, 3)
-                    for service in (VALIDATOR, PROCESSOR)
-                },
-                **_failing(6, calls=600),
-            }
+        during=(AT, AT + 6),
+        changed={
+            **{
+                reported(service, "CallsFailed", version="1"): level(1, 3)
+                for service in (VALIDATOR, PROCESSOR)
+            },
+            **_failing(6, calls=600),
         },
         must=_BOTH_RELEASES,
     ),
@@ -348,11 +342,10 @@ _RELEASES: Final = (
         name="a spoilt release of the audit-logger",
         why="It goes to all at once: no canary would tell. Each batch runs into the time limit.",
         minutes=4 * 60,
-        changes={
-            (AT, AT + 40): {
-                **_audit_stopped(),
-                function(AUDIT_LOGGER, "Duration"): level(1_000 * FUNCTION_TIMEOUT_SECONDS, 60),
-            }
+        during=(AT, AT + 40),
+        changed={
+            **_audit_stopped(),
+            function(AUDIT_LOGGER, "Duration"): level(1_000 * FUNCTION_TIMEOUT_SECONDS, 60),
         },
         must={
             "function-errors-audit-logger": _SOON,
@@ -436,11 +429,9 @@ _LEDGER: Final = (
         why="Nobody calls, so that only the sweep can tell.",
         minutes=4 * 60,
         traffic=nobody,
-        changes={
-            (AT, 2 * AT): {
-                reported(PROCESSOR, "OutboxAge"): None,
-                reported(PROCESSOR, "LedgerImbalance"): None,
-            }
+        changed={
+            reported(PROCESSOR, "OutboxAge"): None,
+            reported(PROCESSOR, "LedgerImbalance"): None,
         },
         must={"outbox-age": _IN_A_QUARTER, "system-health-payments": _IN_A_QUARTER},
     ),
@@ -449,18 +440,14 @@ _LEDGER: Final = (
         why="Somebody disabled its schedule, in a quiet hour. No data is what tells.",
         minutes=4 * 60,
         traffic=nobody,
-        changes={(AT, 2 * AT): _not_swept()},
+        changed=_not_swept(),
         must={"outbox-age": Told(30)},
     ),
     Scenario(
         name="a history that falls behind",
         why="Sweeps run, and deliver nothing.",
         minutes=4 * 60,
-        changes={
-            (AT, 2 * AT): {
-                reported(PROCESSOR, "OutboxAge"): lambda passed: level(60 * (passed + 1))
-            }
-        },
+        changed={reported(PROCESSOR, "OutboxAge"): lambda passed: level(60 * (passed + 1))},
         must={"outbox-age": Told(16), "system-health-payments": Told(16)},
     ),
     Scenario(
@@ -496,12 +483,11 @@ _LEDGER: Final = (
         name="storage that does not grow",
         why="The limit is reached, or RDS does not add any so soon again.",
         minutes=6 * 60,
-        changes={
-            (0, 5 * 60): {
-                database("FreeStorageSpace"): lambda passed: level(
-                    (_LIMITS.alarm_free_storage_gib - (passed >= AT) / 100) * GIB
-                )
-            }
+        during=(0, 5 * 60),
+        changed={
+            database("FreeStorageSpace"): lambda passed: level(
+                (_LIMITS.alarm_free_storage_gib - (passed >= AT) / 100) * GIB
+            )
         },
         must={"database-free-storage": _SOON, "system-health-ledger": _SOON},
     ),
@@ -509,13 +495,12 @@ _LEDGER: Final = (
         name="a t3 that runs out of credits",
         why="Work as hard as this is charged for; nobody is harmed.",
         minutes=6 * 60,
-        changes={
-            (AT, 4 * AT): {
-                database("CPUUtilization"): level(60),
-                database("CPUCreditBalance"): lambda passed: (
-                    None if passed % 5 else level(_LIMITS.alarm_cpu_credits - 1)
-                ),
-            }
+        during=(AT, 4 * AT),
+        changed={
+            database("CPUUtilization"): level(60),
+            database("CPUCreditBalance"): lambda passed: (
+                None if passed % 5 else level(_LIMITS.alarm_cpu_credits - 1)
+            ),
         },
         must={"database-cpu-credits": Told(75)},
     ),
@@ -549,17 +534,15 @@ _CLIENTS: Final = (
     Scenario(
         name="a client that loops on errors",
         why="It sends what is refused, ever again, beside those that are in order.",
-        changes={(AT, 2 * AT): _refusing(400)},
+        changed=_refusing(400),
         must={"api-client-errors": _SOON},
     ),
     Scenario(
         name="a client beyond its rate",
         why="429, more than one a second: it does not slow down.",
-        changes={
-            (AT, 2 * AT): {
-                **_refusing(_LIMITS.alarm_throttled_calls + 1),
-                logged("CallsThrottled"): level(1, _LIMITS.alarm_throttled_calls + 1),
-            }
+        changed={
+            **_refusing(_LIMITS.alarm_throttled_calls + 1),
+            logged("CallsThrottled"): level(1, _LIMITS.alarm_throttled_calls + 1),
         },
         must={"api-throttled": _SOON},
     ),
@@ -589,9 +572,7 @@ _CLIENTS: Final = (
         name="every call fails, one a minute",
         why="An outage in a quiet hour: there is no second failure in a minute to wait for.",
         traffic=steadily(0, 1),
-        changes={
-            (AT, 2 * AT): {**_failing(1, calls=1), reported(PROCESSOR, "PaymentsProcessed"): None}
-        },
+        changed={**_failing(1, calls=1), reported(PROCESSOR, "PaymentsProcessed"): None},
         must={"api-server-errors": _SOON, "system-health-service": _SOON},
     ),
     Scenario(
@@ -603,26 +584,22 @@ _CLIENTS: Final = (
     Scenario(
         name="every payment is refused",
         why="New ones are approved, and 409 is what all clients get for them: no error of theirs.",
-        changes={
-            (AT, 2 * AT): {
-                api("4XXError"): counted(_CALLS, PROCESSED),
-                method("/process", "4XXError"): counted(PROCESSED, PROCESSED),
-                reported(PROCESSOR, "PaymentsProcessed"): None,
-            }
+        changed={
+            api("4XXError"): counted(_CALLS, PROCESSED),
+            method("/process", "4XXError"): counted(PROCESSED, PROCESSED),
+            reported(PROCESSOR, "PaymentsProcessed"): None,
         },
         must={"nothing-processed": _IN_A_QUARTER, "system-health-payments": _IN_A_QUARTER},
     ),
     Scenario(
         name="functions that fail",
         why="Two calls in a hundred raise, of each function.",
-        changes={
-            (AT, 2 * AT): {
-                **{
-                    function(service, "Errors"): counted(100, 2)
-                    for service in (VALIDATOR, PROCESSOR, AUDIT_LOGGER)
-                },
-                **_failing(4),
-            }
+        changed={
+            **{
+                function(service, "Errors"): counted(100, 2)
+                for service in (VALIDATOR, PROCESSOR, AUDIT_LOGGER)
+            },
+            **_failing(4),
         },
         must={
             "function-errors-payment-validator": _SOON,
@@ -638,14 +615,16 @@ _PARTS: Final = (
     Scenario(
         name="an outage of one NAT gateway's zone",
         why="Payments of the other zones go on, and in this one the endpoints serve.",
-        changes={(AT, AT + 30): {gateway(2, n): d for n, d in _dropping(900, 2_500).items()}},
+        during=(AT, AT + 30),
+        changed={gateway(2, n): d for n, d in _dropping(900, 2_500).items()},
         must={"nat-packets-dropped-2": _SOON},
     ),
     Scenario(
         name="a stalled audit stream",
         why="One batch fails ever again, and all behind it wait.",
         minutes=5 * 60,
-        changes={(AT, AT + 90): _audit_stopped()},
+        during=(AT, AT + 90),
+        changed=_audit_stopped(),
         must={
             "function-errors-audit-logger": _SOON,
             "stream-age": Told(_LIMITS.alarm_stream_age_minutes + 8),
@@ -659,7 +638,8 @@ _PARTS: Final = (
             "nothing is late, since nobody is called."
         ),
         minutes=8 * 60,
-        changes={(AT, 3 * AT): _audit_silent()},
+        during=(AT, 3 * AT),
+        changed=_audit_silent(),
         must={"audit-trail-not-fed": Told(52), "system-health-service": Told(52)},
     ),
     Scenario(
@@ -667,7 +647,8 @@ _PARTS: Final = (
         why="Three payments that nobody has audited are told all the same.",
         minutes=12 * 60,
         traffic=lambda minute: (1, 1) if minute % 60 == 5 else (0, 0),
-        changes={(AT, 5 * AT): _audit_silent()},
+        during=(AT, 5 * AT),
+        changed=_audit_silent(),
         must={"audit-trail-not-fed": Told(3 * 60), "system-health-service": Told(3 * 60)},
     ),
     Scenario(
@@ -683,11 +664,10 @@ _PARTS: Final = (
     Scenario(
         name="what failed cannot be set aside",
         why="Once: a batch of the audit stream, and a sweep. Nobody will ever see them again.",
-        changes={
-            (AT, AT + 1): {
-                function(PROCESSOR, "DeadLetterErrors"): level(1),
-                function(AUDIT_LOGGER, "DestinationDeliveryFailures"): level(1),
-            }
+        during=(AT, AT + 1),
+        changed={
+            function(PROCESSOR, "DeadLetterErrors"): level(1),
+            function(AUDIT_LOGGER, "DestinationDeliveryFailures"): level(1),
         },
         must={
             "function-events-lost-payment-processor": _AT_ONCE,
@@ -727,19 +707,17 @@ _PARTS: Final = (
         name="the application's key is disabled",
         why="Table, queues and topic cannot be used: each call fails, and nothing is audited.",
         minutes=4 * 60,
-        changes={
-            (AT, 2 * AT): {
-                **_failing(_CALLS),
-                **_audit_stopped(),
-                method("/process", "5XXError"): counted(PROCESSED, PROCESSED),
-                reported(VALIDATOR, "PaymentsApproved"): None,
-                reported(VALIDATOR, "PaymentsDeclined"): None,
-                reported(PROCESSOR, "PaymentsProcessed"): None,
-                reported(PROCESSOR, "OutboxAge"): lambda passed: level(60 * passed),
-                waiting(RETRY_QUEUE): None,
-                in_flight(RETRY_QUEUE): None,
-                oldest(RETRY_QUEUE): None,
-            }
+        changed={
+            **_failing(_CALLS),
+            **_audit_stopped(),
+            method("/process", "5XXError"): counted(PROCESSED, PROCESSED),
+            reported(VALIDATOR, "PaymentsApproved"): None,
+            reported(VALIDATOR, "PaymentsDeclined"): None,
+            reported(PROCESSOR, "PaymentsProcessed"): None,
+            reported(PROCESSOR, "OutboxAge"): lambda passed: level(60 * passed),
+            waiting(RETRY_QUEUE): None,
+            in_flight(RETRY_QUEUE): None,
+            oldest(RETRY_QUEUE): None,
         },
         events=((AT, events.call("kms", "DisableKey")),),
         must={
@@ -755,14 +733,13 @@ _PARTS: Final = (
     Scenario(
         name="DynamoDB fails",
         why="Each call with its retries, for a quarter of an hour; then it is over.",
-        changes={
-            (AT, AT + 15): {
-                **{
-                    table("SystemErrors", operation): level(_LIMITS.alarm_table_errors + 1)
-                    for operation in ("Query", "PutItem", "GetRecords")
-                },
-                **_failing(40),
-            }
+        during=(AT, AT + 15),
+        changed={
+            **{
+                table("SystemErrors", operation): level(_LIMITS.alarm_table_errors + 1)
+                for operation in ("Query", "PutItem", "GetRecords")
+            },
+            **_failing(40),
         },
         must={
             "table-system-errors-reads": _SOON,
@@ -775,12 +752,11 @@ _PARTS: Final = (
     Scenario(
         name="DynamoDB throttles",
         why="One read and one write were too many: a table on demand should refuse none.",
-        changes={
-            (AT, AT + 1): {
-                table("ThrottledRequests", "GetItem"): None,
-                table("ThrottledRequests", "Query"): level(1),
-                table("ThrottledRequests", "PutItem"): level(1),
-            }
+        during=(AT, AT + 1),
+        changed={
+            table("ThrottledRequests", "GetItem"): None,
+            table("ThrottledRequests", "Query"): level(1),
+            table("ThrottledRequests", "PutItem"): level(1),
         },
         must={
             "table-read-throttles": _AT_ONCE,
@@ -791,11 +767,10 @@ _PARTS: Final = (
     Scenario(
         name="Lambda throttles",
         why="One call of each function was refused: concurrency is reserved so that none is.",
-        changes={
-            (AT, AT + 1): {
-                function(service, "Throttles"): counted(60, 1)
-                for service in (VALIDATOR, PROCESSOR, AUDIT_LOGGER)
-            }
+        during=(AT, AT + 1),
+        changed={
+            function(service, "Throttles"): counted(60, 1)
+            for service in (VALIDATOR, PROCESSOR, AUDIT_LOGGER)
         },
         must={
             **{
@@ -809,11 +784,9 @@ _PARTS: Final = (
         name="nothing takes what is on the retry queue",
         why="Its mapping is disabled: a message that nobody receives ages.",
         minutes=4 * 60,
-        changes={
-            (AT, 2 * AT): {
-                waiting(RETRY_QUEUE): level(1),
-                oldest(RETRY_QUEUE): lambda passed: level(60 * passed),
-            }
+        changed={
+            waiting(RETRY_QUEUE): level(1),
+            oldest(RETRY_QUEUE): lambda passed: level(60 * passed),
         },
         must={
             "retry-queue-backlog": _IN_A_QUARTER,
@@ -824,11 +797,10 @@ _PARTS: Final = (
     Scenario(
         name="something is set aside",
         why="One message in each queue that a person must look into.",
-        changes={
-            (AT, 3 * 60): {
-                waiting(name): level(1)
-                for name in (RETRY_DEAD_LETTERS, AUDIT_FAILURES, FAILED_INVOCATIONS)
-            }
+        during=(AT, 3 * 60),
+        changed={
+            waiting(name): level(1)
+            for name in (RETRY_DEAD_LETTERS, AUDIT_FAILURES, FAILED_INVOCATIONS)
         },
         must={
             "retry-dead-letter-queue": _WHEN_AWAKE,
@@ -839,14 +811,13 @@ _PARTS: Final = (
     Scenario(
         name="what must never happen",
         why="An entry that does not balance, history that was changed, and whatever else: once.",
-        changes={
-            (AT, AT + 1): {
-                reported(PROCESSOR, "LedgerImbalance"): level(1),
-                reported(PROCESSOR, "PaymentsGivenUp"): level(1),
-                reported(AUDIT_LOGGER, "HistoryChanged"): level(1),
-                reported(AUDIT_LOGGER, "ForeignAuditObjects"): level(1),
-                logged("SchemaChanges"): level(1),
-            }
+        during=(AT, AT + 1),
+        changed={
+            reported(PROCESSOR, "LedgerImbalance"): level(1),
+            reported(PROCESSOR, "PaymentsGivenUp"): level(1),
+            reported(AUDIT_LOGGER, "HistoryChanged"): level(1),
+            reported(AUDIT_LOGGER, "ForeignAuditObjects"): level(1),
+            logged("SchemaChanges"): level(1),
         },
         must=dict.fromkeys(
             (
@@ -869,11 +840,8 @@ _PARTS: Final = (
         minutes=41 * 60,
         traffic=nobody,
         begins=NIGHT,
-        changes={
-            (NIGHT, NIGHT + 1): {
-                reported(RECONCILIATION, name): level(3) for name in FOUND_AT_NIGHT
-            }
-        },
+        during=(NIGHT, NIGHT + 1),
+        changed={reported(RECONCILIATION, name): level(3) for name in FOUND_AT_NIGHT},
         must={"stores-differ": _AT_ONCE, "audit-trail-broken": _AT_ONCE},
     ),
     Scenario(
@@ -882,7 +850,8 @@ _PARTS: Final = (
         minutes=41 * 60,
         traffic=nobody,
         begins=NIGHT + DAY,
-        changes={(DAY, 41 * 60): _not_reconciled()},
+        during=(DAY, 41 * 60),
+        changed=_not_reconciled(),
         must={f"reconciliation-missing-{task}": Told(4 * 60, stays=True) for task in _TASKS},
     ),
     Scenario(
@@ -891,7 +860,8 @@ _PARTS: Final = (
         minutes=DAY + 4 * 60,
         traffic=nobody,
         begins=0,
-        changes={(0, 2 * DAY): _not_reconciled()},
+        during=(0, 2 * DAY),
+        changed=_not_reconciled(),
         is_new=True,
         must={f"reconciliation-missing-{task}": Told(27 * 60, stays=True) for task in _TASKS},
     ),
@@ -1125,13 +1095,15 @@ _EDGES: Final = (
         name="everything at its limit",
         why="What has a limit may go as far: config.py says so.",
         minutes=4 * 60,
-        changes={(AT, 3 * AT): _at_the_limits(beyond=0)},
+        during=(AT, 3 * AT),
+        changed=_at_the_limits(beyond=0),
     ),
     Scenario(
         name="everything a step beyond its limit",
         why="One unit more, of each: everything that has a limit is told.",
         minutes=5 * 60,
-        changes={(AT, 3 * AT): _at_the_limits(beyond=1)},
+        during=(AT, 3 * AT),
+        changed=_at_the_limits(beyond=1),
         must={
             **dict.fromkeys(_LIMITED, _SOON),
             "database-cpu-credits": Told(75),

@@ -54,8 +54,9 @@ class Scenario:
 
     Attributes:
         begins: the minute in which the trouble begins; what must come is counted from there.
-        changes: metrics that are other than in the quiet world, by the minutes from which and until
-            which (which is not in it).
+        changed: metrics that are other than in the quiet world.
+        during: the minutes from which and until which (which is not in it) they are.
+        changes: likewise, by such minutes, where there are several.
         must: by the alert's name, without the prefix. Of a release: ``release of <construct>``.
         stays: alarms that were on before, and are so at the end.
         is_new: production was deployed in minute 0.
@@ -67,6 +68,8 @@ class Scenario:
     minutes: int = 3 * 60
     traffic: Traffic = usual
     begins: int = AT
+    changed: Mapping[Metric, Course] = field(default_factory=dict)
+    during: tuple[int, int] = (AT, 2 * AT)
     changes: Mapping[tuple[int, int], Mapping[Metric, Course]] = field(default_factory=dict)
     events: tuple[tuple[int, Mapping[str, Any]], ...] = ()
     must: Mapping[str, Told] = field(default_factory=dict)
@@ -85,7 +88,7 @@ class Scenario:
                 if self.is_new and minute < 0 and metric.namespace not in _MADE_EARLIER:
                     continue
                 streams.setdefault(metric, {})[minute] = datapoint
-        for (begin, end), courses in self.changes.items():
+        for (begin, end), courses in {self.during: self.changed, **self.changes}.items():
             for metric, course in courses.items():
                 stream = streams.setdefault(metric, {})
                 for minute in range(begin, end):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from assurance.alerting.simulation.datapoint import Datapoint, Metric, counted, level, occurred
@@ -40,58 +40,42 @@ def _metric(namespace: str, name: str, **dimensions: str) -> Metric:
     return Metric(namespace, name, frozenset(dimensions.items()))
 
 
-def api(name: str) -> Metric:
-    return _metric("AWS/ApiGateway", name, ApiName="payments", Stage="prod")
+api: Final = partial(_metric, "AWS/ApiGateway", ApiName="payments", Stage="prod")
+database: Final = partial(_metric, "AWS/RDS", DBInstanceIdentifier="payments-ledger")
+topic: Final = partial(_metric, "AWS/SNS", TopicName="AlertsTopic")
+schedule: Final = partial(_metric, "AWS/Events", RuleName="PaymentProcessorOutboxSweep")
+"""Of the outbox's sweep."""
+logged: Final = partial(_metric, "Payments")
+"""By a metric filter."""
+firewall: Final = partial(
+    _metric, "AWS/WAFV2", "BlockedRequests", Region="us-east-1", Rule="ALL", WebACL="payments"
+)
 
 
 def method(resource: str, name: str) -> Metric:
-    return _metric(
-        "AWS/ApiGateway", name, ApiName="payments", Stage="prod", Resource=resource, Method="POST"
-    )
+    return api(name, Resource=resource, Method="POST")
 
 
-def function(service: str, name: str) -> Metric:
-    return _metric("AWS/Lambda", name, FunctionName=service)
+def function(service: str, name: str, **dimensions: str) -> Metric:
+    return _metric("AWS/Lambda", name, FunctionName=service, **dimensions)
 
 
 def released(service: str, name: str, version: str) -> Metric:
     """Of one version, as the alias calls it."""
-    return _metric(
-        "AWS/Lambda",
-        name,
-        FunctionName=service,
-        Resource=f"{service}:live",
-        ExecutedVersion=version,
-    )
+    return function(service, name, Resource=f"{service}:live", ExecutedVersion=version)
 
 
-def schedule(name: str) -> Metric:
-    """Of the outbox's sweep."""
-    return _metric("AWS/Events", name, RuleName="PaymentProcessorOutboxSweep")
-
-
-def queue(name: str, metric: str) -> Metric:
+def queue(metric: str, name: str) -> Metric:
     return _metric("AWS/SQS", metric, QueueName=name)
 
 
-def waiting(name: str) -> Metric:
-    return queue(name, "ApproximateNumberOfMessagesVisible")
-
-
-def in_flight(name: str) -> Metric:
-    return queue(name, "ApproximateNumberOfMessagesNotVisible")
-
-
-def oldest(name: str) -> Metric:
-    return queue(name, "ApproximateAgeOfOldestMessage")
+waiting: Final = partial(queue, "ApproximateNumberOfMessagesVisible")
+in_flight: Final = partial(queue, "ApproximateNumberOfMessagesNotVisible")
+oldest: Final = partial(queue, "ApproximateAgeOfOldestMessage")
 
 
 def table(name: str, operation: str) -> Metric:
     return _metric("AWS/DynamoDB", name, TableName="payment-transactions", Operation=operation)
-
-
-def database(name: str) -> Metric:
-    return _metric("AWS/RDS", name, DBInstanceIdentifier="payments-ledger")
 
 
 def gateway(number: int, name: str) -> Metric:
@@ -102,21 +86,6 @@ def gateway(number: int, name: str) -> Metric:
 def reported(service: str, name: str, **dimension: str) -> Metric:
     """By a function, in the embedded metric format."""
     return _metric("Payments", name, service=service, **dimension)
-
-
-def logged(name: str) -> Metric:
-    """By a metric filter."""
-    return _metric("Payments", name)
-
-
-def firewall() -> Metric:
-    return _metric(
-        "AWS/WAFV2", "BlockedRequests", Region="us-east-1", Rule="ALL", WebACL="payments"
-    )
-
-
-def topic(name: str) -> Metric:
-    return _metric("AWS/SNS", name, TopicName="AlertsTopic")
 
 
 @lru_cache(maxsize=8192)
