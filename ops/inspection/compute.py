@@ -90,30 +90,19 @@ def api(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
         for verb, method in each.get("resourceMethods", {}).items()
         if verb != "OPTIONS" and not _requires_key(gateway, subjects.api, each["id"], verb, method)
     ]
+    update = f"aws apigateway update-method --rest-api-id {subjects.api} --resource-id"
+    change = "--patch-operations op=replace,path=/apiKeyRequired,value=true"
+    deploy = f"aws apigateway create-deployment --rest-api-id {subjects.api}"
+    commands = [f"{update} {id_} --http-method {verb} {change}" for id_, verb, _ in without]
+    commands += [f"{deploy} --stage-name {stage['stageName']}" for stage in stages]
     yield judged(
-        "R8", "methods without an API key", needed="none",
+        "R8", "methods without an API key", needed="none", mend=" && ".join(commands),
         found=[f"{verb} {path}" for _, verb, path in without],
-        mend=" && ".join(
-            [
-                *(
-                    f"aws apigateway update-method --rest-api-id {subjects.api} --resource-id "
-                    f"{resource} --http-method {verb} --patch-operations "
-                    "op=replace,path=/apiKeyRequired,value=true"
-                    for resource, verb, _ in without
-                ),
-                *(
-                    f"aws apigateway create-deployment --rest-api-id {subjects.api} --stage-name "
-                    f"{stage['stageName']}"
-                    for stage in stages
-                ),
-            ]
-        ),
     )  # fmt: skip
     if not stages:
         yield problem(
-            "R7", "stage", found="none: the API cannot be called", needed="one",
-            mend=f"aws apigateway create-deployment --rest-api-id {subjects.api}",
-        )  # fmt: skip
+            "R7", "stage", found="none: the API cannot be called", needed="one", mend=deploy
+        )
     for domain in (each.name for each in subjects.stack if each.type == DOMAIN):
         for check in reached(clients, domain, subjects.api):
             yield Finding(requirement="R7", **vars(check))

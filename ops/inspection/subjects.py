@@ -133,11 +133,6 @@ def _tables(clients: Clients) -> Iterable[tuple[str, str]]:
     return ((name, name) for name in every(clients("dynamodb"), "list_tables"))
 
 
-def _buckets(clients: Clients) -> Iterable[tuple[str, str]]:
-    for each in clients("s3").list_buckets()["Buckets"]:
-        yield each["Name"], each["Name"]
-
-
 def _queues(clients: Clients) -> Iterable[tuple[str, str]]:
     for url in every(clients("sqs"), "list_queues"):
         name = url.rsplit("/", 1)[1]
@@ -152,6 +147,7 @@ def _topics(clients: Clients) -> Iterable[tuple[str, str]]:
 
 _FUNCTIONS: Final = _names("lambda", "list_functions", "FunctionName")
 _DATABASES: Final = _names("rds", "describe_db_instances", "DBInstanceIdentifier")
+_BUCKETS: Final = _names("s3", "list_buckets", "Name")
 _APIS: Final = _names("apigateway", "get_rest_apis", "name", "id")
 _DASHBOARDS: Final = _names("cloudwatch", "list_dashboards", "DashboardName")
 
@@ -168,7 +164,7 @@ KINDS: Final = (
     ),
     _kind("api", "R7", "REST API", _APIS),
     _kind("table", "R9", "table payment-transactions", _tables, "transaction"),
-    _kind("bucket", "R10", "bucket of audit logs", _buckets, "audit"),
+    _kind("bucket", "R10", "bucket of audit logs", _BUCKETS, "audit"),
     _kind("queue", "R11", "retry queue", _queues, "retry", "retries"),
     _kind("dashboard", "R12", "dashboard", _DASHBOARDS),
     _kind("topic", "R13", "alerts topic", _topics, "alert", "alarm"),

@@ -81,7 +81,7 @@ def of_resources(
 def of_stack(clients: Clients) -> Iterator[Finding]:
     (stack,) = clients("cloudformation").describe_stacks(StackName=stack_name())["Stacks"]
     yield judged(
-        "R16", f"tags of the stack {stack_name()}", found=_faults(_read(stack.get("Tags")), {})
+        "R16", f"tags of the stack {stack_name()}", found=_faults(as_mapping(stack.get("Tags")), {})
         or "all three", needed="all three", mend="deploy it with cdk.json's tags",
     )  # fmt: skip
 
@@ -117,7 +117,7 @@ def as_resources(subjects: Subjects) -> list[Resource]:
     ]
 
 
-def _read(tags: Any) -> Tags:
+def as_mapping(tags: Any) -> Tags:
     """Of a list of Key and Value, TagKey and TagValue, or key and value; or of a mapping."""
     if isinstance(tags, Mapping):
         return tags
@@ -192,7 +192,7 @@ def _asked(clients: Clients, account: str, owners: Mapping[str, str], resource: 
     asked = {parameter: name}
     if resource.type == "AWS::ApiGateway::Stage":
         asked["restApiId"] = owners[_API]
-    return _read(jmespath.search(told, getattr(clients(service), operation)(**asked)))
+    return as_mapping(jmespath.search(told, getattr(clients(service), operation)(**asked)))
 
 
 _BY_ARN: Final = ("list_tags_for_resource", "ResourceARN")

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from ops.console.environment import stack_name
 from ops.console.failure import or_none
+from ops.inspection.tags import as_mapping
 from ops.leftovers.model import Leftover
 from ops.production.questions import Clients
 from ops.production.stack import every
@@ -60,9 +61,12 @@ def _stacks(clients: Clients) -> Iterator[Leftover]:
             yield Leftover(kind="stack", name=id_, found="stack", owner=id_, evidence=status)
 
 
-def _from_tags(
-    kind: str, name: str, tags: Mapping[str, str], *, by_name: bool = False
-) -> Iterator[Leftover]:
+def _from_tags(kind: str, name: str, listed: Any, *, by_name: bool = False) -> Iterator[Leftover]:
+    """
+    Args:
+        listed: its tags, as AWS tells them.
+    """
+    tags = as_mapping(listed)
     tagged = tags.get(_STACK_NAME, "")
     ours = tagged == stack_name() or tagged.startswith(f"{stack_name()}-")
     # What says that another stack made it is that one's, whatever its name.
@@ -76,16 +80,10 @@ def _from_tags(
         )
 
 
-def _as_mapping(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    return {each["Key"]: each["Value"] for each in tags}
-
-
 def _databases(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:
     for each in every(clients("rds"), "describe_db_instances"):
         name = each["DBInstanceIdentifier"]
-        yield from _from_tags(
-            "database", name, _as_mapping(each.get("TagList", [])), by_name=name in names
-        )
+        yield from _from_tags("database", name, each.get("TagList", []), by_name=name in names)
 
 
 def _groups_of_databases(clients: Clients) -> Iterator[Leftover]:
@@ -98,7 +96,7 @@ def _groups_of_databases(clients: Clients) -> Iterator[Leftover]:
             arn = each[f"{name}Arn"]
             tags = rds.list_tags_for_resource(ResourceName=arn).get("TagList", [])
             known = each[f"{name}Name"]
-            yield from _from_tags(kind, known, _as_mapping(tags), by_name=is_ours(known))
+            yield from _from_tags(kind, known, tags, by_name=is_ours(known))
 
 
 def _tables(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:
@@ -109,7 +107,7 @@ def _tables(clients: Clients, names: Sequence[str]) -> Iterator[Leftover]:
         if found := or_none(look, "ResourceNotFoundException"):
             arn = found["Table"]["TableArn"]
             tags = dynamodb.list_tags_of_resource(ResourceArn=arn).get("Tags", [])
-            yield from _from_tags("table", name, _as_mapping(tags), by_name=True)
+            yield from _from_tags("table", name, tags, by_name=True)
 
 
 def _tagged(clients: Clients) -> Iterator[Leftover]:
@@ -122,7 +120,7 @@ def _tagged(clients: Clients) -> Iterator[Leftover]:
     ):
         _, _, service, _, _, rest = each["ResourceARN"].split(":", 5)
         name = rest.rpartition("/")[2]
-        for found in _from_tags(kinds[service], name, _as_mapping(each["Tags"])):
+        for found in _from_tags(kinds[service], name, each["Tags"]):
             if found.kind != "key" or _is_kept(clients, name):
                 yield found
 
@@ -132,7 +130,7 @@ def _buckets(clients: Clients) -> Iterator[Leftover]:
     for name in (each["Name"] for each in s3.list_buckets()["Buckets"]):
         if is_ours(name):
             found = or_none(partial(s3.get_bucket_tagging, Bucket=name), "NoSuchTagSet") or {}
-            tags = _as_mapping(found.get("TagSet", []))
+            tags = found.get("TagSet", [])
             yield from _from_tags("bucket", name, tags, by_name=True)
 
 
@@ -157,7 +155,7 @@ def _roles(clients: Clients) -> Iterator[Leftover]:
     for name in (role["RoleName"] for role in every(iam, "list_roles")):
         if is_ours(name):
             tags = iam.list_role_tags(RoleName=name).get("Tags", [])
-            yield from _from_tags("role", name, _as_mapping(tags), by_name=True)
+            yield from _from_tags("role", name, tags, by_name=True)
 
 
 def _policies(clients: Clients) -> Iterator[Leftover]:
@@ -170,7 +168,7 @@ def _policies(clients: Clients) -> Iterator[Leftover]:
 def _interfaces(clients: Clients) -> Iterator[Leftover]:
     """Those that Lambda has given up in PaymentsProd's network, and has not deleted."""
     ec2 = clients("ec2")
-    vpcs = {vpc["VpcId"]: _as_mapping(vpc.get("Tags", [])) for vpc in every(ec2, "describe_vpcs")}
+    vpcs = {vpc["VpcId"]: vpc.get("Tags", []) for vpc in every(ec2, "describe_vpcs")}
     for each in every(
         ec2, "describe_network_interfaces", Filters=[{"Name": "status", "Values": ["available"]}]
     ):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -51,27 +51,24 @@ class Record:
 class Comparison:
     """
     Attributes:
-        compared: records that are restored.
-        missing, changed, unknown, malformed: how many; unknown are restored, and not live.
-        examples: names of some of these.
+        compared: how many records are restored.
+        wrong: names of those that are missing, changed, unknown (restored, and not live) or
+            malformed.
     """
 
     compared: int
-    missing: int
-    changed: int
-    unknown: int
-    malformed: int
-    examples: tuple[str, ...]
+    wrong: Mapping[str, Sequence[str]]
 
     @property
     def same(self) -> bool:
-        return not (self.missing or self.changed or self.unknown or self.malformed)
+        return not any(self.wrong.values())
 
     def __str__(self) -> str:
         if self.same:
             return f"{self.compared:,} records, all as they are live"
-        told = [f"{getattr(self, kind)} {kind}" for kind in _QUERIES if getattr(self, kind)]
-        return f"{self.compared:,} records; {', '.join(told)}: {', '.join(self.examples)}"
+        told = ", ".join(f"{len(names)} {kind}" for kind, names in self.wrong.items() if names)
+        examples = ", ".join(name for names in self.wrong.values() for name in names[:_SHOWN])
+        return f"{self.compared:,} records; {told}: {examples}"
 
 
 def compare(restored: Iterable[Record], live: Iterable[Record], moment: datetime) -> Comparison:
@@ -90,16 +87,12 @@ def compare(restored: Iterable[Record], live: Iterable[Record], moment: datetime
         database.executemany(f"INSERT INTO {table} VALUES (?, ?, ?, ?)", _rows(records))  # noqa: S608
         database.execute("COMMIT")
     cut = (moment - CLOCKS).timestamp()
-    found = {
+    wrong = {
         kind: [name for (name,) in database.execute(query, (cut,) if "?" in query else ())]
         for kind, query in _QUERIES.items()
     }
     ((compared,),) = database.execute("SELECT count(*) FROM restored")
-    return Comparison(
-        compared=compared,
-        **{kind: len(names) for kind, names in found.items()},
-        examples=tuple(name for names in found.values() for name in names[:_SHOWN]),
-    )
+    return Comparison(compared=compared, wrong=wrong)
 
 
 def _rows(records: Iterable[Record]) -> Iterator[tuple[str, float | None, bytes, str]]:

@@ -269,14 +269,6 @@ def read_back(production: Production, posted: Sequence[Posted], wait: int) -> It
     ids = [each.transaction_id for each in posted]
     history, trail = PaymentHistory.of(production), AuditRecords.of(production)
 
-    def eventually(read: Callable[[], dict[str, list[Json]]]) -> dict[str, list[Json]]:
-        while True:
-            items = read()
-            complete = all(len(items.get(each, [])) >= 2 for each in ids)
-            if complete or time.monotonic() > deadline:
-                return items
-            time.sleep(_POLL_SECONDS)
-
     def of_history() -> dict[str, list[Json]]:
         return {each: history.of_payment(each) for each in ids}
 
@@ -289,8 +281,12 @@ def read_back(production: Production, posted: Sequence[Posted], wait: int) -> It
         return found
 
     def told_by(read: Callable[[], dict[str, list[Json]]]) -> int:
-        items = eventually(read)
-        return sum(_is_told(items.get(each, [])) for each in ids)
+        while True:
+            items = read()
+            complete = all(len(items.get(each, [])) >= 2 for each in ids)
+            if complete or time.monotonic() > deadline:
+                return sum(_is_told(items.get(each, [])) for each in ids)
+            time.sleep(_POLL_SECONDS)
 
     yield _seen(_LEDGER, len(posted), lambda: _in_ledger(production, posted))
     for what, read in ((_HISTORY, of_history), (_TRAIL, of_trail)):
