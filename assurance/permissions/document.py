@@ -64,9 +64,6 @@ def _section(title: str, lines: Sequence[_Line], about: str = "") -> str:
     parts = [f"## {title}\n", f"{about}\n" if about else ""]
     for heading, part in (("May", allowed), ("May not", denied)):
         if part:
-            parts += [f"### {heading}: {title}\n", _table(part)]
+            rows = table(("what", "to what", "when", "decision", "because"), part)
+            parts += [f"### {heading}: {title}\n", rows]
     return "\n".join(part for part in parts if part)
-
-
-def _table(lines: Sequence[_Line]) -> str:
-    return table(("what", "to what", "when", "decision", "because"), lines)

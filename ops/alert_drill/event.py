@@ -47,7 +47,6 @@ class EventDrill:
     Attributes:
         id: EventBridge's, which the mail quotes; empty if it was not sent.
         unsent: what is told then.
-        sent: when.
     """
 
     production: Production

@@ -101,7 +101,9 @@ def _show(result: str, outcome: dict[str, Any]) -> None:
         else ""
     )
     if faults:
-        console.print(f"[red]Broken:[/] {_counted(faults)}. Good: {good}")
+        counts = Counter(each["fault"] for each in faults)
+        counted = ", ".join(f"{count} {fault}" for fault, count in counts.items())
+        console.print(f"[red]Broken:[/] {counted}. Good: {good}")
     elif result == "broken":
         console.print(f"[red]Intact except {len(forged)} forged:[/] {good}")
     elif result == "intact":
@@ -114,11 +116,6 @@ def _show(result: str, outcome: dict[str, Any]) -> None:
     _show_findings(console, [*faults, *forged], outcome["bucket"])
     if faults or forged:
         console.print(f"What to do: {_RUNBOOK}")
-
-
-def _counted(faults: list[dict[str, str]]) -> str:
-    counts = Counter(each["fault"] for each in faults)
-    return ", ".join(f"{count} {fault}" for fault, count in counts.items())
 
 
 def _show_to_restore(console: Console, keys: list[str]) -> None:

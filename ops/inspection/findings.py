@@ -41,10 +41,7 @@ WITH_RIGHTS: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Finding(Check):
-    """
-    Attributes:
-        requirement: its number, such as ``R4``.
-    """
+    """About a requirement, such as ``R4``."""
 
     requirement: str
 

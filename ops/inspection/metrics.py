@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from ops.console.checks import Verdict
 from ops.inspection.findings import Finding, judged, problem, unseen
 from ops.inspection.subjects import Subjects
 from ops.production.questions import Clients
@@ -221,11 +220,9 @@ def _dimensions_are_known(clients: Clients, subjects: Subjects, metric: Metric) 
 
 
 def _rare(metric: Metric, evidence: str) -> Finding:
-    return Finding(
-        requirement="R14",
-        what=f"data of {metric}",
-        found=f"none within a day: {metric.rare}; "
-        + (evidence or "nor has any other with its dimensions"),
-        needed="data, once it happens",
-        verdict=Verdict.HELD if evidence else Verdict.UNSEEN,
-    )
+    what, needed = f"data of {metric}", "data, once it happens"
+    found = f"none within a day: {metric.rare}; "
+    if evidence:
+        return judged("R14", what, found=found + evidence, needed=needed, held=True, mend="")
+    found += "nor has any other with its dimensions"
+    return unseen("R14", what, found=found, needed=needed)

@@ -107,11 +107,7 @@ def subnets(clients: Clients, subjects: Subjects) -> Iterator[Finding]:
 
 
 def _served(nat: Item, zones: Mapping[str, str]) -> Iterator[str]:
-    """The zones of a NAT gateway: of its subnet, or of the addresses of a regional one.
-
-    Args:
-        zones: of the subnets.
-    """
+    """Those of the zones in which a NAT gateway's subnet, or a regional one's addresses are."""
     if "SubnetId" in nat:
         yield zones.get(nat["SubnetId"], "")
     for address in nat.get("NatGatewayAddresses", []):

@@ -100,7 +100,7 @@ def of_stack(production: Production) -> Subjects:
 Lister = Callable[[Clients], Iterable[tuple[str, str]]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Kind:
     """A kind of subject that can be looked for.
 
@@ -114,8 +114,8 @@ class Kind:
     name: str
     requirement: str
     what: str
-    words: tuple[str, ...]
     listed: Lister
+    words: tuple[str, ...] = ()
     function: str = ""
 
 
@@ -152,22 +152,18 @@ _APIS: Final = _names("apigateway", "get_rest_apis", "name", "id")
 _DASHBOARDS: Final = _names("cloudwatch", "list_dashboards", "DashboardName")
 
 
-def _kind(name: str, requirement: str, what: str, listed: Any, *words: str, **more: str) -> Kind:
-    return Kind(name=name, requirement=requirement, what=what, words=words, listed=listed, **more)
-
-
 KINDS: Final = (
-    _kind("database", "R4", "PostgreSQL instance", _DATABASES),
+    Kind("database", "R4", "PostgreSQL instance", _DATABASES),
     *(
-        _kind(f"function-{word}", "R5", f"function {name}", _FUNCTIONS, word, function=name)
+        Kind(f"function-{word}", "R5", f"function {name}", _FUNCTIONS, (word,), name)
         for name, word in zip(FUNCTIONS, ("validator", "processor", "audit-logger"), strict=True)
     ),
-    _kind("api", "R7", "REST API", _APIS),
-    _kind("table", "R9", "table payment-transactions", _tables, "transaction"),
-    _kind("bucket", "R10", "bucket of audit logs", _BUCKETS, "audit"),
-    _kind("queue", "R11", "retry queue", _queues, "retry", "retries"),
-    _kind("dashboard", "R12", "dashboard", _DASHBOARDS),
-    _kind("topic", "R13", "alerts topic", _topics, "alert", "alarm"),
+    Kind("api", "R7", "REST API", _APIS),
+    Kind("table", "R9", "table payment-transactions", _tables, ("transaction",)),
+    Kind("bucket", "R10", "bucket of audit logs", _BUCKETS, ("audit",)),
+    Kind("queue", "R11", "retry queue", _queues, ("retry", "retries")),
+    Kind("dashboard", "R12", "dashboard", _DASHBOARDS),
+    Kind("topic", "R13", "alerts topic", _topics, ("alert", "alarm")),
 )
 
 

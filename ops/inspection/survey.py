@@ -35,10 +35,7 @@ def of_live(clients: Clients, account: str, subjects: Subjects) -> list[Question
 def question(
     requirement: str, what: str, ask: Callable[..., Iterable[Finding]], *about: Any
 ) -> Question[Finding]:
-    """
-    Args:
-        about: arguments of `ask`.
-    """
+    """What is asked by `ask` with the arguments behind it."""
     mend = f"{WITH_RIGHTS}, verify again; if it is gone, no deployment by itself brings it back"
     unanswered = problem(requirement, what, found="", needed="an answer", mend=mend)
     return Question(unanswered=unanswered, ask=partial(ask, *about))

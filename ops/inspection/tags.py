@@ -177,10 +177,7 @@ _OWNERS: Final = (_API, _APPLICATION)
 
 
 def _asked(clients: Clients, account: str, owners: Mapping[str, str], resource: Resource) -> Tags:
-    """
-    Args:
-        owners: ids by their types.
-    """
+    """The resource's tags; owners are ids by their types."""
     service, operation, parameter, named, told = _READERS[resource.type]
     name = named.format(
         name=resource.name,

@@ -11,7 +11,6 @@ class Leftover:
 
     Attributes:
         kind: such as ``table``; ops.leftovers.removal.ORDER has them all.
-        name: by which the service knows it.
         found: ``tag``, ``name`` or ``stack``: how it was told to be PaymentsProd's.
         owner: the id of the stack that made it, from its tags; empty, if these do not say.
         logical_id: in that stack, from its tags; empty likewise.

@@ -62,10 +62,7 @@ def _stacks(clients: Clients) -> Iterator[Leftover]:
 
 
 def _from_tags(kind: str, name: str, listed: Any, *, by_name: bool = False) -> Iterator[Leftover]:
-    """
-    Args:
-        listed: its tags, as AWS tells them.
-    """
+    """What its tags, as AWS lists them, say of something."""
     tags = as_mapping(listed)
     tagged = tags.get(_STACK_NAME, "")
     ours = tagged == stack_name() or tagged.startswith(f"{stack_name()}-")

@@ -52,8 +52,13 @@ _LETTERS: Final = 200
 _HIDDEN: Final = 20
 # Of a log line. None holds anything that the payment's client sent.
 _TOLD: Final = (
-    *("message", "exception_name", "receives", "message_id"),
-    *("entry_id", "code", "correlation_id"),
+    "message",
+    "exception_name",
+    "receives",
+    "message_id",
+    "entry_id",
+    "code",
+    "correlation_id",
 )
 
 
@@ -183,12 +188,8 @@ class Story:
 def gather(
     production: Production, transaction_id: str, trail: timedelta, tell: Callable[[str], None]
 ) -> Story:
-    """Ask every source; one that cannot be read is told, and the others are asked all the same.
-
-    Args:
-        trail: as Story.trail.
-        tell: hears which source is being read.
-    """
+    """Ask every source, and tell which one; what cannot be read is told, and the others are asked
+    all the same."""
     story = Story(transaction_id=transaction_id, now=datetime.now(UTC), trail=trail)
     sources: dict[str, Callable[[Production, Story], str]] = {
         "history": _history,

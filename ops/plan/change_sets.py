@@ -77,7 +77,6 @@ def proposed(cloudformation: Any, stack: str, **request: Any) -> Iterator[str]:
     """A change set for the block, deleted afterwards however it ends.
 
     Args:
-        cloudformation: a boto3 client.
         request: arguments of CreateChangeSet besides the names.
 
     Yields:
@@ -117,11 +116,10 @@ def _delete(cloudformation: Any, stack: str, name: str) -> None:
 
 
 def read(cloudformation: Any, stack: str, name: str, place: str) -> ChangeSet:
-    """Wait for a change set, and read it with those of the nested stacks.
+    """Wait for a stack's change set, both by name or id, and read it with those of the nested
+    stacks.
 
     Args:
-        stack: name or id of the stack.
-        name: name or id of the change set.
         place: the stack's place in the tree, as in Change.
 
     Raises:

@@ -79,19 +79,15 @@ class _Instance:
         return self.new.get(name) in (True, "true")
 
 
-def remarks(changes: Sequence[Change], comparison: Comparison, client: Any) -> Iterator[Remark]:
-    """On databases and their parameters that are changed in place.
-
-    Args:
-        client: a boto3 client of RDS.
-    """
+def remarks(changes: Sequence[Change], comparison: Comparison, rds: Any) -> Iterator[Remark]:
+    """On databases and their parameters that are changed in place."""
     changing = [change for change in changes if change.action is Action.CHANGED]
     instances = [change for change in changing if change.resource_type == _INSTANCE]
     for change in changing:
         if change.resource_type == _INSTANCE:
-            found = _on_instance(change, comparison.at(change.stack), client)
+            found = _on_instance(change, comparison.at(change.stack), rds)
         elif change.resource_type == _PARAMETER_GROUP:
-            found = _on_parameters(change, comparison.at(change.stack), client, bool(instances))
+            found = _on_parameters(change, comparison.at(change.stack), rds, bool(instances))
         else:
             continue
         for weight, text in found:
@@ -101,12 +97,12 @@ def remarks(changes: Sequence[Change], comparison: Comparison, client: Any) -> I
 # -- instances ---------------------------------------------------------------------------
 
 
-def _on_instance(change: Change, stack: Comparison, client: Any) -> Found:
+def _on_instance(change: Change, stack: Comparison, rds: Any) -> Found:
     old, new = stack.properties(change.logical_id)
     name = stack.physical_id(change.logical_id) or _text(old.get("DBInstanceIdentifier"))
     try:
-        live = client.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
-    except client.exceptions.DBInstanceNotFoundFault:
+        live = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+    except rds.exceptions.DBInstanceNotFoundFault:
         live = {}  # which is told by itself (ops.production.lost)
     except ClientError as error:
         live = {}
@@ -263,15 +259,22 @@ def _others(instance: _Instance) -> Found:
 
 
 _RULES: Final[Sequence[Callable[[_Instance], Found]]] = (
-    *(_status, _pending, _storage, _instance_class, _version),
-    *(_parameter_group, _port, _backups, _others),
+    _status,
+    _pending,
+    _storage,
+    _instance_class,
+    _version,
+    _parameter_group,
+    _port,
+    _backups,
+    _others,
 )
 
 
 # -- parameters --------------------------------------------------------------------------
 
 
-def _on_parameters(change: Change, stack: Comparison, client: Any, with_instance: bool) -> Found:
+def _on_parameters(change: Change, stack: Comparison, rds: Any, with_instance: bool) -> Found:
     """Whether a parameter is static is RDS's to tell: of a group, or of its family's defaults.
 
     Args:
@@ -285,7 +288,7 @@ def _on_parameters(change: Change, stack: Comparison, client: Any, with_instance
     name = stack.physical_id(change.logical_id)
     family = _text(stack.properties(change.logical_id)[1].get("Family"))
     try:
-        known = _described(client, name, family, changing)
+        known = _described(rds, name, family, changing)
     except ClientError as error:
         yield (
             Weight.UNSEEN,
@@ -320,12 +323,12 @@ def _on_parameters(change: Change, stack: Comparison, client: Any, with_instance
 
 
 def _described(
-    client: Any, group: str | None, family: str, names: Sequence[str]
+    rds: Any, group: str | None, family: str, names: Sequence[str]
 ) -> Mapping[str, Mapping[str, Any]]:
     """What RDS says of parameters, by name."""
 
     def listed(operation: str, **of: str) -> dict[str, Mapping[str, Any]]:
-        return {each["ParameterName"]: each for each in every(client, operation, **of)}
+        return {each["ParameterName"]: each for each in every(rds, operation, **of)}
 
     found = listed("describe_db_parameters", DBParameterGroupName=group) if group else {}
     if any("ApplyType" not in found.get(name, {}) for name in names):

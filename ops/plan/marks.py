@@ -113,11 +113,8 @@ def loss(change: Change) -> str | None:
 
 
 def objections(report: Report, allowed: Collection[str] = ()) -> list[Change]:
-    """The stateful resources that would be replaced or removed without having been named, and those
-    whose replacement cannot succeed.
-
-    :param allowed: logical ids.
-    """
+    """The stateful resources that would be replaced or removed without their logical ids having
+    been named, and those whose replacement cannot succeed."""
     return [
         change
         for change in report.changes

@@ -34,20 +34,16 @@ Package = Callable[[str], Path | None]
 
 
 def remarks(
-    changes: Sequence[Change], comparison: Comparison, client: Any, package: Package
+    changes: Sequence[Change], comparison: Comparison, functions: Any, package: Package
 ) -> Iterator[Remark]:
-    """On versions that would be published of functions that do not change.
-
-    Args:
-        client: a boto3 client of Lambda.
-    """
+    """On versions that would be published of functions that do not change."""
     for change in changes:
         if change.resource_type == _VERSION and change.action in (Action.ADDED, Action.REPLACED):
-            yield from _of_version(change, comparison.at(change.stack), client, package)
+            yield from _of_version(change, comparison.at(change.stack), functions, package)
 
 
 def _of_version(
-    change: Change, stack: Comparison, client: Any, package: Package
+    change: Change, stack: Comparison, functions: Any, package: Package
 ) -> Iterator[Remark]:
     function = _function(stack, change.logical_id)
     if function is None or not _is_configured_as_before(stack, function):
@@ -60,7 +56,7 @@ def _of_version(
             return  # another package, as far as anybody can tell
         name = stack.physical_id(function) or function
         try:
-            if _sha256(wanted) != _published_last(client, name):
+            if _sha256(wanted) != _published_last(functions, name):
                 return
         except ClientError as error:
             yield remark(
@@ -117,10 +113,10 @@ def _sha256(package: Path) -> str:
     return base64.b64encode(hashlib.sha256(package.read_bytes()).digest()).decode()
 
 
-def _published_last(client: Any, name: str) -> str | None:
+def _published_last(functions: Any, name: str) -> str | None:
     published: list[Mapping[str, Any]] = [
         version
-        for version in every(client, "list_versions_by_function", FunctionName=name)
+        for version in every(functions, "list_versions_by_function", FunctionName=name)
         if version["Version"].isdigit()
     ]
     latest = max(published, key=lambda version: int(version["Version"]), default=None)

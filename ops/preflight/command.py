@@ -9,7 +9,6 @@ from pathlib import Path
 
 import boto3
 import typer
-from rich.console import Console
 
 from ops.console import checks, settings, terminal
 from ops.console.checks import Check, judged
@@ -58,13 +57,9 @@ def command(
             json.dumps({"account": owner, "stack": stack_name(), **checks.as_document(found)})
         )
     else:
-        _show(terminal.out(), found)
+        checks.show(terminal.out(), found)
+        terminal.out().print(checks.counted(found, "in the way"))
     raise typer.Exit(checks.exit_code(found))
-
-
-def _show(console: Console, found: Sequence[Check]) -> None:
-    checks.show(console, found)
-    console.print(checks.counted(found, "in the way"))
 
 
 def _needs(assembly: Path | None, context: Sequence[str]) -> Needs | Check:

@@ -45,12 +45,7 @@ AlarmT = TypeVar("AlarmT")
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    """An alarm as the template has it.
-
-    Attributes:
-        request: for PutMetricAlarm, or PutCompositeAlarm.
-        composite: which of them.
-    """
+    """An alarm as the template has it: the request for PutMetricAlarm, or PutCompositeAlarm."""
 
     request: Item
     composite: bool
@@ -66,11 +61,7 @@ class Declared:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """
-    Attributes:
-        setting: a parameter of PutMetricAlarm or PutCompositeAlarm.
-        needed: what the template says.
-    """
+    """In a parameter of PutMetricAlarm or PutCompositeAlarm; needed is what the template says."""
 
     setting: str
     found: str
@@ -104,11 +95,7 @@ def declared(clients: Clients, resources: Sequence[Resource]) -> dict[str, Decla
 
 
 def differences(live: Item, wanted: Declared) -> Iterator[Difference]:
-    """In what an alarm is not as the template has it.
-
-    Args:
-        live: as DescribeAlarms tells it.
-    """
+    """In what an alarm, as DescribeAlarms tells it, is not as the template has it."""
     found, needed = _comparable(live), _comparable(wanted.request)
     unseen = _NOT_KEPT if live.get("Namespace") == _ON_EXPRESSION else ()
     for setting in _settings(wanted.composite):
@@ -137,11 +124,7 @@ def restoring(name: str) -> str:
 
 
 class _Stack:
-    """A stack of the tree, as far as templates refer to it.
-
-    Args:
-        resources: its own.
-    """
+    """A stack of the tree, as far as templates refer to it and its own resources."""
 
     def __init__(self, clients: Clients, id_: str, resources: Sequence[Resource]) -> None:
         self._cloudformation = clients("cloudformation")

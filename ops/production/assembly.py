@@ -30,12 +30,7 @@ _PATIENCE_SECONDS: Final = 5.0
 
 @dataclass(frozen=True)
 class Assembly:
-    """A folder with one stack, its nested stacks and their assets.
-
-    Attributes:
-        stack: the stack's name.
-        region: where it is deployed.
-    """
+    """A folder with one stack, its nested stacks and their assets."""
 
     folder: Path
     stack: str

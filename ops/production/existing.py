@@ -12,12 +12,8 @@ from ops.production.stack import Resource, described, standing
 
 @dataclass(frozen=True, kw_only=True)
 class Existing:
-    """The stack as it is deployed now; empty if there is none.
-
-    Attributes:
-        protected: whether its termination protection is on.
-        resources: of it and of those nested in it: they are not in its own way.
-    """
+    """The stack as it is deployed now; empty if there is none. Its own resources, and those of the
+    stacks nested in it, are not in its way."""
 
     status: str = ""
     protected: bool = False

@@ -63,10 +63,7 @@ def judged(message: Message, history: PaymentHistory, now: datetime) -> Case:
 
 
 def case_of(items: Sequence[Item], now: datetime) -> Case:
-    """
-    Args:
-        items: the payment's history.
-    """
+    """By the payment's history."""
     request, states = request_of(items), {item.get("state") for item in items}
     if not request:
         return Case.UNKNOWN

@@ -44,11 +44,7 @@ class Needs:
 
     @classmethod
     def read(cls, folder: Path, template: str) -> Needs:
-        """
-        Args:
-            folder: the cloud assembly.
-            template: the root's file in it.
-        """
+        """Of a cloud assembly's folder, and the root's template in it."""
         resources = read(folder / template)
         artifacts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["artifacts"]
         (properties,) = [

@@ -15,11 +15,7 @@ HOURS: Final = 730
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """
-    Attributes:
-        usd: for one `unit`.
-        source: AWS's page.
-    """
+    """Of one `unit`, by a page of AWS's."""
 
     usd: float
     unit: str

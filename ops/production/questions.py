@@ -88,9 +88,6 @@ def answers(questions: Sequence[Question[CheckT]], clients: Clients) -> list[Che
     """The checks of all, in the order of the questions.
 
     Whoever interrupts it does not wait for the questions that are being asked.
-
-    Args:
-        clients: what the questions are asked with.
     """
     emulated = clients.emulated
     pool = ThreadPoolExecutor(_AT_ONCE)

@@ -75,12 +75,7 @@ class Resource:
 
 
 def described(cloudformation: Any, stack: str) -> dict[str, Any] | None:
-    """As DescribeStacks tells it; None, if there is none.
-
-    Args:
-        cloudformation: a boto3 client.
-        stack: name or id.
-    """
+    """A stack, by name or id, as DescribeStacks tells it; None, if there is none."""
     try:
         (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
@@ -102,12 +97,7 @@ def strangers(cloudformation: Any) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Production:
-    """The root stack.
-
-    Attributes:
-        status: such as ``UPDATE_COMPLETE``.
-        outputs: by key, such as ``AlertsTopicArn``.
-    """
+    """The root stack, with its outputs by their keys."""
 
     session: boto3.Session
     status: str

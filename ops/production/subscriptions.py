@@ -88,14 +88,11 @@ def safe(those: Sequence[Subscription], topic: str) -> Iterator[Check]:
     if endpoints:
         # R13 asks for one address; so a single one is told, and is no problem.
         alone = len(endpoints) == 1
-        found, verdict = f"{endpoints[0]} alone", Verdict.UNSEEN
-        if not alone:
-            found, verdict = f"{len(endpoints)}", Verdict.HELD
         yield Check(
             what="confirmed subscribers of the alerts",
-            found=found,
+            found=f"{endpoints[0]} alone" if alone else f"{len(endpoints)}",
             needed="a second one",
-            verdict=verdict,
+            verdict=Verdict.UNSEEN if alone else Verdict.HELD,
             mend=_ALONE if alone else "",
         )
 

@@ -14,11 +14,7 @@ from ops.production.stack import Resource, every
 
 
 def deployed(cloudformation: Any, stack: str) -> StackTemplate:
-    """Read a stack's template and those of its nested stacks from CloudFormation.
-
-    :param cloudformation: a boto3 client.
-    :param stack: name or id.
-    """
+    """A stack's template, by name or id, and those of its nested stacks."""
     body = _body(cloudformation.get_template(StackName=stack, TemplateStage="Original"))
     standing = [
         resource

@@ -25,12 +25,9 @@ _SEAMS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[A-Z]+[a-z])|(?<=[
 
 
 def render(facts: Facts, seen: Seen | None) -> str:
-    """The whole file.
+    """The whole file, with what AWS says if it was asked.
 
     It is well-formed XML too, so that a strict parser can be asked about it.
-
-    Args:
-        seen: what AWS says; none: only the templates were asked.
     """
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),

@@ -153,11 +153,7 @@ def payment_request(**changes: object) -> Json:
 
 @dataclass(frozen=True, kw_only=True)
 class Posted:
-    """A payment that the API says is in the ledger.
-
-    Attributes:
-        entry: as /process answered it.
-    """
+    """A payment that the API says is in the ledger, with the entry that /process answered."""
 
     transaction_id: str
     entry: Mapping[str, Any]
@@ -256,11 +252,7 @@ class Smoke:
 
 
 def read_back(production: Production, posted: Sequence[Posted], wait: int) -> Iterator[Check]:
-    """What the stores know of the payments.
-
-    Args:
-        wait: seconds, for what follows a payment, in all.
-    """
+    """What the stores know of the payments, after so many seconds of waiting at most in all."""
     if not posted:
         for what in (_LEDGER, _HISTORY, _TRAIL):
             yield Check(what=what, found="nothing was posted", verdict=Verdict.UNSEEN)

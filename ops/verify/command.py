@@ -21,7 +21,7 @@ from ops.inspection.findings import REQUIREMENTS, Finding, problem
 from ops.inspection.subjects import KINDS, Subjects, discovered, must_exist, named, of_stack
 from ops.inspection.survey import of_live, question
 from ops.production.lost import DATABASE, GONE, TABLE, WAYS_BACK, lost
-from ops.production.questions import Clients, Question, answers
+from ops.production.questions import Clients, answers
 from ops.production.stack import REGION, Production
 from ops.production.templates import stacks
 from ops.verify import stack
@@ -87,11 +87,19 @@ def command(
     with told.status("asking for every value") as status:
         asked = of_live(clients, account, subjects)
         if not by_name:
-            asked += _of_the_stack(clients, subjects)
+            asked += [
+                question("R1", "stack", stack.state, clients),
+                question("R13", "event rules", events.rules, clients, subjects),
+                question("R16", "tags of the stack", tags.of_stack, clients),
+            ]
         found = [*subjects.missing, *answers(asked, clients)]
         if drift and not by_name:
             status.update("having CloudFormation detect drift")
-            found += answers(_drift(clients, subjects), clients)
+            drifts = [
+                question("R1", f"drift of {name}", stack.drift, clients, name, id_, subjects)
+                for name, id_ in stacks(subjects.stack).items()
+            ]
+            found += answers(drifts, clients)
     order = list(REQUIREMENTS)
     found.sort(key=lambda finding: order.index(finding.requirement))
     if as_json:
@@ -129,21 +137,6 @@ def _without_what_is_gone(clients: Clients, subjects: Subjects) -> Subjects:
         missing=[*subjects.missing, *missing],
         stack=[each for each in subjects.stack if each not in gone.values()],
     )
-
-
-def _of_the_stack(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
-    return [
-        question("R1", "stack", stack.state, clients),
-        question("R13", "event rules", events.rules, clients, subjects),
-        question("R16", "tags of the stack", tags.of_stack, clients),
-    ]
-
-
-def _drift(clients: Clients, subjects: Subjects) -> list[Question[Finding]]:
-    return [
-        question("R1", f"drift of {name}", stack.drift, clients, name, stack_id, subjects)
-        for name, stack_id in stacks(subjects.stack).items()
-    ]
 
 
 def _show(console: Console, found: Sequence[Finding], *, every: bool) -> None:
