@@ -2,7 +2,8 @@
 resources of templates: the rights that the CloudFormation registry names for each type's handlers.
 
 ``pipeline/handlers.json`` has them as ``aws cloudformation describe-type --type RESOURCE
---type-name NAME --query Schema`` tells them; the role's policies are in ``pipeline/account.yaml``.
+--type-name NAME --query Schema`` tells them; the role's policies are in ``pipeline/account.yaml``,
+and ``deployment.yaml`` has what our templates do not need, and what requests name.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from assurance.assembly import NAMES
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
@@ -24,101 +27,12 @@ _HANDLERS: Final = PROJECT / "pipeline" / "handlers.json"
 _REFERENCE: Final = PROJECT / "node_modules" / "@cloud-copilot" / "iam-data" / "data"
 """AWS's service authorization reference, action by action."""
 
-LEFT_OUT: Final[Mapping[str, str]] = {
-    "amplify:* apprunner:* appsync:* bedrock-agentcore:* cognito-idp:* elasticloadbalancing:* "
-    "ec2:*VerifiedAccess* wafv2:*PermissionPolicy": "the web ACL guards a REST API",
-    "firehose:* kinesis:* dynamodb:*Kinesis*": "logs and changes go to no stream of Kinesis",
-    "elasticfilesystem:* s3files:* lambda:GetLayerVersion lambda:*CodeSigning* "
-    "lambda:PassCapacityProvider lambda:PutFunctionScalingConfig": "functions have none of these",
-    "dynamodb:*Item dynamodb:Query dynamodb:Scan dynamodb:*Import* dynamodb:*Replica "
-    "s3:GetObjectMetadata": "no import, no replica: payments are none of CloudFormation's business",
-    "autoscaling:* vpc-lattice:* vpce:* ec2:*Vpn* ec2:*EncryptionControl ec2:ModifyVpcTenancy "
-    "ec2:*NatGatewayAddress ec2:AcceptAddressTransfer ec2:AssociateAddress "
-    "ec2:*SubnetCidrBlock": "the network has none of these",
-    "iam:*User* iam:*Group* iam:PutRolePolicy iam:DeleteRolePolicy "
-    "iam:DeleteRolePermissionsBoundary": "managed policies, on roles that keep their boundary",
-    "iam:ListRoles iam:DescribeOrganization": "only asked for by other ways to set it up",
-    "rds:*Snapshot rds:Restore* rds:*ReadReplica rds:*Role*DBInstance rds:St*Replication": (
-        "a database that is made new; people restore it"
-    ),
-    "s3tables:* s3:*MetadataTable* s3:UpdateBucketMetadata* s3:*BucketAbac s3:*Accelerate* "
-    "s3:*BucketWebsite S3:* s3:*CORS s3:*Cors s3:*Replication* s3:PutAnalytics* s3:PutMetrics* "
-    "s3:DeleteBucketAnalytics* s3:DeleteBucketMetrics* s3:PutInventory* s3:PutIntelligent* "
-    "s3:DeleteBucketEncryption s3:DeleteBucketLifecycle s3:*ObjectAcl s3:PutObjectLock* "
-    "s3:DeleteObject s3:REST*": "the buckets have none of these",
-    "logs:*Bearer* logs:*LogGroupDeletionProtection logs:*DataProtectionPolicy logs:*IndexPolicy "
-    "logs:DeleteResourcePolicy logs:*LogStream* logs:PutLogEvents sns:PutDataProtectionPolicy": (
-        "log groups and the topic have none of these"
-    ),
-    "codedeploy:RegisterOnPremisesInstance": "releases of functions only",
-    "cloudformation:SetStackPolicy": "nested stacks have no policy of their own",
-}
-"""Rights of handlers, by pattern, that are for properties which our templates do not have."""
+_DATA: Final[Mapping[str, Mapping[str, str]]] = yaml.safe_load(
+    Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
+)
 
-_PASSED_TO: Final = {
-    "AWS::ApiGateway::Account": "apigateway.amazonaws.com",
-    "AWS::CodeDeploy::DeploymentGroup": "codedeploy.amazonaws.com",
-    "AWS::EC2::FlowLog": "vpc-flow-logs.amazonaws.com",
-    "AWS::Lambda::Function": "lambda.amazonaws.com",
-    "AWS::RDS::DBInstance": "monitoring.rds.amazonaws.com",
-}
-"""Who gets the role of a resource. Resources of other types have none."""
-
-_OWN_ROLE_OF: Final = {
-    "ec2": "delivery.logs.amazonaws.com",
-    "rds": "rds.amazonaws.com",
-    "wafv2": "wafv2.amazonaws.com",
-}
-"""The service-linked role that AWS may make, by a type's service."""
-
-_ARNS: Final = {
-    "AWS::ApiGateway::": "apigateway:{region}::/restapis/{name}",
-    "AWS::ApiGateway::Account": "apigateway:{region}::/account",
-    "AWS::ApiGateway::ApiKey": "apigateway:{region}::/apikeys/{name}",
-    "AWS::ApiGateway::BasePathMapping": "apigateway:{region}::/domainnames/{name}",
-    "AWS::ApiGateway::DomainName": "apigateway:{region}::/domainnames/{name}",
-    "AWS::ApiGateway::Stage": "apigateway:{region}::/restapis/{name}/stages/prod",
-    "AWS::ApiGateway::UsagePlan": "apigateway:{region}::/usageplans/{name}",
-    "AWS::Budgets::": "budgets::{account}:budget/{name}",
-    "AWS::CloudFormation::": "cloudformation:{region}:{account}:stack/{name}/0a1b2c3d",
-    "AWS::CloudWatch::": "cloudwatch:{region}:{account}:alarm:{name}",
-    "AWS::CloudWatch::Dashboard": "cloudwatch::{account}:dashboard/{name}",
-    "AWS::CodeDeploy::": "codedeploy:{region}:{account}:application:{name}",
-    "AWS::CodeDeploy::DeploymentConfig": "codedeploy:{region}:{account}:deploymentconfig:"
-    "CodeDeployDefault.AllAtOnce",
-    "AWS::CodeDeploy::DeploymentGroup": "codedeploy:{region}:{account}:deploymentgroup:{name}/all",
-    "AWS::DynamoDB::": "dynamodb:{region}:{account}:table/{name}",
-    "AWS::EC2::": "ec2:{region}:{account}:vpc/{name}",
-    "AWS::Events::": "events:{region}:{account}:rule/{name}",
-    "AWS::IAM::ManagedPolicy": "iam::{account}:policy/{name}",
-    "AWS::IAM::Role": "iam::{account}:role/{name}",
-    "AWS::KMS::": "kms:{region}:{account}:key/{name}",
-    "AWS::KMS::Alias": "kms:{region}:{account}:{name}",
-    "AWS::Lambda::": "lambda:{region}:{account}:function:{name}",
-    "AWS::Lambda::EventSourceMapping": "lambda:{region}:{account}:event-source-mapping:{name}",
-    "AWS::Logs::": "logs:{region}:{account}:log-group:{name}",
-    "AWS::RDS::DBInstance": "rds:{region}:{account}:db:{name}",
-    "AWS::RDS::DBParameterGroup": "rds:{region}:{account}:pg:{lower}",
-    "AWS::RDS::DBSubnetGroup": "rds:{region}:{account}:subgrp:{lower}",
-    "AWS::S3::": "s3:::{lower}",
-    "AWS::SNS::": "sns:{region}:{account}:{name}",
-    "AWS::SQS::": "sqs:{region}:{account}:{name}",
-    "AWS::WAFv2::": "wafv2:{region}:{account}:regional/webacl/payments/{name}",
-    "AWS::WAFv2::WebACL": "wafv2:{region}:{account}:regional/webacl/{name}/0a1b2c3d",
-}
-"""What a type's requests name; by service, if it is not by type."""
-
-_OTHERS: Final = {
-    "apigateway": "AWS::ApiGateway::Stage",
-    "codedeploy": "AWS::CodeDeploy::DeploymentGroup",
-    "codedeploy:GetApplicationRevision": "AWS::CodeDeploy::Application",
-    "codedeploy:GetDeploymentConfig": "AWS::CodeDeploy::DeploymentConfig",
-    "codedeploy:RegisterApplicationRevision": "AWS::CodeDeploy::Application",
-    "ec2": "AWS::EC2::VPC",
-    "logs": "AWS::Logs::LogGroup",
-    "wafv2:DisassociateWebACL": "AWS::ApiGateway::Stage",
-}
-"""What requests of another service name, and those of a type's own that name something else."""
+LEFT_OUT: Final = " ".join(_DATA["left_out"].values()).split()
+"""Patterns of rights of handlers."""
 
 
 def name_property(resource_type: str) -> str:
@@ -156,7 +70,7 @@ def handled() -> Mapping[str, Mapping[str, list[str]]]:
 
 
 def left_out(action: str) -> bool:
-    return any(fnmatchcase(action, each) for group in LEFT_OUT for each in group.split())
+    return any(fnmatchcase(action, each) for each in LEFT_OUT)
 
 
 def demands(
@@ -189,13 +103,13 @@ def _demand(
     context = {"aws:RequestedRegion": place.region}
     match action:
         case "iam:PassRole":
-            if resource_type in _PASSED_TO:
-                context["iam:PassedToService"] = _PASSED_TO[resource_type]
+            if resource_type in _DATA["passed_to"]:
+                context["iam:PassedToService"] = _DATA["passed_to"][resource_type]
                 for role in _roles(properties):
                     yield Demand(action, role, context)
         case "iam:CreateServiceLinkedRole":
-            if service in _OWN_ROLE_OF:
-                context["iam:AWSServiceName"] = who = _OWN_ROLE_OF[service]
+            if service in _DATA["own_role_of"]:
+                context["iam:AWSServiceName"] = who = _DATA["own_role_of"][service]
                 yield Demand(action, f"{own}:role/aws-service-role/{who}/AWSServiceRole", context)
         case "iam:CreateRole" | "iam:PutRolePermissionsBoundary":
             if boundary := properties.get("PermissionsBoundary"):
@@ -247,8 +161,8 @@ def _of(action: str, resource_type: str, name: str, place: Place) -> str:
     if not kinds:
         return "*"
     service = action.partition(":")[0]
-    own = service == resource_type.split("::")[1].lower() and action not in _OTHERS
-    about = resource_type if own else _OTHERS.get(action, _OTHERS.get(service, ""))
+    own = service == resource_type.split("::")[1].lower() and action not in _DATA["others"]
+    about = resource_type if own else _DATA["others"].get(action, _DATA["others"].get(service, ""))
     arn = _arn(about, name if own else f"{place.stack}-x", place) if about else ""
     if action.endswith("ProvisionedConcurrencyConfig"):
         return f"{arn}:live"
@@ -263,7 +177,7 @@ def _arn(resource_type: str, name: str, place: Place) -> str:
     if name.startswith("arn:"):
         return name
     service = resource_type.rpartition("::")[0]
-    pattern = "arn:aws:" + (_ARNS.get(resource_type) or _ARNS[f"{service}::"])
+    pattern = "arn:aws:" + (_DATA["arns"].get(resource_type) or _DATA["arns"][f"{service}::"])
     return pattern.format(account=place.account, region=place.region, name=name, lower=name.lower())
 
 

@@ -74,10 +74,9 @@ def _role(resource: Resource, templates: Templates, attached: dict[str, Json]) -
 
 def _holder(arn: str, templates: Templates) -> str | None:
     """The function that has a role."""
-    for function in templates.resources("AWS::Lambda::Function"):
-        if templates.resolved(function.properties["Role"], function.stack) == arn:
-            return templates.value(function, "Ref")
-    return None
+    functions = templates.resources("AWS::Lambda::Function")
+    those = (e for e in functions if templates.resolved(e.properties["Role"], e.stack) == arn)
+    return next((templates.value(each, "Ref") for each in those), None)
 
 
 def _service(trust: Json) -> str:

@@ -17,7 +17,6 @@ from ops.console.confirmation import confirm
 from ops.console.environment import stack_name
 from ops.console.settings import AssemblyOption, JsonOption
 from ops.console.terminal import escape
-from ops.leftovers.model import Leftover
 from ops.leftovers.proof import proven
 from ops.leftovers.removal import (
     AFTER_STACKS,
@@ -28,7 +27,7 @@ from ops.leftovers.removal import (
     Removal,
     refuse_where_deployed,
 )
-from ops.leftovers.search import everything
+from ops.leftovers.search import Leftover, everything
 from ops.production.needs import needed
 from ops.production.questions import Clients
 from ops.production.stack import REGION, described

@@ -18,7 +18,7 @@ from pg8000.native import Connection  # type: ignore[import-untyped]
 
 from assurance.assembly import NESTED_STACK
 from ops.console.environment import stack_name
-from ops.leftovers.model import Leftover
+from ops.leftovers.search import Leftover
 from ops.production.questions import Clients
 from ops.production.queues import messages_in
 from ops.production.stack import every

@@ -14,8 +14,7 @@ from typing import Final
 
 from ops.console.environment import stack_name
 from ops.console.failure import OpsError, or_none
-from ops.leftovers.model import Leftover
-from ops.leftovers.search import GONE
+from ops.leftovers.search import GONE, Leftover
 from ops.production.questions import Clients
 from ops.production.stack import described
 

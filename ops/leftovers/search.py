@@ -4,13 +4,13 @@ what has none or is not told by its tags, by names."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from ops.console.environment import stack_name
 from ops.console.failure import or_none
 from ops.inspection.tags import as_mapping
-from ops.leftovers.model import Leftover
 from ops.production.questions import Clients
 from ops.production.stack import every
 
@@ -18,6 +18,28 @@ GONE: Final = "DELETE_COMPLETE"
 _STACK_NAME, _STACK_ID, _LOGICAL_ID = (
     f"aws:cloudformation:{each}" for each in ("stack-name", "stack-id", "logical-id")
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leftover:
+    """Something that a creation has left.
+
+    Attributes:
+        kind: such as ``table``; ops.leftovers.removal.ORDER has them all.
+        found: ``tag``, ``name`` or ``stack``: how it was told to be PaymentsProd's.
+        owner: the id of the stack that made it, from its tags; empty, if these do not say.
+        logical_id: in that stack, from its tags; empty likewise.
+        proven: whether it is proven to hold nothing of business. Only then may it go.
+        evidence: why it is, or is not.
+    """
+
+    kind: str
+    name: str
+    found: str
+    owner: str = ""
+    logical_id: str = ""
+    proven: bool = False
+    evidence: str = ""
 
 
 def everything(clients: Clients, names: Mapping[str, Sequence[str]]) -> list[Leftover]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ from ops.console.settings import JsonOption
 from ops.inspection.findings import is_answered
 from ops.inspection.subjects import KINDS, Subjects, discovered, must_exist, named
 from ops.inspection.survey import of_live
-from ops.migration import functions, held, judgement, names, reach, switching_off
+from ops.migration import functions, held, judgement, reach, switching_off
 from ops.migration.todo import (
     Group,
     Importance,
@@ -31,9 +31,9 @@ from ops.migration.todo import (
     ordered,
     unanswered,
 )
-from ops.production.existing import existing
+from ops.production.existing import Existing, existing
 from ops.production.names import TAKEN
-from ops.production.needs import needed
+from ops.production.needs import Needs, needed
 from ops.production.questions import Clients, Question, answers
 from ops.production.stack import REGION
 
@@ -194,12 +194,36 @@ def _collisions(
         [
             Question(
                 unanswered=unanswered(f"names: {what}"),
-                ask=partial(names.taken, clients, type_, needs, now, inside),
+                ask=partial(_taken, clients, type_, needs, now, inside),
             )
             for type_, (what, _, _) in TAKEN.items()
         ],
         clients,
     )
+
+
+def _taken(
+    clients: Clients, type_: str, needs: Needs, now: Existing, is_inside: Callable[[str], bool]
+) -> Iterator[Todo]:
+    """
+    Args:
+        now: what of PaymentsProd stands: its own names are not in its way.
+    """
+    what, ask, mend = TAKEN[type_]
+    names = [name for name in needs.names.get(type_, []) if not now.has(type_, name)]
+    for name in sorted(set(ask(clients, names))) if names else []:
+        whose = "this environment" if is_inside(name) else "something else in this account"
+        before, found, command = mend.rpartition("aws ")
+        yield Todo(
+            group=Group.REMAINS,
+            importance=Importance.CRITICAL,
+            what=f"name of the {what} {name}",
+            found=f"taken by {whose}",
+            needed="free, where production is deployed",
+            mend="deploy production in an account of its own, which is better, or free the name"
+            + (f": {before.strip(' :')}" if before.strip(" :") else ""),
+            command=f"{found}{command} {name}" if found else "",
+        )
 
 
 def _inside(subjects: Subjects, prefix: str) -> Callable[[str], bool]:

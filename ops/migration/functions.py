@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from ops.inspection.subjects import Subjects
-from ops.migration import runtimes, secrets
+from ops.migration import secrets
 from ops.migration.todo import Group, Importance, Todo, unanswered
 from ops.production.questions import Clients
 
@@ -40,25 +44,25 @@ def todos(found: Configurations, subjects: Subjects) -> Iterator[Todo]:
         if hidden:
             yield _of_secrets(name, hidden)
         runtime = each.get("Runtime", "")
-        ended = runtimes.ended(runtime)
+        since = ended(runtime)
         if name in subjects.others:
-            since = f", which AWS no longer supports since {ended}" if ended else ""
+            unsupported = f", which AWS no longer supports since {since}" if since else ""
             yield Todo(
                 group=Group.DECIDE,
                 importance=Importance.HIGH,
                 requirement="R5",
                 what=f"function {name}, of which production has no like",
-                found=f"{runtime or 'a container image'}{since}",
+                found=f"{runtime or 'a container image'}{unsupported}",
                 mend="what it does goes on in production only if it is built there "
                 "(docs/changing.md, A function); else it ends with the old environment",
             )
-        elif ended:
+        elif since:
             yield Todo(
                 group=Group.SOLVED,
                 importance=Importance.HIGH,
                 requirement="R1",
                 what=f"runtime of {name}, which AWS no longer supports",
-                found=f"{runtime}, since {ended}",
+                found=f"{runtime}, since {since}",
                 mend="production's function is its own code, on Python 3.14",
             )
 
@@ -78,3 +82,18 @@ def _of_secrets(function: str, hidden: list[str]) -> Todo:
             for each in hidden
         ),
     )
+
+
+@cache
+def _lifecycles() -> dict[str, dict[str, Any]]:
+    file = resources.files("cfnlint.data.AdditionalSpecs") / "LmbdRuntimeLifecycle.json"
+    found: dict[str, dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def ended(runtime: str) -> date | None:
+    """The day from which AWS gave no security patches any more, by cfn-lint's list of AWS's dates;
+    None if it still does."""
+    told = _lifecycles().get(runtime, {}).get("deprecated")
+    day = date.fromisoformat(told) if told else None
+    return day if day and day <= datetime.now(UTC).date() else None

@@ -109,7 +109,11 @@ def deploy(
                 f"{wanted.stack} was deployed since. Make a plan anew, and have it approved"
             )
         if report.changes and not yes:
-            _ask(wanted)
+            if not sys.stdin.isatty():
+                raise OpsError("there is no terminal to ask on: say --yes to deploy")
+            if not typer.confirm(f"Deploy {wanted.stack}?"):
+                told.print("Nothing was deployed.")
+                raise typer.Exit(1)
         if look(wanted) != before:
             raise OpsError(
                 f"{wanted.stack} was changed by somebody else since the report was made: "
@@ -162,11 +166,3 @@ def _refused(report: Report, allowed: list[str] | None) -> bool:
     if remarks:
         presentation.show_impossible(console.out(), remarks)
     return bool(refused or remarks)
-
-
-def _ask(assembly: Assembly) -> None:
-    if not sys.stdin.isatty():
-        raise OpsError("there is no terminal to ask on: say --yes to deploy")
-    if not typer.confirm(f"Deploy {assembly.stack}?"):
-        told.print("Nothing was deployed.")
-        raise typer.Exit(1)

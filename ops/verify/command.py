@@ -79,7 +79,11 @@ def command(
             subjects = discovered(clients, prefix or "", named(names))
         must_exist(subjects, prefix or "", named(names), f"account {account}, {REGION}")
     else:
-        production = _production()
+        try:
+            production = Production.find()
+        except OpsError as error:
+            elsewhere = "What is in no stack is found with --prefix or --names"
+            raise OpsError(f"{error} {elsewhere}") from None
         clients = Clients(production.session)
         account = clients.account()
         with told.status(f"listing the resources of {stack_name()}"):
@@ -110,13 +114,6 @@ def command(
     else:
         _show(terminal.out(), found, every=not problems)
     raise typer.Exit(checks.exit_code(found))
-
-
-def _production() -> Production:
-    try:
-        return Production.find()
-    except OpsError as error:
-        raise OpsError(f"{error} What is in no stack is found with --prefix or --names") from None
 
 
 def _without_what_is_gone(clients: Clients, subjects: Subjects) -> Subjects:

@@ -17,9 +17,9 @@ from pg8000.exceptions import DatabaseError, InterfaceError  # type: ignore[impo
 
 from ops.console.failure import OpsError
 from ops.leftovers import proof, search
-from ops.leftovers.model import Leftover
 from ops.leftovers.proof import proven
 from ops.leftovers.removal import Journal, Removal, refuse_where_deployed
+from ops.leftovers.search import Leftover
 from ops.production import names
 from ops.production.existing import Existing
 from tests.ops import stubbed_aws

@@ -9,7 +9,7 @@ import pytest
 
 from ops.inspection.findings import REQUIREMENTS, WITH_RIGHTS, judged
 from ops.inspection.subjects import Subjects
-from ops.migration import judgement, runtimes, secrets, switching_off
+from ops.migration import functions, judgement, secrets, switching_off
 from ops.migration.reach import _named_in
 from ops.migration.todo import Group, Importance, Todo, as_document, as_markdown, ordered
 from tests.ops.stubbed_aws import Aws, as_clients
@@ -81,9 +81,9 @@ def test_what_a_value_names_outside(value: str, found: list[str]) -> None:
 
 
 def test_runtimes_end_on_their_day() -> None:
-    assert str(runtimes.ended("python3.8")) == "2024-10-14"
-    assert runtimes.ended("python3.14") is None
-    assert runtimes.ended("") is None
+    assert str(functions.ended("python3.8")) == "2024-10-14"
+    assert functions.ended("python3.14") is None
+    assert functions.ended("") is None
 
 
 def test_every_requirement_has_its_place_and_its_resource() -> None:

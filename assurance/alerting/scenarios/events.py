@@ -58,13 +58,8 @@ def call(service: str, name: str, **detail: Any) -> Event:
 
 def by_cloudformation(service: str, name: str, **detail: Any) -> Event:
     """The same call, by a deployment."""
-    return call(
-        service,
-        name,
-        sourceIPAddress=CLOUDFORMATION,
-        userIdentity={"type": "AssumedRole", "invokedBy": CLOUDFORMATION},
-        **detail,
-    )
+    who = {"type": "AssumedRole", "invokedBy": CLOUDFORMATION}
+    return call(service, name, sourceIPAddress=CLOUDFORMATION, userIdentity=who, **detail)
 
 
 def rds(number: int, category: str, instance: str = "payments-ledger") -> Event:
