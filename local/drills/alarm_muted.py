@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.drills import runbook
-from local.drills.report import Drill, Step
+from local.drills.report import Step, drill
 from local.drills.site import Site
 
 _ALARM = "payments-outbox-age"
 
 
-def _alarm_muted(site: Site) -> Iterator[Step]:
+@drill("alarm-muted", "Somebody mutes an alarm, and moves its threshold")
+@runbook.with_cli
+def alarm_muted(site: Site) -> Iterator[Step]:
     site.ensure_deployed()
     before, (alarm, settings) = site.problems(), _alarm(site)
     moved = json.dumps({**settings, "Threshold": 1_000_000_000.0})
@@ -23,34 +25,25 @@ def _alarm_muted(site: Site) -> Iterator[Step]:
         f"aws cloudwatch put-metric-alarm --cli-input-json {shlex.quote(moved)}\n"
         f"aws cloudwatch disable-alarm-actions --alarm-names {_ALARM}"
     )
-    yield Step(
-        name=f"mute {_ALARM} and move its threshold, by the AWS CLI",
-        expected="done",
-        held=done.succeeded and _alarm(site)[0] != alarm,
-        seen=done.output[-300:] or "done",
-    )
+    muted = done.succeeded and _alarm(site)[0] != alarm
+    yield Step(f"mute {_ALARM} and move its threshold, by the AWS CLI", "done", muted, done.told)
     found = [each for each in site.problems() if each not in before]
     line = f".venv/bin/python -m ops alerts restore {_ALARM} --yes"
     (told,) = [each for each in found if line in each["mend"]] or [{"what": "", "found": ""}]
     yield Step(
-        name="python -m ops verify",
-        expected="that it is switched off, its threshold, and the line that puts it back",
-        held=told["what"] == f"alarm {_ALARM}"
+        "python -m ops verify",
+        "that it is switched off, its threshold, and the line that puts it back",
+        told["what"] == f"alarm {_ALARM}"
         and all(word in told["found"] for word in ("switched off", "Threshold 1e+09")),
-        seen="; ".join(f"{each['what']}: {each['found']}" for each in found),
+        "; ".join(f"{each['what']}: {each['found']}" for each in found),
     )
-    *_, mend = (
-        each
-        for each in runbook.blocks("keys-and-events.md", "safeguard-changed")
-        if "alerts restore" in each
-    )
+    blocks = runbook.blocks("keys-and-events.md", "safeguard-changed")
+    mend = [each for each in blocks if "alerts restore" in each][-1]
     yield runbook.pasted("*Mend*", runbook.paste(site, mend, {"NAME": _ALARM}))
     after = site.problems()
+    held = after == before and _alarm(site)[0] == alarm
     yield Step(
-        name="python -m ops verify",
-        expected="as before; the alarm is as it was",
-        held=after == before and _alarm(site)[0] == alarm,
-        seen=f"{len(after)} problems",
+        "python -m ops verify", "as before; the alarm is as it was", held, f"{len(after)} problems"
     )
 
 
@@ -61,13 +54,3 @@ def _alarm(site: Site) -> tuple[dict[str, Any], dict[str, Any]]:
     taken = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
     settings = {name: value for name, value in found.items() if name in taken}
     return {**settings, "AlarmArn": found["AlarmArn"]}, settings
-
-
-DRILLS = [
-    Drill(
-        name="alarm-muted",
-        title="Somebody mutes an alarm, and moves its threshold",
-        run=runbook.with_cli(_alarm_muted),
-        shares=True,
-    )
-]

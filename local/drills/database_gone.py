@@ -3,7 +3,6 @@ before (docs/runbooks/restore.md)."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,9 +11,9 @@ from local.drills import gone
 from local.drills.first_deployments import protections
 from local.drills.payments import Traffic
 from local.drills.releases import GOOD, RESTORED
-from local.drills.report import Drill, Step
-from local.drills.site import Done, Site, wait_until
-from local.drills.states import stack_id, states
+from local.drills.report import Step, drill
+from local.drills.site import Site, wait_until
+from local.drills.states import states
 
 NAME: Final = "payments-ledger"
 _CLIENTS: Final = 6
@@ -24,7 +23,13 @@ _KEPT, _LOST, _ALL = 200, 350, 500
 _WAY_BACK: Final = "docs/runbooks/restore.md#the-ledgers-database-is-gone"
 
 
-def _database_gone(site: Site) -> Iterator[Step]:
+@drill(
+    "database-gone",
+    "The ledger's database is gone: the way back to posted payments",
+    GOOD,
+    RESTORED,
+)
+def database_gone(site: Site) -> Iterator[Step]:
     site.ensure_deployed()
     begin = datetime.now(UTC)
     traffic = Traffic(site, clients=_CLIENTS, pause=0)
@@ -38,42 +43,32 @@ def _database_gone(site: Site) -> Iterator[Step]:
     finally:
         traffic.stop()
     yield Step(
-        name=f"delete {NAME} while payments are sent",
-        expected=f"{_ALL} payments are accepted; none is refused",
-        held=len(traffic.accepted) >= _ALL and not traffic.refused,
-        seen=f"{len(traffic.accepted)} accepted; refused: {traffic.refused[:3] or 'none'}",
+        f"delete {NAME} while payments are sent",
+        f"{_ALL} payments are accepted; none is refused",
+        len(traffic.accepted) >= _ALL and not traffic.refused,
+        f"{len(traffic.accepted)} accepted; refused: {traffic.refused[:3] or 'none'}",
     )
     yield from _told(site)
     retries = _retries(site)
     _switch(site, retries, on=False)
     _restore(site, before, moment)
-    yield _compared(
-        site,
-        begin,
-        "restore it under its name, to five minutes before",
-        "the ledger lacks what was posted since",
-        lacks=True,
-    )
+    lacks = "the ledger lacks what was posted since"
+    yield _compared(site, begin, "restore it under its name, to five minutes before", lacks)
     done = site.deploy(RESTORED)
     yield Step(
-        name="cdk deploy -c database_restored_at=…",
-        expected="UPDATE_COMPLETE; the functions may sign in, and it is protected again",
-        held=done.succeeded and all(protections(site).values()),
-        states=states(site.client("cloudformation"), stack_id(site.client("cloudformation"))),
-        seen=str(protections(site)) if done.succeeded else done.output[-500:],
+        "cdk deploy -c database_restored_at=…",
+        "UPDATE_COMPLETE; the functions may sign in, and it is protected again",
+        done.succeeded and all(protections(site).values()),
+        str(protections(site)) if done.succeeded else done.told,
+        states(site),
     )
     yield from _replayed(site, begin)
     _switch(site, retries, on=True)
     yield from traffic.judge()
-    yield _compared(site, begin, "reconcile --scan", "no difference", lacks=False)
+    yield _compared(site, begin, "reconcile --scan")
     bucket = site.find().outputs["AuditBucketName"]
     trail = site.ops("audit-trail", "verify", f"--bucket={bucket}")
-    yield Step(
-        name="audit-trail verify",
-        expected="whole",
-        held=trail.succeeded,
-        seen=trail.output[-300:],
-    )
+    yield Step("audit-trail verify", "whole", trail.succeeded, trail.output[-300:])
 
 
 def _delete(site: Site) -> dict[str, Any]:
@@ -96,10 +91,10 @@ def _told(site: Site) -> Iterator[Step]:
     status = site.find().call("GET", "/status").body
     ledger = status["components"]["ledger"]
     yield Step(
-        name="GET /status",
-        expected="degraded: it says that the ledger's database must be restored",
-        held=status["status"] == "degraded" and "must be restored" in ledger.get("detail", ""),
-        seen=str(ledger),
+        "GET /status",
+        "degraded: it says that the ledger's database must be restored",
+        status["status"] == "degraded" and "must be restored" in ledger.get("detail", ""),
+        str(ledger),
     )
 
 
@@ -138,42 +133,29 @@ def _replayed(site: Site, begin: datetime) -> Iterator[Step]:
         ([], "tells what would be queued; changes nothing"),
         (["--yes"], "queues what the ledger lacks, and records it"),
     ):
-        told = json.loads(_reconcile(site, begin, "--replay", *options).output)["replay"]
+        told = site.reconcile(begin, "--replay", *options)["replay"]
         yield Step(
-            name=f"reconcile --replay {' '.join(options)}",
-            expected=expected,
-            held=bool(told["payments"]) and not told["left"] and told["done"] is bool(options),
-            seen=f"{len(told['payments'])} payments; left: {len(told['left'])}; {told['record']}",
+            f"reconcile --replay {' '.join(options)}",
+            expected,
+            bool(told["payments"]) and not told["left"] and told["done"] is bool(options),
+            f"{len(told['payments'])} payments; left: {len(told['left'])}; {told['record']}",
         )
 
 
-def _reconcile(site: Site, begin: datetime, *options: str) -> Done:
-    period = f"--from={begin:%Y-%m-%dT%H:%M:%SZ}"
-    return site.ops("reconcile", period, "--grace=0", "--json", *options)
-
-
-def _compared(site: Site, begin: datetime, name: str, expected: str, *, lacks: bool) -> Step:
-    done = _reconcile(site, begin, "--scan")
-    document = json.loads(done.output)
+def _compared(site: Site, begin: datetime, name: str, lacks: str = "") -> Step:
+    """
+    Args:
+        lacks: what is expected, unless that nothing differs.
+    """
+    document = site.reconcile(begin, "--scan")
     kinds = sorted({each["kind"] for each in document["differences"]})
-    counts = {
-        store: sum(each[store]["count"] for each in document["sums"])
+    counts = [
+        f"{store} {sum(each[store]['count'] for each in document['sums'])}"
         for store in ("ledger", "history", "audit")
-    }
+    ]
     return Step(
-        name=name,
-        expected=expected,
-        held=kinds == (["no ledger entry"] if lacks else []) and done.succeeded is not lacks,
-        seen=", ".join(f"{store} {count}" for store, count in counts.items())
-        + f"; {', '.join(kinds) or 'no difference'}",
+        name,
+        lacks or "no difference",
+        kinds == (["no ledger entry"] if lacks else []) and document["held"] is not bool(lacks),
+        f"{', '.join(counts)}; {', '.join(kinds) or 'no difference'}",
     )
-
-
-DRILLS = [
-    Drill(
-        name="database-gone",
-        title="The ledger's database is gone: the way back to posted payments",
-        run=_database_gone,
-        releases=[GOOD, RESTORED],
-    )
-]

@@ -2,48 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 from local.deployment import STACK
 from local.drills import inventory
 from local.drills.releases import GOOD, IN_FIRST_DEPLOYMENTS, failing
 from local.drills.report import Drill, Step
 from local.drills.site import Site
-from local.drills.states import NOTHING, failures, stack_id, states, status
+from local.drills.states import NOTHING, failures, stack, stack_id, states, status
 
 GONE = "DELETE_COMPLETE"
 
 
 def again(site: Site) -> Iterator[Step]:
-    cloudformation = site.client("cloudformation")
-    if status(cloudformation) == NOTHING:
+    if status(site) == NOTHING:
         site.deploy(failing("Network"))
-    found = status(cloudformation)
+    found = status(site)
+    held = found == "ROLLBACK_COMPLETE"
+    yield Step("before", "the record of a failure, and nothing else", held, states={STACK: found})
+    done, reported = site.deploy(GOOD), states(site)
     yield Step(
-        name="before",
-        expected="the record of a failure, and nothing else",
-        held=found == "ROLLBACK_COMPLETE",
-        states={STACK: found},
+        "cdk deploy",
+        "succeeds; CREATE_COMPLETE everywhere",
+        done.succeeded and len(reported) == 5 and set(reported.values()) == {"CREATE_COMPLETE"},
+        done.told,
+        reported,
     )
-    done = site.deploy(GOOD)
-    reported = states(cloudformation, stack_id(cloudformation))
+    protected = {"stack": bool(stack(site)["EnableTerminationProtection"]), **protections(site)}
     yield Step(
-        name="cdk deploy",
-        expected="succeeds; CREATE_COMPLETE everywhere",
-        held=done.succeeded
-        and len(reported) == 5
-        and set(reported.values()) == {"CREATE_COMPLETE"},
-        states=reported,
-        seen="" if done.succeeded else done.output[-500:],
-    )
-    stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
-    protected = {"stack": bool(stack["EnableTerminationProtection"]), **protections(site)}
-    yield Step(
-        name="look at what protects it",
-        expected="stack, database and table are protected against deletion",
-        held=all(protected.values()),
-        seen=str(protected),
+        "look at what protects it",
+        "stack, database and table are protected against deletion",
+        all(protected.values()),
+        str(protected),
     )
 
 
@@ -57,67 +49,49 @@ def protections(site: Site) -> dict[str, bool]:
     }
 
 
-def _failing_first(fault: str) -> Callable[[Site], Iterator[Step]]:
-    def run(site: Site) -> Iterator[Step]:
-        cloudformation = site.client("cloudformation")
-        found = status(cloudformation)
-        yield Step(
-            name="before",
-            expected="nothing is deployed, or the empty record of a failure",
-            held=found in (NOTHING, "ROLLBACK_COMPLETE"),
-            states={STACK: found},
-        )
-        before = inventory.take(site)
-        begin = datetime.now(UTC)
-        done = site.deploy(failing(fault))
-        root = stack_id(cloudformation)
-        reported = states(cloudformation, root)
-        nested = {layer: state for layer, state in reported.items() if layer != STACK}
-        reasons = list(failures(cloudformation, root, begin))
-        yield Step(
-            name="cdk deploy",
-            expected="fails; ROLLBACK_COMPLETE, all that was made is deleted",
-            held=not done.succeeded
-            and reported[STACK] == "ROLLBACK_COMPLETE"
-            and set(nested.values()) == {GONE},
-            states=reported,
-            seen=reasons[0] if reasons else done.output[-500:],
-        )
-        left = inventory.added(before, inventory.take(site))
-        yield Step(
-            name="list what exists",
-            expected="nothing more than before",
-            held=not left,
-            seen=", ".join(left) or f"{len(before)} kinds of resources: nothing is left",
-        )
-        told = site.operate(GOOD, "leftovers")
-        yield Step(
-            name="python -m ops leftovers",
-            expected="nothing is left",
-            held=told.code == 0,
-            seen=told.output[-300:],
-        )
-        groups = site.client("logs").describe_log_groups()["logGroups"]
-        shared = {
-            group["logGroupName"]: group.get("kmsKeyId", "no key")
-            for group in groups
-            if group["logGroupName"] in inventory.OF_THE_ACCOUNT
-        }
-        yield Step(
-            name="look at the account's log groups",
-            expected="left as others use them, without the key that is gone",
-            held=shared == dict.fromkeys(inventory.OF_THE_ACCOUNT, "no key"),
-            seen=str(shared),
-        )
-        record = cloudformation.describe_stacks(StackName=root)["Stacks"][0]
-        yield Step(
-            name="look at the record",
-            expected="not protected: the next `cdk deploy` replaces it by itself",
-            held=record["EnableTerminationProtection"] is False,
-            seen=f"termination protection: {record['EnableTerminationProtection']}",
-        )
-
-    return run
+def _failing_first(site: Site, fault: str) -> Iterator[Step]:
+    found = status(site)
+    yield Step(
+        "before",
+        "nothing is deployed, or the empty record of a failure",
+        found in (NOTHING, "ROLLBACK_COMPLETE"),
+        states={STACK: found},
+    )
+    before = inventory.take(site)
+    begin = datetime.now(UTC)
+    done = site.deploy(failing(fault))
+    root = stack_id(site)
+    reported, reasons = states(site, root), failures(site, root, begin)
+    nested = {state for layer, state in reported.items() if layer != STACK}
+    yield Step(
+        "cdk deploy",
+        "fails; ROLLBACK_COMPLETE, all that was made is deleted",
+        not done.succeeded and reported[STACK] == "ROLLBACK_COMPLETE" and nested == {GONE},
+        reasons[0] if reasons else done.told,
+        reported,
+    )
+    yield inventory.compared(site, before, "nothing more than before")
+    told = site.operate(GOOD, "leftovers")
+    held = told.code == 0
+    yield Step("python -m ops leftovers", "nothing is left", held, told.output[-300:])
+    shared = {
+        group["logGroupName"]: group.get("kmsKeyId", "no key")
+        for group in site.client("logs").describe_log_groups()["logGroups"]
+        if group["logGroupName"] in inventory.OF_THE_ACCOUNT
+    }
+    yield Step(
+        "look at the account's log groups",
+        "left as others use them, without the key that is gone",
+        shared == dict.fromkeys(inventory.OF_THE_ACCOUNT, "no key"),
+        str(shared),
+    )
+    protected = stack(site, root)["EnableTerminationProtection"]
+    yield Step(
+        "look at the record",
+        "not protected: the next `cdk deploy` replaces it by itself",
+        protected is False,
+        f"termination protection: {protected}",
+    )
 
 
 _WHERE = {"Seal": "in the seal", "AfterSeal": "when all is sealed"}
@@ -127,7 +101,7 @@ DRILLS = [
         Drill(
             name=f"first-{fault.lower()}",
             title=f"A first deployment fails {_WHERE.get(fault, f'in {fault}')}",
-            run=_failing_first(fault),
+            run=partial(_failing_first, fault=fault),
             releases=[failing(fault), GOOD],
         )
         for fault in IN_FIRST_DEPLOYMENTS

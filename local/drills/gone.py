@@ -23,9 +23,8 @@ def told(site: Site, way_back: str) -> Iterator[Step]:
         text = " ".join(done.output.split())
         place = text.find(way_back)
         yield Step(
-            name=f"python -m ops {name}",
-            expected="says once that it is gone, and where the way back is; never to deploy it "
-            "anew",
-            held=text.count(way_back) == 1 and "anew" not in text,
-            seen=text[max(0, place - 150) : place + len(way_back)] if place >= 0 else text[-300:],
+            f"python -m ops {name}",
+            "says once that it is gone, and where the way back is; never to deploy it anew",
+            text.count(way_back) == 1 and "anew" not in text,
+            text[max(0, place - 150) : place + len(way_back)] if place >= 0 else text[-300:],
         )

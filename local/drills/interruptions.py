@@ -7,86 +7,73 @@ from collections.abc import Iterator
 
 from local.deployment import STACK
 from local.drills.releases import GOOD, QUICKER, Release
-from local.drills.report import Drill, Step
+from local.drills.report import Step, drill
 from local.drills.site import Running, Site, wait_until
-from local.drills.states import stack_id, states, status
+from local.drills.states import states, status
 from local.drills.updates import MIGRATES
 
 UPDATED = "UPDATE_COMPLETE"
 
 
-def _cut_off(site: Site) -> Iterator[Step]:
+@drill("interrupted", "A deployment is interrupted, and run again", GOOD, MIGRATES)
+def interrupted(site: Site) -> Iterator[Step]:
     site.ensure_deployed()
-    cloudformation = site.client("cloudformation")
     with _migrations_held_up(site):
         running = site.start_deploying(MIGRATES)
         _wait_until_it_updates(site, running)
         running.kill()
-        reported = states(cloudformation, stack_id(cloudformation))
+        reported = states(site)
         yield Step(
-            name="kill the CDK (SIGKILL) in the middle of an update",
-            expected="CloudFormation goes on without it",
-            held=reported[STACK] == "UPDATE_IN_PROGRESS",
+            "kill the CDK (SIGKILL) in the middle of an update",
+            "CloudFormation goes on without it",
+            reported[STACK] == "UPDATE_IN_PROGRESS",
             states=reported,
         )
         yield _overlap(site, MIGRATES, "cdk deploy again, at once", is_the_same=True)
     _wait_until_it_rests(site)
-    done = site.deploy(MIGRATES)
-    reported = states(cloudformation, stack_id(cloudformation))
+    done, reported = site.deploy(MIGRATES), states(site)
     yield Step(
-        name="cdk deploy again, when that has ended",
-        expected="finds nothing left to do",
-        held=done.succeeded and "(no changes)" in done.output and reported[STACK] == UPDATED,
-        states=reported,
-        seen=_said(done.output),
+        "cdk deploy again, when that has ended",
+        "finds nothing left to do",
+        done.succeeded and "(no changes)" in done.output and reported[STACK] == UPDATED,
+        _said(done.output),
+        reported,
     )
 
 
-def _two_at_once(site: Site) -> Iterator[Step]:
+@drill("two-at-once", "Two deployments at once", GOOD, MIGRATES, QUICKER)
+def two_at_once(site: Site) -> Iterator[Step]:
     site.ensure_deployed()
-    cloudformation = site.client("cloudformation")
     with _migrations_held_up(site):
         first = site.start_deploying(MIGRATES)
         _wait_until_it_updates(site, first)
         yield _overlap(site, QUICKER, "cdk deploy of another release meanwhile")
     done = first.wait()
     _wait_until_it_rests(site)
-    reported = states(cloudformation, stack_id(cloudformation))
-    yield Step(
-        name="the first one",
-        expected="goes on, and succeeds",
-        held=done.succeeded and reported[STACK] == UPDATED,
-        states=reported,
-        seen=_said(done.output),
-    )
+    reported = states(site)
+    held = done.succeeded and reported[STACK] == UPDATED
+    yield Step("the first one", "goes on, and succeeds", held, _said(done.output), reported)
 
 
 def _overlap(site: Site, release: Release, name: str, *, is_the_same: bool = False) -> Step:
     """A deployment while an update runs: CloudFormation refuses to make its change set. If it is
     the same release, the CDK may find the template there already, and not try."""
-    cloudformation = site.client("cloudformation")
-    second = site.start_deploying(release).wait()
-    reported = states(cloudformation, stack_id(cloudformation))
+    second, reported = site.deploy(release), states(site)
     refused = not second.succeeded and "can not be updated" in second.output
     left_alone = is_the_same and second.succeeded and "(no changes)" in second.output
     return Step(
-        name=name,
-        expected="refused: is in UPDATE_IN_PROGRESS state and can not be updated"
+        name,
+        "refused: is in UPDATE_IN_PROGRESS state and can not be updated"
         + ("; or nothing done: no changes" if is_the_same else ""),
-        held=(refused or left_alone) and reported[STACK] == "UPDATE_IN_PROGRESS",
-        states=reported,
-        seen=_said(second.output),
+        (refused or left_alone) and reported[STACK] == "UPDATE_IN_PROGRESS",
+        _said(second.output),
+        reported,
     )
 
 
 def _wait_until_it_rests(site: Site) -> None:
     """Until no operation runs on the root or a nested stack."""
-    cloudformation = site.client("cloudformation")
-    root = stack_id(cloudformation)
-    wait_until(
-        lambda: not any("IN_PROGRESS" in each for each in states(cloudformation, root).values()),
-        seconds=120,
-    )
+    wait_until(lambda: "IN_PROGRESS" not in " ".join(states(site).values()), seconds=120)
 
 
 @contextlib.contextmanager
@@ -99,11 +86,7 @@ def _migrations_held_up(site: Site) -> Iterator[None]:
 
 
 def _wait_until_it_updates(site: Site, running: Running) -> None:
-    cloudformation = site.client("cloudformation")
-    wait_until(
-        lambda: running.ended or status(cloudformation) == "UPDATE_IN_PROGRESS",
-        seconds=120,
-    )
+    wait_until(lambda: running.ended or status(site) == "UPDATE_IN_PROGRESS", seconds=120)
 
 
 def _said(output: str) -> str:
@@ -111,19 +94,3 @@ def _said(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     words = [line for line in lines if line.startswith(("✅", "❌", "‣")) or "_PROGRESS" in line]
     return " ".join(words[-3:] or lines[-3:])[:400]
-
-
-DRILLS = [
-    Drill(
-        name="interrupted",
-        title="A deployment is interrupted, and run again",
-        run=_cut_off,
-        releases=[GOOD, MIGRATES],
-    ),
-    Drill(
-        name="two-at-once",
-        title="Two deployments at once",
-        run=_two_at_once,
-        releases=[GOOD, MIGRATES, QUICKER],
-    ),
-]

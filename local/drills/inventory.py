@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local.deployment import STACK
+from local.drills.report import Step
 from local.drills.site import Site
 
 Inventory = dict[str, frozenset[str]]
@@ -25,6 +26,13 @@ def take(site: Site) -> Inventory:
 def added(before: Inventory, after: Inventory) -> list[str]:
     """What is there now and was not, as `kind: name`."""
     return [f"{kind}: {name}" for kind in after for name in sorted(after[kind] - before[kind])]
+
+
+def compared(site: Site, before: Inventory, expected: str) -> Step:
+    """That nothing is there that was not."""
+    left = added(before, take(site))
+    seen = ", ".join(left) or f"{len(before)} kinds of resources: nothing is left"
+    return Step("list what exists", expected, not left, seen)
 
 
 Reader = Callable[[Site], set[str]]

@@ -83,24 +83,23 @@ class Traffic:
         wait_until(lambda: unfinished(deployment) == 0, REST_SECONDS)
         entries = _entries(deployment)
         posted = {
-            transaction_id: [
+            id_: [
                 int(event["amount"])
-                for event in deployed.history(deployment, transaction_id)
+                for event in deployed.history(deployment, id_)
                 if event["state"] == "posted"
             ]
-            for transaction_id in self.accepted
+            for id_ in self.accepted
         }
-        once = [(transaction_id, amount) for transaction_id, amount in self.accepted.items()]
+        refused = self.refused[:3] or "none"
         yield Step(
-            name="count the payments sent meanwhile",
-            expected="each accepted one is once in ledger and history; none was refused",
-            held=bool(once)
+            "count the payments sent meanwhile",
+            "each accepted one is once in ledger and history; none was refused",
+            bool(self.accepted)
             and not self.refused
-            and sorted(entries) == sorted(once)
-            and posted == {transaction_id: [amount] for transaction_id, amount in once},
-            seen=f"{len(once)} accepted, {len(entries)} entries, "
-            f"{sum(len(events) for events in posted.values())} told; refused: "
-            f"{self.refused[:3] or 'none'}",
+            and sorted(entries) == sorted(self.accepted.items())
+            and posted == {id_: [amount] for id_, amount in self.accepted.items()},
+            f"{len(self.accepted)} accepted, {len(entries)} entries, "
+            f"{sum(map(len, posted.values()))} told; refused: {refused}",
         )
 
 

@@ -17,15 +17,15 @@ from local.drills.site import Site, SiteError
 from ops.console.terminal import escape, out
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Step:
     """One thing that was done or looked at.
 
     Attributes:
-        states: of the root stack and its nested stacks, as CloudFormation reported them.
         expected: in words.
         held: whether it was as expected.
         seen: what was seen besides, in words.
+        states: of the root stack and its nested stacks, as CloudFormation reported them.
         limit: where the emulator cannot do what AWS does: the limit, in words. Such a step is
             reported, and is neither a success nor a failure.
     """
@@ -33,8 +33,8 @@ class Step:
     name: str
     expected: str
     held: bool
-    states: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     seen: str = ""
+    states: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     limit: str = ""
 
     @property
@@ -42,24 +42,31 @@ class Step:
         return not self.held and not self.limit
 
 
+Run = Callable[[Site], Iterator[Step]]
+"""Yields the steps as they are done (raises SiteError)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Drill:
     """A drill.
 
     Attributes:
-        run: yields the steps as they are done (raises SiteError).
-        releases: what it deploys, so that it can be synthesized beforehand; none if it shares.
+        releases: what it deploys, so that it can be synthesized beforehand. One without leaves a
+            sound deployment: it shares its site with the others of the kind.
         keeps: whether it takes place where a rollback keeps what a complete nested stack retains
             (local.nested_stacks.NestedStack): a site of its own.
-        shares: whether it leaves a sound deployment, with which others of the kind can go on.
     """
 
     name: str
     title: str
-    run: Callable[[Site], Iterator[Step]]
+    run: Run
     releases: Sequence[Release] = ()
     keeps: bool = False
-    shares: bool = False
+
+
+def drill(name: str, title: str, *releases: Release) -> Callable[[Run], Drill]:
+    """Makes a drill of the function that runs it."""
+    return lambda run: Drill(name=name, title=title, run=run, releases=releases)
 
 
 def show(console: Console, drill: Drill, steps: Sequence[Step], seconds: float) -> None:
@@ -97,7 +104,7 @@ def perform(drill: Drill, site: Site) -> list[Step]:
     try:
         steps.extend(drill.run(site))
     except (SiteError, BotoCoreError, ClientError) as error:
-        steps.append(Step(name="go on", expected="possible", held=False, seen=str(error)))
+        steps.append(Step("go on", "possible", held=False, seen=str(error)))
     show(out(), drill, steps, time.monotonic() - begin)
     return steps
 

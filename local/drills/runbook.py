@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from local.deployment import PROJECT
-from local.drills.report import Step
+from local.drills.report import Run, Step
 from local.drills.site import Done, Site
 
 _FOLDER = PROJECT / "docs" / "runbooks"
@@ -19,16 +19,14 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 _VERSION_2_ONLY = "--cli-binary-format raw-in-base64-out"
 """Asks version 2 of the AWS CLI for what version 1 does, which does not know the option."""
 
-_Run = Callable[[Site], Iterator[Step]]
 
-
-def with_cli(run: _Run) -> _Run:
+def with_cli(run: Run) -> Run:
     """A drill that needs the AWS CLI: without it, it tells so and does nothing."""
 
     def checked(site: Site) -> Iterator[Step]:
         if shutil.which("aws") is None:
             limit = "the AWS CLI, with which the runbook's lines begin, is not installed here"
-            yield Step(name="paste the runbook", expected="done", held=False, limit=limit)
+            yield Step("paste the runbook", "done", held=False, limit=limit)
             return
         yield from run(site)
 
@@ -67,9 +65,5 @@ def pasted(
     Args:
         held: what else is asked of it.
     """
-    return Step(
-        name=f"paste {what}",
-        expected=expected,
-        held=done.succeeded and held,
-        seen="done" if done.succeeded and held else done.output[-500:],
-    )
+    held = held and done.succeeded
+    return Step(f"paste {what}", expected, held, "done" if held else done.output[-500:])

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,11 @@ class Done:
         """What `--json` printed, after whatever was said before."""
         told: dict[str, Any] = json.loads(self.output[self.output.index("{") :])
         return told
+
+    @property
+    def told(self) -> str:
+        """The end of what it said, if it failed."""
+        return "done" if self.succeeded else self.output[-500:]
 
     def require(self) -> Done:
         """Raises SiteError unless it succeeded."""
@@ -136,10 +142,18 @@ class Site:
         """A command of the operator's tool."""
         return self._run(sys.executable, "-m", "ops", *arguments)
 
+    def told(self, *arguments: str) -> dict[str, Any]:
+        """What a command of the operator's tool tells programs."""
+        return self.ops(*arguments, "--json").document
+
     def problems(self) -> list[dict[str, str]]:
         """What `verify` finds."""
-        checks = self.ops("verify", "--no-drift", "--json").document["checks"]
+        checks = self.told("verify", "--no-drift")["checks"]
         return [each for each in checks if each["verdict"] == "problem"]
+
+    def reconcile(self, begin: datetime, *options: str) -> dict[str, Any]:
+        """What `reconcile` tells of all that was posted since."""
+        return self.told("reconcile", f"--from={begin:%Y-%m-%dT%H:%M:%SZ}", "--grace=0", *options)
 
     def paste(self, script: str) -> Done:
         """What somebody pastes into one bash, piece by piece: variables stay. It ends with the
@@ -153,10 +167,7 @@ class Site:
         ended = subprocess.run(
             command,
             cwd=PROJECT,
-            env={
-                **cdk_environment(os.environ, self.endpoint, self.directory),
-                "AWS_PAGER": "",
-            },
+            env=cdk_environment(os.environ, self.endpoint, self.directory),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

@@ -15,7 +15,7 @@ from typing import Any
 from local import deployed
 from local.drills import runbook
 from local.drills.payments import post
-from local.drills.report import Drill, Step
+from local.drills.report import Step, drill
 from local.drills.site import Site, wait_until
 
 _RUNBOOK = "audit-trail.md"
@@ -25,23 +25,24 @@ _OBJECTS = 8
 _OFFICER, _LEAD_TOO = "security officer", "security officer, payments lead"
 
 
-def _trail_broken(site: Site) -> Iterator[Step]:
+@drill("trail-broken", "Somebody deletes, overwrites, erases and forges objects of the audit trail")
+@runbook.with_cli
+def trail_broken(site: Site) -> Iterator[Step]:
     site.ensure_deployed()
     begin = datetime.now(UTC)
     trail = _paid(site)
     hurt = _Hurt(site, trail)
-    bucket = f"--bucket={hurt.bucket}"
 
-    told = json.loads(site.ops("audit-trail", "verify", bucket, "--json").output)
+    told = site.told("audit-trail", "verify", f"--bucket={hurt.bucket}")
     found = {
         (each["fault"], each["key"], each["intact"], each["tell"])
         for each in (*told["faults"], *told["forged"])
     }
     yield Step(
-        name="python -m ops audit-trail verify",
-        expected="all four faults, the intact versions, and whom to tell",
-        held=found == hurt.expected,
-        seen=", ".join(sorted(fault for fault, *_ in found)),
+        "python -m ops audit-trail verify",
+        "all four faults, the intact versions, and whom to tell",
+        found == hurt.expected,
+        ", ".join(sorted(fault for fault, *_ in found)),
     )
     yield _read(site, hurt)
     yield _pasted(site, hurt)
@@ -54,19 +55,16 @@ def _trail_broken(site: Site) -> Iterator[Step]:
         held="records audited" in done.output,
     )
     yield from _walked(site, begin, hurt)
-    period = f"--from={begin:%Y-%m-%dT%H:%M:%SZ}"
-    compared = json.loads(site.ops("reconcile", period, "--grace=0", "--json").output)
     lacking = {
         each["transaction_id"]
-        for each in compared["differences"]
+        for each in site.reconcile(begin)["differences"]
         if each["kind"] == "no audit record"
     }
-    expected = set[str]().union(*(trail[key] for key in hurt.records))
     yield Step(
-        name="python -m ops reconcile",
-        expected="names the payments without an audit record",
-        held=lacking == expected,
-        seen=f"{len(lacking)} of {len(set[str]().union(*trail.values()))} payments",
+        "python -m ops reconcile",
+        "names the payments without an audit record",
+        lacking == set[str]().union(*(trail[key] for key in hurt.records)),
+        f"{len(lacking)} of {len(set[str]().union(*trail.values()))} payments",
     )
 
 
@@ -135,12 +133,8 @@ def _read(site: Site, hurt: _Hurt) -> Step:
         (key,) = (each for each in hurt.intact if each in line)
         runbook.paste(site, f"cd {site.directory}\n{line}").require()
         read[key] = (site.directory / "intact.ndjson.gz").read_bytes()
-    return Step(
-        name="paste each line `intact:`",
-        expected="reads the very content of before",
-        held=read == hurt.intact,
-        seen=f"{len(read)} objects",
-    )
+    expected, seen = "reads the very content of before", f"{len(read)} objects"
+    return Step("paste each line `intact:`", expected, read == hurt.intact, seen)
 
 
 def _pasted(site: Site, hurt: _Hurt) -> Step:
@@ -180,18 +174,8 @@ def _walked(site: Site, begin: datetime, hurt: _Hurt) -> Iterator[Step]:
     expected = {(fault, key) for fault, key, *_ in hurt.expected}
     found = deployed.eventually(told, lambda found: expected <= found)
     yield Step(
-        name="paste what *audit-trail-broken* has for the log of payments-reconciliation",
-        expected="the walk found the same",
-        held=found == expected,
-        seen=", ".join(sorted(fault for fault, _ in found)),
+        "paste what *audit-trail-broken* has for the log of payments-reconciliation",
+        "the walk found the same",
+        found == expected,
+        ", ".join(sorted(fault for fault, _ in found)),
     )
-
-
-DRILLS = [
-    Drill(
-        name="trail-broken",
-        title="Somebody deletes, overwrites, erases and forges objects of the audit trail",
-        run=runbook.with_cli(_trail_broken),
-        shares=True,
-    )
-]

@@ -11,7 +11,7 @@ from typing import Any
 from local.deployment import PROJECT, STACK
 from local.drills.payments import Traffic
 from local.drills.releases import GOOD, Release
-from local.drills.report import Drill, Step
+from local.drills.report import Step, drill
 from local.drills.site import Site
 from local.drills.states import children, events, failures, stack_id, states
 
@@ -42,7 +42,13 @@ MIGRATES = Release(name="migrates", additions=_ADDS)
 FAILS_TO_MIGRATE = Release(name="migration-fails", additions={**_ADDS, **_FAILS})
 
 
-def _fails_last(site: Site) -> Iterator[Step]:
+@drill(
+    "update-fails-last",
+    "An update fails in Observability, after functions, schema, API and settings changed",
+    GOOD,
+    FAILS_LAST,
+)
+def fails_last(site: Site) -> Iterator[Step]:
     site.ensure_deployed()
     before = observe(site)
     traffic = Traffic(site)
@@ -55,47 +61,39 @@ def _fails_last(site: Site) -> Iterator[Step]:
     yield compare(before, after)
     yield _compare_the_stage(site, before, after)
     applied = schema(site)
-    yield Step(
-        name="look at the schema",
-        expected="the new migration stays: the release before runs on it",
-        held=f"{_NEXT:04}_drill.sql" in applied,
-        seen=", ".join(applied),
-    )
+    held = f"{_NEXT:04}_drill.sql" in applied
+    expected = "the new migration stays: the release before runs on it"
+    yield Step("look at the schema", expected, held, ", ".join(applied))
     yield from traffic.judge()
 
 
-def _fails_to_migrate(site: Site) -> Iterator[Step]:
+@drill("migration-fails", "A migration fails", GOOD, FAILS_TO_MIGRATE)
+def fails_to_migrate(site: Site) -> Iterator[Step]:
     site.ensure_deployed()
     before = observe(site)
     yield _roll_back(site, FAILS_TO_MIGRATE, _FAILS_NAME)
     yield compare(before, observe(site))
     applied = schema(site)
-    yield Step(
-        name="look at the schema",
-        expected=f"nothing of {_FAILS_NAME}",
-        held=_FAILS_NAME not in applied and not _exists(site, "half_way"),
-        seen=", ".join(applied),
-    )
+    held = _FAILS_NAME not in applied and not _exists(site, "half_way")
+    yield Step("look at the schema", f"nothing of {_FAILS_NAME}", held, ", ".join(applied))
 
 
 def _roll_back(site: Site, release: Release, reason: str) -> Step:
     """An update that must fail, for a reason that names `reason`."""
-    cloudformation = site.client("cloudformation")
     begin = datetime.now(UTC)
     done = site.deploy(release)
-    root = stack_id(cloudformation)
-    reported = states(cloudformation, root)
-    reasons = list(failures(cloudformation, root, begin))
+    root = stack_id(site)
+    reported, reasons = states(site, root), failures(site, root, begin)
     told = next((text for text in reasons if reason in text), "")
     return Step(
-        name="cdk deploy",
-        expected=f"fails, and says why; {STACK} {ROLLED_BACK}",
-        held=not done.succeeded
+        "cdk deploy",
+        f"fails, and says why; {STACK} {ROLLED_BACK}",
+        not done.succeeded
         and reported[STACK] == ROLLED_BACK
         and all(state.endswith("_COMPLETE") for state in reported.values())
         and bool(told),
-        states=reported,
-        seen=told or f"no event names {reason}: {reasons or done.output[-500:]}",
+        told or f"no event names {reason}: {reasons or done.told}",
+        reported,
     )
 
 
@@ -151,37 +149,35 @@ def compare(before: Observed, after: Observed) -> Step:
         if before.get(name) != after.get(name) and name != DEPLOYMENT
     ]
     return Step(
-        name="look at code, environment, aliases, stage, alarms",
-        expected="the old ones",
-        held=bool(before) and not different,
-        seen="; ".join(different) or f"{len(before)} settings are as before",
+        "look at code, environment, aliases, stage, alarms",
+        "the old ones",
+        bool(before) and not different,
+        "; ".join(different) or f"{len(before)} settings are as before",
     )
 
 
 def _compare_the_stage(site: Site, before: Observed, after: Observed) -> Step:
     """AWS deletes what a nested stack replaced when the root has succeeded; the emulator, when the
     nested stack has, as its events show. Then the rollback has to make the deployment again."""
-    cloudformation = site.client("cloudformation")
-    root = stack_id(cloudformation)
-    compute = events(cloudformation, children(cloudformation, root)["Compute"])
+    root = stack_id(site)
     rollbacks = [
         event["Timestamp"]
-        for event in events(cloudformation, root)
+        for event in events(site, root)
         if event["ResourceStatus"] == "UPDATE_ROLLBACK_IN_PROGRESS"
     ]
     too_soon = [
         event
-        for event in compute
+        for event in events(site, children(site, root)["Compute"])
         if event["ResourceStatus"] == "UPDATE_COMPLETE"
         and event["ResourceType"] == "AWS::CloudFormation::Stack"
         and event["Timestamp"] <= rollbacks[-1]
     ]
     same = before[DEPLOYMENT] == after[DEPLOYMENT]
     return Step(
-        name="look at the API's stage",
-        expected="it serves the old deployment",
-        held=same,
-        seen=f"{before[DEPLOYMENT]}, now {after[DEPLOYMENT]}",
+        "look at the API's stage",
+        "it serves the old deployment",
+        same,
+        f"{before[DEPLOYMENT]}, now {after[DEPLOYMENT]}",
         limit="a nested stack deletes what it replaced at its own end, not at the root's; so the "
         f"old deployment is made again, of the old methods: {before[DEPLOYMENT]} is now "
         f"{after[DEPLOYMENT]}"
@@ -203,19 +199,3 @@ def _query(site: Site, sql: str) -> list[list[Any]]:
     with contextlib.closing(site.find().ledger()) as connection:
         rows: list[list[Any]] = connection.run(sql)
     return rows
-
-
-DRILLS = [
-    Drill(
-        name="update-fails-last",
-        title="An update fails in Observability, after functions, schema, API and settings changed",
-        run=_fails_last,
-        releases=[GOOD, FAILS_LAST],
-    ),
-    Drill(
-        name="migration-fails",
-        title="A migration fails",
-        run=_fails_to_migrate,
-        releases=[GOOD, FAILS_TO_MIGRATE],
-    ),
-]

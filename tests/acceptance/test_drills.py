@@ -24,16 +24,19 @@ from local.drills.site import Site, open_site
 
 DRILLS: list[Drill] = [
     *first_deployments.DRILLS,
-    *updates.DRILLS,
-    *interruptions.DRILLS,
-    *table.DRILLS,
-    *database_gone.DRILLS,
-    *teardown.DRILLS,
+    updates.fails_last,
+    updates.fails_to_migrate,
+    interruptions.interrupted,
+    interruptions.two_at_once,
+    table.table_gone,
+    table.table_wrong,
+    database_gone.database_gone,
+    teardown.teardown,
     *leftovers.DRILLS,
-    *alarm_muted.DRILLS,
-    *trail_broken.DRILLS,
-    *dead_letters.DRILLS,
-    *key_leaked.DRILLS,
+    alarm_muted.alarm_muted,
+    trail_broken.trail_broken,
+    dead_letters.dead_letters,
+    key_leaked.key_leaked,
 ]
 
 
@@ -53,7 +56,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def site(
     drill: Drill, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    if drill.shares:
+    if not drill.releases:
         yield request.getfixturevalue("shared")
         return
     with open_site(tmp_path_factory.mktemp("drills"), keeps=drill.keeps) as opened:

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from local.drills import first_deployments, updates
-from local.drills.report import perform
+from local.drills.report import Drill, perform
 from local.drills.site import Site, open_site
 
-CHOSEN = ("first-observability", "update-fails-last")
+CHOSEN = [
+    *(each for each in first_deployments.DRILLS if each.name == "first-observability"),
+    updates.fails_last,
+]
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +23,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield opened
 
 
-@pytest.mark.parametrize("name", CHOSEN)
-def test_it_is_rolled_back_as_one_unit(site: Site, name: str) -> None:
-    (drill,) = (
-        drill for drill in (*first_deployments.DRILLS, *updates.DRILLS) if drill.name == name
-    )
+@pytest.mark.parametrize("drill", CHOSEN, ids=lambda drill: drill.name)
+def test_it_is_rolled_back_as_one_unit(site: Site, drill: Drill) -> None:
     for release in drill.releases:
         site.prepare(release)
     steps = perform(drill, site)
