@@ -144,6 +144,28 @@ def payment_request(**changes: object) -> Json:
     }
 
 
+def answered(deployment: Deployment, path: str, request: Json) -> Json:
+    """As a client asks, the same again while a busy machine has no answer in time."""
+    answer = eventually(
+        lambda: deployment.call("POST", path, request), lambda answer: answer.status == 200
+    )
+    assert answer.status == 200, answer
+    return answer.body
+
+
+def approve(deployment: Deployment, **changes: object) -> str:
+    """A payment's decision: its transaction_id."""
+    return str(answered(deployment, "/validate", payment_request(**changes))["transaction_id"])
+
+
+def post(deployment: Deployment, **changes: object) -> str:
+    """A payment that is posted: its transaction_id."""
+    transaction_id = approve(deployment, **changes)
+    posted = answered(deployment, "/process", {"transaction_id": transaction_id})
+    assert posted["status"] == "posted", posted
+    return transaction_id
+
+
 def postings(deployment: Deployment, transaction_id: str) -> list[Posting]:
     """The transaction's postings, from PostgreSQL."""
     connection = deployment.ledger()

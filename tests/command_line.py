@@ -40,6 +40,11 @@ class Answer:
         found: dict[str, Any] = json.loads(self.output)
         return found
 
+    def refuses(self, *told: str) -> None:
+        """That it did nothing, and says why, to people."""
+        assert (self.code, self.output) == (2, ""), self
+        assert not [each for each in told if each not in self.errors], self.errors
+
     def check(self, what: str) -> dict[str, str]:
         """The one check whose subject begins so."""
         (found,) = [each for each in self.document["checks"] if each["what"].startswith(what)]

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,13 @@ class Production:
     environment: Environment
     deployment: Deployment
 
+    def client(self, service: str) -> Any:
+        return self.environment.client(service)
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        return self.deployment.outputs
+
     def cdk(self, *arguments: str) -> str:
         """Run `npx cdk` as a user would; what it printed."""
         return _cdk(self.environment, *arguments)
@@ -43,9 +51,10 @@ class Production:
 
     def function(self, name: str) -> dict[str, object]:
         """GetFunctionConfiguration."""
-        functions = self.environment.client("lambda")
-        configuration: dict[str, object] = functions.get_function_configuration(FunctionName=name)
-        return configuration
+        found: dict[str, object] = self.client("lambda").get_function_configuration(
+            FunctionName=name
+        )
+        return found
 
 
 def _cdk(environment: Environment, *arguments: str) -> str:

@@ -86,17 +86,28 @@ def wait_for(condition: Any, seconds: float = START_SECONDS) -> None:
         time.sleep(0.05)
 
 
+def resource(type_: str, **properties: Any) -> dict[str, Any]:
+    """Of a template; the type without its `AWS::`."""
+    return {"Type": f"AWS::{type_}", "Properties": properties}
+
+
 class Stack:
     """A CloudFormation stack of a test."""
 
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
+    def __init__(self, environment: Environment, name: str = "test") -> None:
+        self.environment = environment
         self._cloudformation = environment.client("cloudformation")
-        self.name = f"test-{uuid.uuid4().hex[:12]}"
+        self.name = f"{name}-{uuid.uuid4().hex[:12]}"
 
-    def create(self, resources: dict[str, Any], outputs: dict[str, Any] | None = None) -> str:
+    def client(self, service: str) -> Any:
+        return self.environment.client(service)
+
+    def create(
+        self, resources: dict[str, Any], outputs: dict[str, Any] | None = None, **options: Any
+    ) -> str:
         """Create it; the status it ends in."""
-        self._cloudformation.create_stack(StackName=self.name, **_body(resources, outputs))
+        body = _body(resources, outputs)
+        self._cloudformation.create_stack(StackName=self.name, **body, **options)
         return self.settled()
 
     def update(self, resources: dict[str, Any], outputs: dict[str, Any] | None = None) -> str:

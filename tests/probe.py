@@ -39,9 +39,21 @@ Call = list[Any]
 TIMEOUT_SECONDS = 50
 
 
+def allow(action: str | list[str], resource: Any = "*", **more: Any) -> Statement:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def deny(action: str | list[str], resource: Any = "*", **more: Any) -> Statement:
+    return {**allow(action, resource, **more), "Effect": "Deny"}
+
+
+def policy(*statements: Statement) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
 def document(*statements: Statement) -> str:
-    """A policy of these statements."""
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+    """A policy of these statements, as APIs take it."""
+    return json.dumps(policy(*statements))
 
 
 def make_role(
@@ -51,8 +63,8 @@ def make_role(
     name, iam = f"probe-{uuid.uuid4().hex[:8]}", environment.client("iam")
     options = {}
     if boundary:
-        policy = iam.create_policy(PolicyName=name, PolicyDocument=document(*boundary))
-        options = {"PermissionsBoundary": policy["Policy"]["Arn"]}
+        made = iam.create_policy(PolicyName=name, PolicyDocument=document(*boundary))
+        options = {"PermissionsBoundary": made["Policy"]["Arn"]}
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(LAMBDA), **options)
     if statements:
         iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=document(*statements))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from local import deployed
 from local.drills import runbook
-from local.drills.payments import approve, unfinished
+from local.drills.payments import unfinished
 from local.drills.report import Step, drill
 from local.drills.site import Site, wait_until
 
@@ -22,8 +22,8 @@ _TOO_MUCH = 99_999_999
 def dead_letters(site: Site) -> Iterator[Step]:
     site.ensure_deployed()
     deployment = site.find()
-    good = approve(deployment)
-    declined, unknown = approve(deployment, amount=_TOO_MUCH), str(uuid.uuid4())
+    good = deployed.approve(deployment)
+    declined, unknown = deployed.approve(deployment, amount=_TOO_MUCH), str(uuid.uuid4())
     never = {"declined": declined, "unknown": unknown, "unreadable": "no payment of ours"}
     final = {case: _send(site, {"transaction_id": id_}) for case, id_ in never.items()}
     sent = {"payable": _send(site, {"transaction_id": good}), **final}

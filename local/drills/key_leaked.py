@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from local import deployed
 from local.drills import runbook
-from local.drills.payments import approve
 from local.drills.report import Step, drill
 from local.drills.site import Site
 
@@ -29,7 +28,7 @@ def key_leaked(site: Site) -> Iterator[Step]:
     held = '"operational"' in done.output
     what = "*Hand over the new key's value*"
     yield runbook.pasted(what, done, expected="/status answers", held=held)
-    transaction = {"transaction_id": approve(site.find())}
+    transaction = {"transaction_id": deployed.approve(site.find())}
     answers = {
         "/status": former.call("GET", "/status"),
         "/validate": former.call("POST", "/validate", deployed.payment_request()),

@@ -103,19 +103,6 @@ class Traffic:
         )
 
 
-def approve(deployment: Deployment, **changes: object) -> str:
-    """A payment's decision: its transaction_id."""
-    request = deployed.payment_request(merchant_id=MERCHANT, **changes)
-    return str(deployment.call("POST", "/validate", request).body["transaction_id"])
-
-
-def post(deployment: Deployment) -> str:
-    """A payment: its transaction_id."""
-    transaction_id = approve(deployment)
-    deployment.call("POST", "/process", {"transaction_id": transaction_id})
-    return transaction_id
-
-
 def unfinished(deployment: Deployment) -> int:
     """Payments on the retry queue, and entries that the history is still to be told."""
     counts = deployment.client("sqs").get_queue_attributes(

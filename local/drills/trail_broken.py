@@ -14,7 +14,6 @@ from typing import Any
 
 from local import deployed
 from local.drills import runbook
-from local.drills.payments import post
 from local.drills.report import Step, drill
 from local.drills.site import Site, wait_until
 
@@ -85,7 +84,7 @@ def _paid(site: Site) -> dict[str, set[str]]:
         return all(records[each] == 2 for each in paid)
 
     while len(audited()) < _OBJECTS:
-        paid.add(post(deployment))
+        paid.add(deployed.post(deployment))
     wait_until(all_are_complete)
     return {key: set(ids) for key, ids in audited().items()}
 

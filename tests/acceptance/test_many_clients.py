@@ -61,7 +61,7 @@ class Clients:
 
 
 def test_a_restart_of_the_ledger_loses_and_doubles_nothing(production: Production) -> None:
-    rds = production.environment.client("rds")
+    rds = production.client("rds")
     clients = Clients(production)
     all_payments = CLIENTS * PAYMENTS_A_CLIENT
     with ThreadPoolExecutor(CLIENTS) as threads:
@@ -94,8 +94,8 @@ def _wait_for_rest(production: Production) -> None:
     """Wait until the system has done with every payment, well or badly: nothing is left on the
     retry queue, and nothing that the history is still to be told."""
     sqs, queue = (
-        production.environment.client("sqs"),
-        production.deployment.outputs["RetryQueueUrl"],
+        production.client("sqs"),
+        production.outputs["RetryQueueUrl"],
     )
 
     def queued() -> int:
@@ -116,8 +116,8 @@ class Trail:
     """The audit trail's records of our payments; every object is read once."""
 
     def __init__(self, production: Production) -> None:
-        self._s3 = production.environment.client("s3")
-        self._bucket = production.deployment.outputs["AuditBucketName"]
+        self._s3 = production.client("s3")
+        self._bucket = production.outputs["AuditBucketName"]
         self._read: set[str] = set()
         self.items: list[dict[str, Any]] = []
 
@@ -159,7 +159,7 @@ def _ledger(production: Production) -> Totals:
 
 def _history(production: Production) -> list[dict[str, Any]]:
     pages = (
-        production.environment.client("dynamodb")
+        production.client("dynamodb")
         .get_paginator("scan")
         .paginate(TableName="payment-transactions", ConsistentRead=True)
     )

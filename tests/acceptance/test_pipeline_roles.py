@@ -16,7 +16,7 @@ DEPLOYS = [*PLANS, "payments-pipeline-deploy", "payments-pipeline-verify"]
 @pytest.fixture(scope="module", autouse=True)
 def roles(production: Production) -> None:
     """What the account's template makes for a repository."""
-    cloudformation = production.environment.client("cloudformation")
+    cloudformation = production.client("cloudformation")
     cloudformation.update_stack(
         StackName=execution_role.STACK,
         UsePreviousTemplate=True,
@@ -58,7 +58,7 @@ def test_who_plans_reads_no_payment_and_deploys_nothing(
     production: Production, command: list[str]
 ) -> None:
     def version() -> object:
-        stacks = production.environment.client("cloudformation").describe_stacks
+        stacks = production.client("cloudformation").describe_stacks
         return stacks(StackName="PaymentsProd")["Stacks"][0].get("LastUpdatedTime")
 
     before = version()

@@ -55,7 +55,7 @@ class Targets:
     @classmethod
     def find(cls, production: Production) -> Targets:
         """Read them as the account's administrator."""
-        client, outputs = production.environment.client, production.deployment.outputs
+        client, outputs = production.client, production.outputs
         table = client("dynamodb").describe_table(TableName=outputs["TransactionsTableName"])
         queues = client("sqs").list_queues()["QueueUrls"]
         groups = client("ec2").describe_security_groups()["SecurityGroups"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from local import aws
 from tests.command_line import Answer, operators_tool
@@ -16,6 +18,16 @@ def ops(production: Production, *arguments: str, **variables: str) -> Answer:
     return operators_tool(production.environment, *arguments, **variables)
 
 
+def records(production: Production) -> dict[str, dict[str, Any]]:
+    """What operators did, by key in the audit bucket."""
+    s3, bucket = production.client("s3"), production.outputs["AuditBucketName"]
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix="operations/").get("Contents", [])
+    return {
+        each["Key"]: json.loads(s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read())
+        for each in listed
+    }
+
+
 @contextlib.contextmanager
 def user(
     production: Production,
@@ -25,7 +37,7 @@ def user(
 ) -> Iterator[dict[str, str]]:
     """The variables of somebody who may do these actions, but not those; with policies, what the
     policies of these names say instead."""
-    iam, name = production.environment.client("iam"), f"operator-{uuid.uuid4().hex[:8]}"
+    iam, name = production.client("iam"), f"operator-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
     arns = [f"arn:aws:iam::{aws.ACCOUNT}:policy/{policy}" for policy in policies]
     for arn in arns:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from local import aws
 from ops.alert_drill.command import Drill
 from ops.dashboard.body import metrics, widgets
 from ops.dashboard.data import Live, now, span
@@ -21,7 +20,8 @@ from ops.dashboard.picture import draw
 from ops.production.stack import Production as Deployed
 from tests.command_line import Answer
 from tests.deployment import Production
-from tests.e2e.operators import ops
+from tests.e2e.operators import ops, records
+from tests.probe import allow, document
 
 HEALTH = "payments-system-health-service"
 LINKS = "subscriptions that anybody can end, by the link in each mail"
@@ -33,11 +33,11 @@ def drill(production: Production, *arguments: str) -> Answer:
 
 @pytest.fixture
 def topic(production: Production) -> str:
-    return production.deployment.outputs["AlertsTopicArn"]
+    return production.outputs["AlertsTopicArn"]
 
 
 def states(production: Production) -> Mapping[str, str]:
-    pages = production.environment.client("cloudwatch").get_paginator("describe_alarms")
+    pages = production.client("cloudwatch").get_paginator("describe_alarms")
     return {
         alarm["AlarmName"]: alarm["StateValue"]
         for page in pages.paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
@@ -48,19 +48,13 @@ def states(production: Production) -> Mapping[str, str]:
 @contextlib.contextmanager
 def listening(production: Production, topic: str) -> Iterator[Any]:
     """A queue that gets what the topic sends; yields what it has got so far."""
-    sqs, sns = (production.environment.client(name) for name in ("sqs", "sns"))
+    sqs, sns = (production.client(name) for name in ("sqs", "sns"))
     url = sqs.create_queue(QueueName="listening-to-alerts")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
         "QueueArn"
     ]
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": arn,
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    statement = allow("sqs:SendMessage", arn, Principal={"Service": "sns.amazonaws.com"})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document(statement)})
     subscription = sns.subscribe(
         TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True
     )["SubscriptionArn"]
@@ -86,7 +80,7 @@ def of_alarms(messages: list[str]) -> list[dict[str, Any]]:
 
 def settings(production: Production, *names: str) -> list[dict[str, Any]]:
     """Of alarms, without their states and when they were configured."""
-    described = production.environment.client("cloudwatch").describe_alarms(
+    described = production.client("cloudwatch").describe_alarms(
         AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
     )
     alarms: list[Any] = [*described["MetricAlarms"], *described.get("CompositeAlarms", [])]
@@ -104,7 +98,7 @@ def test_alarms_that_were_muted_altered_or_deleted_are_put_back_by_one_line(
     muted, altered, deleted, health = names
     before = settings(production, *names)
     assert len(before) == len(names)
-    cloudwatch = production.environment.client("cloudwatch")
+    cloudwatch = production.client("cloudwatch")
     cloudwatch.disable_alarm_actions(AlarmNames=[muted])
     cloudwatch.put_metric_alarm(
         AlarmName=altered,
@@ -127,10 +121,7 @@ def test_alarms_that_were_muted_altered_or_deleted_are_put_back_by_one_line(
         done = ops(production, "alerts", "restore", *names, "--yes", "--json")
     assert done.code == 0, done
     assert settings(production, *names) == before
-    record = production.environment.client("s3").get_object(
-        Bucket=production.deployment.outputs["AuditBucketName"], Key=done.document["record"]
-    )
-    recorded = json.loads(record["Body"].read())
+    recorded = records(production)[done.document["record"]]
     assert recorded["action"] == "alerts restore"
     assert {each["alarm"] for each in recorded["alarms"]} == set(names)
     again = ops(production, "alerts", "restore", *names, "--yes", "--json")
@@ -183,7 +174,7 @@ def test_a_drill_with_a_composite_alarm_sets_that_back_too(
 
 
 def test_a_drill_tells_of_the_composite_alarm_that_sounds_with_it(production: Production) -> None:
-    cloudwatch = production.environment.client("cloudwatch")
+    cloudwatch = production.client("cloudwatch")
     (health,) = cloudwatch.describe_alarms(AlarmNames=[HEALTH], AlarmTypes=["CompositeAlarm"])[
         "CompositeAlarms"
     ]
@@ -197,7 +188,7 @@ def test_a_drill_tells_of_the_composite_alarm_that_sounds_with_it(production: Pr
 @contextlib.contextmanager
 def leading_to(production: Production, topic: str) -> Iterator[None]:
     """The drill's rule, with another topic as its target."""
-    events, rule = production.environment.client("events"), "payments-alert-drill"
+    events, rule = production.client("events"), "payments-alert-drill"
     (target,) = events.list_targets_by_rule(Rule=rule)["Targets"]
     events.put_targets(Rule=rule, Targets=[{**target, "Arn": topic}])
     try:
@@ -226,7 +217,7 @@ def test_an_event_that_reaches_no_topic_is_found_in_the_queue_and_can_be_taken_a
 
 
 def test_a_drills_rule_that_is_switched_off_is_found(production: Production) -> None:
-    events = production.environment.client("events")
+    events = production.client("events")
     events.disable_rule(Name="payments-alert-drill")
     try:
         answer = drill(production)
@@ -241,8 +232,7 @@ def test_an_alarm_that_does_not_exist_is_named_with_those_that_are_alike(
     production: Production,
 ) -> None:
     answer = drill(production, "--alarm", f"{HEALTH}y")
-    assert (answer.code, answer.output) == (2, "")
-    assert f"no alarm is called {HEALTH}y: did you mean {HEALTH}" in answer.errors
+    answer.refuses(f"no alarm is called {HEALTH}y: did you mean {HEALTH}")
 
 
 def test_an_alarm_that_tells_nobody_is_found_and_not_touched(production: Production) -> None:
@@ -252,14 +242,14 @@ def test_an_alarm_that_tells_nobody_is_found_and_not_touched(production: Product
     assert answer.check(f"actions of {name}")["verdict"] == "problem"
     assert "no action to the alerts topic" in answer.check(f"actions of {name}")["found"]
     assert f"alerts restore {name} --yes" in answer.check(f"actions of {name}")["mend"]
-    history = production.environment.client("cloudwatch").describe_alarm_history(AlarmName=name)
+    history = production.client("cloudwatch").describe_alarm_history(AlarmName=name)
     assert not [each for each in history["AlarmHistoryItems"] if "drill" in each["HistoryData"]]
 
 
 def test_a_stranger_in_the_place_of_the_operators_is_found(
     production: Production, topic: str
 ) -> None:
-    sns = production.environment.client("sns")
+    sns = production.client("sns")
     (mail,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     sns.unsubscribe(SubscriptionArn=mail["SubscriptionArn"])
     stranger = sns.subscribe(
@@ -283,7 +273,7 @@ def test_a_stranger_in_the_place_of_the_operators_is_found(
 
 
 def test_an_alarm_that_is_in_alarm_already_is_left_alone(production: Production) -> None:
-    cloudwatch = production.environment.client("cloudwatch")
+    cloudwatch = production.client("cloudwatch")
     name = "payments-decline-rate"
     before = states(production)[name]
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="half declined")
@@ -298,11 +288,12 @@ def test_an_alarm_that_is_in_alarm_already_is_left_alone(production: Production)
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
 def test_however_a_drill_ends_the_alarm_is_set_back(
-    production: Production, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+    production: Production,
+    deployed: Deployed,
+    monkeypatch: pytest.MonkeyPatch,
+    stop: type[BaseException],
 ) -> None:
-    for name, value in aws.environment(production.environment.endpoint).items():
-        monkeypatch.setenv(name, value)
-    prepared = Drill.prepare(Deployed.find(), None, 0)
+    prepared = Drill.prepare(deployed, None, 0)
     before = states(production)
 
     def interrupted(_drill: Drill, _state: str, _reason: str) -> None:
@@ -357,23 +348,24 @@ def test_the_deployed_dashboard_becomes_a_picture(production: Production, tmp_pa
 def test_a_dashboard_that_is_gone_is_to_be_put_back_by_hand(
     production: Production, tmp_path: Path
 ) -> None:
-    cloudwatch = production.environment.client("cloudwatch")
-    name = production.deployment.outputs["DashboardName"]
+    cloudwatch = production.client("cloudwatch")
+    name = production.outputs["DashboardName"]
     body = cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]
     cloudwatch.delete_dashboards(DashboardNames=[name])
     try:
         answer = ops(production, "dashboard", "--live", "--output", str(tmp_path / "d.png"))
     finally:
         cloudwatch.put_dashboard(DashboardName=name, DashboardBody=body)
-    assert (answer.code, answer.output) == (2, "")
-    assert f"aws cloudwatch put-dashboard --dashboard-name {name}" in answer.errors
-    assert "a deployment of an unchanged template does not" in answer.errors
+    answer.refuses(
+        f"aws cloudwatch put-dashboard --dashboard-name {name}",
+        "a deployment of an unchanged template does not",
+    )
 
 
 def test_all_of_the_deployed_dashboard_is_drawn_with_what_cloudwatch_has(
     production: Production,
 ) -> None:
-    cloudwatch = production.environment.client("cloudwatch")
+    cloudwatch = production.client("cloudwatch")
     moment = datetime.now(UTC) - timedelta(minutes=5)
     for minute, value in enumerate((3, 8)):
         cloudwatch.put_metric_data(
@@ -387,7 +379,7 @@ def test_all_of_the_deployed_dashboard_is_drawn_with_what_cloudwatch_has(
                 }
             ],
         )
-    name = production.deployment.outputs["DashboardName"]
+    name = production.outputs["DashboardName"]
     body = json.loads(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"])
     shown = widgets(body)
     picture = draw(

@@ -10,24 +10,17 @@ from typing import Any
 import pytest
 
 from local import aws
-from local.deployed import eventually, history, payment_request
+from local.deployed import approve, eventually, history
 from ops.dlq import command as dlq
 from ops.production import queues as dlq_queues
 from ops.production.queues import DeadLetterQueue, Name
 from ops.production.stack import Production as Deployed
 from tests.command_line import Answer
 from tests.deployment import Production
-from tests.e2e.operators import ops, user
+from tests.e2e.operators import ops, records, user
 
 NOBODY = "00000000-0000-5000-8000-000000000000"
 Send = Callable[..., str]
-
-
-@pytest.fixture
-def deployed(production: Production, monkeypatch: pytest.MonkeyPatch) -> Deployed:
-    for name, value in aws.environment(production.environment.endpoint).items():
-        monkeypatch.setenv(name, value)
-    return Deployed.find()
 
 
 @pytest.fixture
@@ -55,10 +48,9 @@ def send(queues: dict[Name, DeadLetterQueue]) -> Send:
     return sent
 
 
-def approved(production: Production) -> str:
+def approved(production: Production, **changes: object) -> str:
     """The transaction_id of a payment that could be posted."""
-    answer = production.deployment.call("POST", "/validate", payment_request())
-    return str(answer.body["transaction_id"])
+    return approve(production.deployment, **changes)
 
 
 def is_posted(production: Production, transaction_id: str) -> bool:
@@ -73,17 +65,6 @@ def waiting(production: Production, name: Name) -> tuple[int, int]:
     rows = ops(production, "dlq", "list", "--json").document["queues"]
     (row,) = [row for row in rows if row["queue"] == name]
     return row["messages"], row["being_received"]
-
-
-def records(production: Production) -> dict[str, dict[str, Any]]:
-    s3, bucket = production.environment.client("s3"), production.deployment.outputs
-    listed = s3.list_objects_v2(Bucket=bucket["AuditBucketName"], Prefix="operations/")
-    return {
-        each["Key"]: json.loads(
-            s3.get_object(Bucket=bucket["AuditBucketName"], Key=each["Key"])["Body"].read()
-        )
-        for each in listed.get("Contents", [])
-    }
 
 
 def record_of(production: Production, answer: Answer) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -155,9 +136,7 @@ def test_a_redriven_payment_is_posted_and_the_others_stay(
 def test_what_can_never_be_posted_is_quarantined_and_not_redriven(
     production: Production, send: Send
 ) -> None:
-    declined = production.deployment.call(
-        "POST", "/validate", {**payment_request(), "amount": 99_999_999}
-    ).body["transaction_id"]
+    declined = approved(production, amount=99_999_999)
     bodies = {"declined": declined, "unknown": NOBODY, "unreadable": "no payment of ours"}
     sent = {send(Name.RETRY, {"transaction_id": each}): case for case, each in bodies.items()}
     good = send(Name.RETRY, {"transaction_id": approved(production)})
@@ -281,8 +260,7 @@ def test_what_cannot_be_recorded_is_not_done(production: Production, send: Send)
             *("dlq", "quarantine", "retry", "--id", NOBODY, "--reason", "A test", "--yes"),
             **credentials,
         )
-    assert (answer.code, answer.output) == (2, "")
-    assert "nothing was done, since it could not be recorded" in answer.errors
+    answer.refuses("nothing was done, since it could not be recorded")
     assert waiting(production, Name.RETRY) == (1, 0)
 
 

@@ -18,7 +18,7 @@ from tests.command_line import Answer
 from tests.deployment import Production, bootstrap
 from tests.e2e.operators import ops, user
 from tests.environment import Environment, serving, wait_for
-from tests.probe import document
+from tests.probe import LAMBDA, document
 
 Client = Callable[[str], Any]
 Seed = Callable[[Client], contextlib.AbstractContextManager[str]]
@@ -109,11 +109,7 @@ def put_alarm(cloudwatch: Any) -> None:
 @contextlib.contextmanager
 def function(client: Client, name: str = "payment-validator", reserved: int = 0) -> Iterator[str]:
     functions, iam = client("lambda"), client("iam")
-    trust = {
-        "Effect": "Allow",
-        "Principal": {"Service": "lambda.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-    }
+    trust = LAMBDA
     role = iam.create_role(RoleName=f"of-{name}", AssumeRolePolicyDocument=document(trust))
     functions.create_function(
         FunctionName=name, Runtime="python3.12", Role=role["Role"]["Arn"], Handler="index.handle",
@@ -408,8 +404,7 @@ def test_a_folder_that_is_no_assembly_is_told(account: Account, tmp_path: Path) 
 
 def test_settings_that_would_be_left_out_are_a_mistake(account: Account) -> None:
     answer = ops(account.empty, "preflight", "--assembly", ".", "-c", "alert_email=a@b.example")
-    assert (answer.code, answer.output) == (2, "")
-    assert "-c or --assembly, not both" in answer.errors
+    answer.refuses("-c or --assembly, not both")
 
 
 def test_people_get_a_table_and_below_it_what_to_do(account: Account) -> None:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from local.deployed import Deployment, Json, audit, eventually, payment_request
+from local.deployed import Deployment, audit, eventually, post
 from tests.command_line import Answer
 from tests.deployment import Production
 from tests.e2e.operators import ops
@@ -46,21 +46,10 @@ class Ours:
 
     def pay(self, amount: int = 12, currency: str = "EUR", *, audited: bool = True) -> str:
         """A payment that is posted; its transaction."""
-        request = payment_request(amount=amount, currency=currency)
-        transaction = str(self.answered("/validate", request)["transaction_id"])
-        posted = self.answered("/process", {"transaction_id": transaction})
-        assert posted["status"] == "posted", posted
+        transaction = post(self.deployment, amount=amount, currency=currency)
         if audited:
             self.audited(transaction, 2)
         return transaction
-
-    def answered(self, path: str, request: dict[str, Any]) -> Json:
-        """As a client does it, the same again while a busy machine has no answer in time."""
-        answer = eventually(
-            lambda: self.deployment.call("POST", path, request), lambda answer: answer.status == 200
-        )
-        assert answer.status == 200, answer
-        return answer.body
 
     def audited(self, transaction: str, records: int) -> None:
         """Wait until the audit trail has so many records of the payment."""
@@ -116,7 +105,7 @@ def ours(production: Production) -> Ours:
 @contextlib.contextmanager
 def unaudited(production: Production) -> Iterator[None]:
     """The table's stream is not read until the end of the block."""
-    functions = production.environment.client("lambda")
+    functions = production.client("lambda")
     (mapping,) = [
         each
         for each in functions.list_event_source_mappings()["EventSourceMappings"]

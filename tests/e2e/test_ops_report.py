@@ -56,15 +56,13 @@ def test_with_live_the_deployed_values_stand_beside(production: Production, file
     shown = text(html)
     assert answer.code == (1 if answer.document["problems"] else 0)
     assert "The deployed stack" in shown
-    assert f"account {production.environment.client('sts').get_caller_identity()['Account']}" in (
-        shown
-    )
-    for name, value in production.deployment.outputs.items():
+    assert f"account {production.client('sts').get_caller_identity()['Account']}" in (shown)
+    for name, value in production.outputs.items():
         assert name in shown
         assert value in shown
     states = {
         alarm["AlarmName"]: alarm["StateValue"]
-        for alarm in production.environment.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        for alarm in production.client("cloudwatch").describe_alarms()["MetricAlarms"]
     }
     beside = alarm_states(html)
     assert {name: beside.get(name) for name in states} == states
@@ -83,11 +81,11 @@ def test_no_secret_is_in_the_report(production: Production, file: Path) -> None:
     report(production, file, "--live")
     html = file.read_text(encoding="utf-8")
     shown = text(html)  # where no mark-up stands inside a value
-    gateway = production.environment.client("apigateway")
+    gateway = production.client("apigateway")
     for key in gateway.get_api_keys(includeValues=True)["items"]:
         assert key["value"] not in html
         assert key["value"] not in shown
-    secrets = production.environment.client("secretsmanager")
+    secrets = production.client("secretsmanager")
     for secret in secrets.list_secrets()["SecretList"]:
         value = secrets.get_secret_value(SecretId=secret["ARN"])["SecretString"]
         assert json.loads(value)["password"] not in html
@@ -95,7 +93,7 @@ def test_no_secret_is_in_the_report(production: Production, file: Path) -> None:
 
 
 def test_an_alarm_that_is_on_is_a_problem(production: Production, file: Path) -> None:
-    cloudwatch, name = production.environment.client("cloudwatch"), "payments-decline-rate"
+    cloudwatch, name = production.client("cloudwatch"), "payments-decline-rate"
     before = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["StateValue"]
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="half declined")
     try:

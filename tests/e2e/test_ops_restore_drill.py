@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -17,36 +16,32 @@ import pytest
 from botocore.exceptions import ClientError
 
 from config import ProductionConfig
-from local import aws, deployed
-from local.deployed import eventually
+from local import aws
+from local.deployed import eventually, post
 from ops.restore.scratch import Database, Table
 from tests.command_line import Answer
 from tests.deployment import Production
-from tests.e2e.operators import ops, user
+from tests.e2e.operators import ops, records, user
 from tests.environment import PROJECT
 
 
 @pytest.fixture(scope="module")
 def table(production: Production) -> Table:
     return Table(
-        dynamodb=production.environment.client("dynamodb"),
-        live=production.deployment.outputs["TransactionsTableName"],
+        dynamodb=production.client("dynamodb"),
+        live=production.outputs["TransactionsTableName"],
     )
 
 
 @pytest.fixture(scope="module")
 def database(production: Production) -> Database:
-    return Database(rds=production.environment.client("rds"), live="payments-ledger")
+    return Database(rds=production.client("rds"), live="payments-ledger")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def payment(production: Production) -> str:
     """There is something to be restored."""
-    call = production.deployment.call
-    approved = call("POST", "/validate", deployed.payment_request())
-    transaction = {"transaction_id": approved.body["transaction_id"]}
-    assert call("POST", "/process", transaction).status == 200
-    return str(transaction["transaction_id"])
+    return post(production.deployment)
 
 
 @pytest.fixture(autouse=True)
@@ -110,14 +105,7 @@ def test_both_stores_are_restored_compared_and_deleted(
 
 def test_it_is_recorded_in_the_audit_bucket(production: Production) -> None:
     done = _drill(production, "--yes", "--json")
-    s3, bucket = production.environment.client("s3"), production.deployment.outputs
-    listed = s3.list_objects_v2(Bucket=bucket["AuditBucketName"], Prefix="operations/")
-    bodies = {
-        each["Key"]: json.loads(
-            s3.get_object(Bucket=bucket["AuditBucketName"], Key=each["Key"])["Body"].read()
-        )
-        for each in listed["Contents"]
-    }
+    bodies = records(production)
     (begun,) = (key for key, body in bodies.items() if body.get("names") == done.document["names"])
     ended = bodies[begun.replace("-begun", "-ended")]
     assert ended["end"] == "done"
@@ -160,9 +148,7 @@ def test_a_table_without_point_in_time_recovery_is_refused_with_what_to_do(
         refused = _drill(production, "--yes")
     finally:
         switch(True)
-    assert refused.code == 2
-    assert "its point-in-time recovery is off" in refused.errors
-    assert "update-continuous-backups" in refused.errors
+    refused.refuses("its point-in-time recovery is off", "update-continuous-backups")
 
 
 @pytest.mark.parametrize("days", [1, -40])
@@ -171,8 +157,7 @@ def test_a_moment_that_no_backup_holds_is_refused_before_anything_is_made(
 ) -> None:
     moment = datetime.now(UTC) + timedelta(days=days)
     refused = _drill(production, "--at", f"{moment:%Y-%m-%dT%H:%M:%SZ}", "--yes")
-    assert refused.code == 2
-    assert "can be restored to a moment from" in refused.errors
+    refused.refuses("can be restored to a moment from")
     assert "it ends here" not in refused.errors
 
 
@@ -181,8 +166,7 @@ def test_a_database_that_is_not_restored_ends_it(
 ) -> None:
     with user(production, "rds:RestoreDBInstanceToPointInTime") as bounded:
         refused = ops(production, "restore-drill", "--yes", **bounded)
-    assert refused.code == 2
-    assert "these credentials may not do it" in refused.errors
+    refused.refuses("these credentials may not do it")
     assert _scratch(table, database) == []
 
 
@@ -195,8 +179,7 @@ def test_what_was_asked_for_before_another_refusal_is_deleted(
         _meanwhile(lambda: seen.update(_scratch(table, database))),
     ):
         refused = ops(production, "restore-drill", "--yes", **bounded)
-    assert refused.code == 2
-    assert "these credentials may not do it" in refused.errors
+    refused.refuses("these credentials may not do it")
     assert len(seen) == 1
     assert _scratch(table, database) == []
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from local import aws
 from local.deployed import postings
 from ops.cli import app
 from ops.console.failure import OpsError
@@ -85,13 +84,6 @@ def test_a_dry_run_sends_nothing(production: Production, deployed: Deployed) -> 
     assert answer.code == 0, answer
     assert answer.document["request"]["merchant_id"] == MERCHANT
     assert payments_of(deployed) == before
-
-
-@pytest.fixture
-def deployed(production: Production, monkeypatch: pytest.MonkeyPatch) -> Deployed:
-    for name, value in aws.environment(production.environment.endpoint).items():
-        monkeypatch.setenv(name, value)
-    return Deployed.find()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tests.deployment import Production
 from tests.e2e.operators import ops, user
 from tests.e2e.test_ops_preflight import nothing_in
 from tests.environment import serving
-from tests.probe import document
+from tests.probe import allow, document
 
 Client = Callable[[str], Any]
 Fault = Callable[[Client, Production], contextlib.AbstractContextManager[str]]
@@ -35,7 +35,7 @@ def problems(answer: Answer) -> list[dict[str, str]]:
 
 def resource(production: Production, type_: str, logical_id: str = "") -> str:
     """The physical id of a resource of the stack or of those nested in it."""
-    cloudformation = production.environment.client("cloudformation")
+    cloudformation = production.client("cloudformation")
     stacks = ["PaymentsProd"]
     while stacks:
         for each in cloudformation.get_paginator("list_stack_resources").paginate(
@@ -100,7 +100,7 @@ def named(name: str) -> Subject:
 
 
 def output(name: str) -> Subject:
-    return lambda production: str(production.deployment.outputs[name])
+    return lambda production: str(production.outputs[name])
 
 
 def the(type_: str, logical_id: str = "") -> Subject:
@@ -129,7 +129,7 @@ def group_rule(what: str, of: Subject, way: str, addresses: str, *ports: int) ->
 
 
 def default_group(production: Production) -> str:
-    (group,) = production.environment.client("ec2").describe_security_groups(
+    (group,) = production.client("ec2").describe_security_groups(
         Filters=[
             {"Name": "vpc-id", "Values": [resource(production, "AWS::EC2::VPC")]},
             {"Name": "group-name", "Values": ["default"]},
@@ -175,7 +175,7 @@ HARDLY = call("put_function_concurrency", "FunctionName", ReservedConcurrentExec
 
 def unmapped(function: str, what: str) -> Fault:
     def mapping(production: Production) -> str:
-        functions = production.environment.client("lambda")
+        functions = production.client("lambda")
         (found,) = [
             str(each["UUID"])
             for each in functions.list_event_source_mappings()["EventSourceMappings"]
@@ -302,7 +302,7 @@ def table(what: str, method: str, **values: tuple[Any, Any]) -> Fault:
 
 
 def table_arn(production: Production) -> str:
-    dynamodb, name = production.environment.client("dynamodb"), the("DynamoDB::Table")(production)
+    dynamodb, name = production.client("dynamodb"), the("DynamoDB::Table")(production)
     return str(dynamodb.describe_table(TableName=name)["Table"]["TableArn"])
 
 
@@ -525,7 +525,7 @@ without_boundary = fault(
 
 
 def inline(what: str, role: Subject, action: str) -> Fault:
-    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    statement = allow(action)
     fix = {"PolicyName": "quick-fix"}
     return fault(
         what,
@@ -741,7 +741,7 @@ class Faulty:
 def faulty(production: Production) -> Faulty:
     with contextlib.ExitStack() as all_of_them:
         named = {
-            each: all_of_them.enter_context(fault(production.environment.client, production))
+            each: all_of_them.enter_context(fault(production.client, production))
             for each, (_, fault) in FAULTS.items()
         }
         return Faulty(named, verify(production))
@@ -761,7 +761,7 @@ def test_a_fault_is_found_and_named(faulty: Faulty, fault: str) -> None:
 @pytest.mark.parametrize("fault", ALONE)
 def test_a_fault_that_others_would_hide_is_found(production: Production, fault: str) -> None:
     requirement, value, make = ALONE[fault]
-    with make(production.environment.client, production) as named:
+    with make(production.client, production) as named:
         (found,) = problems(verify(production))
     assert found["what"].startswith(named)
     assert (found["requirement"], found["found"]) == (requirement, value)
@@ -804,7 +804,7 @@ def test_every_stack_is_asked_for_its_drift(production: Production) -> None:
 
 
 def test_drift_is_found_and_the_property_named(production: Production) -> None:
-    sqs, url = production.environment.client("sqs"), production.deployment.outputs["RetryQueueUrl"]
+    sqs, url = production.client("sqs"), production.outputs["RetryQueueUrl"]
     former = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "31"})
     try:
@@ -826,7 +826,7 @@ def test_what_may_not_be_read_does_not_pass(production: Production) -> None:
 
 
 def test_people_get_a_table_for_each_requirement(production: Production) -> None:
-    with short_logs(production.environment.client, production):
+    with short_logs(production.client, production):
         answer = ops(production, "verify", "--no-drift", COLUMNS="80")
     assert answer.code == 1
     lines = answer.output.splitlines()
@@ -842,7 +842,7 @@ def test_people_get_a_table_for_each_requirement(production: Production) -> None
 @pytest.fixture
 def by_hand(production: Production) -> Iterator[None]:
     """The beginning of a development environment."""
-    client = production.environment.client
+    client = production.client
     client("dynamodb").create_table(
         TableName="dev-transactions",
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
@@ -924,6 +924,4 @@ def test_what_may_not_be_listed_does_not_keep_the_rest_from_being_told(
 def test_without_the_stack_it_says_what_else_can_be_looked_at(tmp_path: Path) -> None:
     with serving(tmp_path) as environment:
         answer = ops(nothing_in(environment), "verify")
-    assert (answer.code, answer.output) == (2, "")
-    assert "no stack PaymentsProd in us-east-1" in answer.errors
-    assert "--prefix" in answer.errors
+    answer.refuses("no stack PaymentsProd in us-east-1", "--prefix")

@@ -132,7 +132,7 @@ def _messages(logs: Any, group: str) -> Iterator[str]:
 def test_no_function_has_logged_what_a_client_sent_secretly(
     production: Production, seen: Seen
 ) -> None:
-    logs = production.environment.client("logs")
+    logs = production.client("logs")
     written = ""
     for name in ("payment-validator", "payment-processor", "audit-logger"):
         written += "".join(_messages(logs, f"/aws/lambda/{name}"))

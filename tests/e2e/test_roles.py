@@ -129,7 +129,7 @@ def test_after_all_attempts_payments_are_made_as_before(production: Production) 
 
 
 def test_every_role_has_the_permissions_boundary(production: Production) -> None:
-    iam = production.environment.client("iam")
+    iam = production.client("iam")
     pages = iam.get_paginator("list_roles").paginate()
     names = [role["RoleName"] for page in pages for role in page["Roles"]]
     own = [name for name in names if name.startswith("PaymentsProd-")]
@@ -151,7 +151,7 @@ def test_every_role_has_the_permissions_boundary(production: Production) -> None
 
 
 def test_cloudformation_is_no_administrator(production: Production) -> None:
-    iam = production.environment.client("iam")
+    iam = production.client("iam")
     role = f"cdk-hnb659fds-cfn-exec-role-{aws.ACCOUNT}-{aws.REGION}"
     attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
     assert {each["PolicyName"] for each in attached} == {

@@ -15,7 +15,7 @@ from tests.deployment import MONITORED_BEFORE, Production
 
 
 def test_what_is_deployed_can_be_described(production: Production) -> None:
-    ec2 = production.environment.client("ec2")
+    ec2 = production.client("ec2")
     gateways = ec2.describe_nat_gateways(Filters=[{"Name": "state", "Values": ["available"]}])
     assert len(gateways["NatGateways"]) == 3
     assert ec2.describe_flow_logs()["FlowLogs"]
@@ -23,7 +23,7 @@ def test_what_is_deployed_can_be_described(production: Production) -> None:
     groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
     (default,) = [g for g in groups["SecurityGroups"] if g["GroupName"] == "default"]
     assert (default["IpPermissions"], default["IpPermissionsEgress"]) == ([], [])
-    rds = production.environment.client("rds")
+    rds = production.client("rds")
     (ledger,) = rds.describe_db_instances()["DBInstances"]
     assert ledger["MultiAZ"]
     assert ledger["BackupRetentionPeriod"] == 30
@@ -31,7 +31,7 @@ def test_what_is_deployed_can_be_described(production: Production) -> None:
 
 @pytest.mark.parametrize("name", [MONITORED_BEFORE, "/aws/apigateway/welcome"])
 def test_a_log_group_of_the_account_is_adopted_or_made(production: Production, name: str) -> None:
-    logs = production.environment.client("logs")
+    logs = production.client("logs")
     (group,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     assert group["retentionInDays"] == 90
     assert ":key/" in group["kmsKeyId"]
@@ -44,7 +44,7 @@ def test_a_log_group_of_the_account_is_adopted_or_made(production: Production, n
 def test_functions_are_as_required(production: Production, name: str) -> None:
     configuration = production.function(name)
     assert (configuration["MemorySize"], configuration["Timeout"]) == (512, 30)
-    functions = production.environment.client("lambda")
+    functions = production.client("lambda")
     reserved = functions.get_function_concurrency(FunctionName=name)
     assert reserved["ReservedConcurrentExecutions"] > 0
 

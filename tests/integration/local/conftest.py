@@ -46,3 +46,16 @@ def upload(environment: Environment) -> Upload:
         return f"https://s3.us-east-1.amazonaws.com/{bucket}/{key}"
 
     return put
+
+
+@pytest.fixture
+def bucket(environment: Environment) -> str:
+    name = f"bucket-{uuid.uuid4().hex[:8]}"
+    environment.client("s3").create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def queue(environment: Environment) -> str:
+    name = f"queue-{uuid.uuid4().hex[:8]}"
+    return str(environment.client("sqs").create_queue(QueueName=name)["QueueUrl"])

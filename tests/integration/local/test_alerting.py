@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.environment import Environment, Stack, wait_for
+from tests.environment import Stack, resource, wait_for
+from tests.probe import allow, policy
 
 ALARM = {
     "Namespace": "Payments",
@@ -25,42 +26,34 @@ ALARM = {
 def _topic_with_a_reader() -> dict[str, Any]:
     """A topic, and a queue that is handed what is published there."""
     return {
-        "Topic": {"Type": "AWS::SNS::Topic", "Properties": {}},
-        "Queue": {"Type": "AWS::SQS::Queue", "Properties": {}},
-        "Admit": {
-            "Type": "AWS::SQS::QueuePolicy",
-            "Properties": {
-                "Queues": [{"Ref": "Queue"}],
-                "PolicyDocument": {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Principal": {"Service": "sns.amazonaws.com"},
-                            "Action": "sqs:SendMessage",
-                            "Resource": {"Fn::GetAtt": ["Queue", "Arn"]},
-                        }
-                    ],
-                },
-            },
-        },
-        "Subscription": {
-            "Type": "AWS::SNS::Subscription",
-            "DependsOn": "Admit",
-            "Properties": {
-                "TopicArn": {"Ref": "Topic"},
-                "Protocol": "sqs",
-                "Endpoint": {"Fn::GetAtt": ["Queue", "Arn"]},
-            },
-        },
+        "Topic": resource("SNS::Topic"),
+        "Queue": resource("SQS::Queue"),
+        "Admit": resource(
+            "SQS::QueuePolicy",
+            Queues=[{"Ref": "Queue"}],
+            PolicyDocument=policy(
+                allow(
+                    "sqs:SendMessage",
+                    {"Fn::GetAtt": ["Queue", "Arn"]},
+                    Principal={"Service": "sns.amazonaws.com"},
+                )
+            ),
+        ),
+        "Subscription": resource(
+            "SNS::Subscription",
+            TopicArn={"Ref": "Topic"},
+            Protocol="sqs",
+            Endpoint={"Fn::GetAtt": ["Queue", "Arn"]},
+        )
+        | {"DependsOn": "Admit"},
     }
 
 
 class Reader:
     """What the queue was handed, oldest first."""
 
-    def __init__(self, environment: Environment, stack: Stack) -> None:
-        self._sqs = environment.client("sqs")
+    def __init__(self, stack: Stack) -> None:
+        self._sqs = stack.client("sqs")
         self._queue = stack.physical_id("Queue")
         self.messages: list[str] = []
 
@@ -73,7 +66,7 @@ class Reader:
 
 
 @pytest.fixture
-def alarmed(environment: Environment, stack: Stack) -> Reader:
+def alarmed(stack: Stack) -> Reader:
     """One alarm, and one that sums up, both with the topic."""
     actions = {
         "ActionsEnabled": True,
@@ -82,24 +75,17 @@ def alarmed(environment: Environment, stack: Stack) -> Reader:
     }
     resources = {
         **_topic_with_a_reader(),
-        "Alarm": {
-            "Type": "AWS::CloudWatch::Alarm",
-            "DependsOn": "Subscription",
-            "Properties": {**ALARM, **actions, "AlarmName": f"{stack.name}-one"},
-        },
-        "Health": {
-            "Type": "AWS::CloudWatch::CompositeAlarm",
-            "Properties": {
-                **actions,
-                "AlarmName": f"{stack.name}-all",
-                "AlarmRule": {
-                    "Fn::Join": ["", ['(ALARM("', {"Fn::GetAtt": ["Alarm", "Arn"]}, '"))']]
-                },
-            },
-        },
+        "Alarm": resource("CloudWatch::Alarm", **ALARM, **actions, AlarmName=f"{stack.name}-one")
+        | {"DependsOn": "Subscription"},
+        "Health": resource(
+            "CloudWatch::CompositeAlarm",
+            **actions,
+            AlarmName=f"{stack.name}-all",
+            AlarmRule={"Fn::Join": ["", ['(ALARM("', {"Fn::GetAtt": ["Alarm", "Arn"]}, '"))']]},
+        ),
     }
     assert stack.create(resources) == "CREATE_COMPLETE"
-    reader = Reader(environment, stack)
+    reader = Reader(stack)
     # The one that sums up tells of its first state, which is OK.
     wait_for(lambda: reader.has(1))
     reader.messages.clear()
@@ -107,9 +93,9 @@ def alarmed(environment: Environment, stack: Stack) -> Reader:
 
 
 def test_an_alarm_and_the_one_that_sums_up_reach_the_topics_subscribers(
-    environment: Environment, stack: Stack, alarmed: Reader
+    stack: Stack, alarmed: Reader
 ) -> None:
-    cloudwatch = environment.client("cloudwatch")
+    cloudwatch = stack.client("cloudwatch")
     told = [(f"{stack.name}-{name}", state) for state in ("ALARM", "OK") for name in ("one", "all")]
     for number, state in enumerate(("ALARM", "OK"), start=1):
         cloudwatch.set_alarm_state(
@@ -121,31 +107,29 @@ def test_an_alarm_and_the_one_that_sums_up_reach_the_topics_subscribers(
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_an_event_reaches_them_as_text(environment: Environment, stack: Stack) -> None:
+def test_an_event_reaches_them_as_text(stack: Stack) -> None:
     resources = {
         **_topic_with_a_reader(),
-        "Rule": {
-            "Type": "AWS::Events::Rule",
-            "DependsOn": "Subscription",
-            "Properties": {
-                "EventPattern": {"source": [stack.name], "detail": {"status": ["FAILED"]}},
-                "Targets": [
-                    {
-                        "Id": "Topic",
-                        "Arn": {"Ref": "Topic"},
-                        "InputTransformer": {
-                            "InputPathsMap": {"status": "$.detail.status"},
-                            "InputTemplate": '"What: it failed."\n"Status: <status>"',
-                        },
-                    }
-                ],
-            },
-        },
+        "Rule": resource(
+            "Events::Rule",
+            EventPattern={"source": [stack.name], "detail": {"status": ["FAILED"]}},
+            Targets=[
+                {
+                    "Id": "Topic",
+                    "Arn": {"Ref": "Topic"},
+                    "InputTransformer": {
+                        "InputPathsMap": {"status": "$.detail.status"},
+                        "InputTemplate": '"What: it failed."\n"Status: <status>"',
+                    },
+                }
+            ],
+        )
+        | {"DependsOn": "Subscription"},
     }
     assert stack.create(resources) == "CREATE_COMPLETE"
-    reader = Reader(environment, stack)
+    reader = Reader(stack)
     for status in ("FINE", "FAILED"):
-        environment.client("events").put_events(
+        stack.client("events").put_events(
             Entries=[
                 {"Source": stack.name, "DetailType": "x", "Detail": json.dumps({"status": status})}
             ]
@@ -155,36 +139,28 @@ def test_an_event_reaches_them_as_text(environment: Environment, stack: Stack) -
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_metric_filters(environment: Environment, stack: Stack) -> None:
+def test_metric_filters(stack: Stack) -> None:
     """The emulator keeps them, and counts nothing by them."""
     resources = {
-        "Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": stack.name}},
-        "Filter": {
-            "Type": "AWS::Logs::MetricFilter",
-            "Properties": {
-                "LogGroupName": {"Ref": "Group"},
-                "FilterPattern": '{ $.status = "429" }',
-                "MetricTransformations": [
-                    {
-                        "MetricNamespace": "Payments",
-                        "MetricName": "CallsThrottled",
-                        "MetricValue": "1",
-                    }
-                ],
-            },
-        },
+        "Group": resource("Logs::LogGroup", LogGroupName=stack.name),
+        "Filter": resource(
+            "Logs::MetricFilter",
+            LogGroupName={"Ref": "Group"},
+            FilterPattern='{ $.status = "429" }',
+            MetricTransformations=[
+                {"MetricNamespace": "Payments", "MetricName": "CallsThrottled", "MetricValue": "1"}
+            ],
+        ),
     }
     assert stack.create(resources) == "CREATE_COMPLETE"
-    filters = environment.client("logs").describe_metric_filters(logGroupName=stack.name)
+    filters = stack.client("logs").describe_metric_filters(logGroupName=stack.name)
     (kept,) = filters["metricFilters"]
     assert kept["filterPattern"] == '{ $.status = "429" }'
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_an_alarms_history_tells_whether_the_topic_took_the_message(
-    environment: Environment, stack: Stack
-) -> None:
-    sns, cloudwatch = environment.client("sns"), environment.client("cloudwatch")
+def test_an_alarms_history_tells_whether_the_topic_took_the_message(stack: Stack) -> None:
+    sns, cloudwatch = stack.client("sns"), stack.client("cloudwatch")
     topic = sns.create_topic(Name=stack.name)["TopicArn"]
     cloudwatch.put_metric_alarm(AlarmName=stack.name, AlarmActions=[topic], **ALARM)
 
@@ -217,8 +193,8 @@ _PATTERNS = {
 }
 
 
-def test_logs_are_searched_by_patterns(environment: Environment, stack: Stack) -> None:
-    logs, group = environment.client("logs"), stack.name
+def test_logs_are_searched_by_patterns(stack: Stack) -> None:
+    logs, group = stack.client("logs"), stack.name
     logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="s")
     now = int(time.time() * 1000)
@@ -243,9 +219,7 @@ def test_logs_are_searched_by_patterns(environment: Environment, stack: Stack) -
     assert found == _PATTERNS
 
 
-def test_an_alarm_on_an_expression_is_put_as_the_templates_are(
-    environment: Environment, stack: Stack
-) -> None:
+def test_an_alarm_on_an_expression_is_put_as_the_templates_are(stack: Stack) -> None:
     metric = {"Namespace": "Payments", "MetricName": "LedgerImbalance"}
     parts = [
         {"Id": "expr_1", "Expression": "m1 / 2"},
@@ -255,7 +229,7 @@ def test_an_alarm_on_an_expression_is_put_as_the_templates_are(
             "ReturnData": False,
         },
     ]
-    cloudwatch = environment.client("cloudwatch")
+    cloudwatch = stack.client("cloudwatch")
     cloudwatch.put_metric_alarm(
         AlarmName=stack.name,
         Metrics=parts,

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.environment import Environment, Stack, wait_for
+from tests.environment import Stack, resource, wait_for
 from tests.integration.local.conftest import Upload
 from tests.integration.local.test_nested_stacks import INVALID, nested
-from tests.probe import LAMBDA
+from tests.probe import LAMBDA, policy
 
 Resources = dict[str, Any]
 
@@ -28,17 +28,15 @@ def handle(event, context):
 ALIAS = {"Ref": "Live"}
 FUNCTION = {"Fn::GetAtt": ["Function", "Arn"]}
 
-QUEUE: Resources = {"Queue": {"Type": "AWS::SQS::Queue"}}
+QUEUE: Resources = {"Queue": resource("SQS::Queue")}
 TABLE: Resources = {
-    "Table": {
-        "Type": "AWS::DynamoDB::Table",
-        "Properties": {
-            "BillingMode": "PAY_PER_REQUEST",
-            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-            "StreamSpecification": {"StreamViewType": "NEW_IMAGE"},
-        },
-    }
+    "Table": resource(
+        "DynamoDB::Table",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        StreamSpecification={"StreamViewType": "NEW_IMAGE"},
+    )
 }
 
 
@@ -50,74 +48,58 @@ def name() -> str:
 def released(name: str, release: int, **more: Any) -> Resources:
     """A function with its version and alias, as the app's templates have them."""
     return {
-        "Role": {
-            "Type": "AWS::IAM::Role",
-            "Properties": {
-                "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [LAMBDA]}
-            },
-        },
-        "Function": {
-            "Type": "AWS::Lambda::Function",
-            "Properties": {
-                "FunctionName": name,
-                "Runtime": "python3.14",
-                "Handler": "index.handle",
-                "Role": {"Fn::GetAtt": ["Role", "Arn"]},
-                "Code": {"ZipFile": CODE.format(release=release)},
-                "Environment": {"Variables": {"RELEASE": str(release)}},
-            },
-        },
-        f"Version{release}": {
-            "Type": "AWS::Lambda::Version",
-            "DeletionPolicy": "RetainExceptOnCreate",
-            "UpdateReplacePolicy": "Retain",
-            "Properties": {"FunctionName": {"Ref": "Function"}},
-        },
-        "Application": {
-            "Type": "AWS::CodeDeploy::Application",
-            "Properties": {"ComputePlatform": "Lambda"},
-        },
-        "Group": {
-            "Type": "AWS::CodeDeploy::DeploymentGroup",
-            "Properties": {
-                "ApplicationName": {"Ref": "Application"},
-                "ServiceRoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
-                "DeploymentConfigName": "CodeDeployDefault.LambdaCanary10Percent5Minutes",
-            },
-        },
-        "Live": {
-            "Type": "AWS::Lambda::Alias",
-            "Properties": {
-                "FunctionName": {"Ref": "Function"},
-                "FunctionVersion": {"Fn::GetAtt": [f"Version{release}", "Version"]},
-                "Name": "live",
-            },
+        "Role": resource("IAM::Role", AssumeRolePolicyDocument=policy(LAMBDA)),
+        "Function": resource(
+            "Lambda::Function",
+            FunctionName=name,
+            Runtime="python3.14",
+            Handler="index.handle",
+            Role={"Fn::GetAtt": ["Role", "Arn"]},
+            Code={"ZipFile": CODE.format(release=release)},
+            Environment={"Variables": {"RELEASE": str(release)}},
+        ),
+        f"Version{release}": resource("Lambda::Version", FunctionName={"Ref": "Function"})
+        | {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"},
+        "Application": resource("CodeDeploy::Application", ComputePlatform="Lambda"),
+        "Group": resource(
+            "CodeDeploy::DeploymentGroup",
+            ApplicationName={"Ref": "Application"},
+            ServiceRoleArn={"Fn::GetAtt": ["Role", "Arn"]},
+            DeploymentConfigName="CodeDeployDefault.LambdaCanary10Percent5Minutes",
+        ),
+        "Live": resource(
+            "Lambda::Alias",
+            FunctionName={"Ref": "Function"},
+            FunctionVersion={"Fn::GetAtt": [f"Version{release}", "Version"]},
+            Name="live",
+        )
+        | {
             "UpdatePolicy": {
                 "CodeDeployLambdaAliasUpdate": {
                     "ApplicationName": {"Ref": "Application"},
                     "DeploymentGroupName": {"Ref": "Group"},
                 }
-            },
+            }
         },
         **more,
     }
 
 
-def serving(environment: Environment, name: str, qualifier: str = "live") -> tuple[int, str, str]:
+def serving(stack: Stack, name: str, qualifier: str = "live") -> tuple[int, str, str]:
     """Release of the code, of the environment, and version of what answers."""
-    answer = environment.client("lambda").invoke(FunctionName=name, Qualifier=qualifier)
+    answer = stack.client("lambda").invoke(FunctionName=name, Qualifier=qualifier)
     seen = json.loads(answer["Payload"].read())
     return seen["code"], seen["variable"], seen["version"]
 
 
-def versions(environment: Environment, name: str) -> set[str]:
-    found = environment.client("lambda").list_versions_by_function(FunctionName=name)["Versions"]
+def versions(stack: Stack, name: str) -> set[str]:
+    found = stack.client("lambda").list_versions_by_function(FunctionName=name)["Versions"]
     return {version["Version"] for version in found} - {"$LATEST"}
 
 
-def seen_in_the_log(environment: Environment, name: str) -> list[tuple[int, str, str]]:
+def seen_in_the_log(stack: Stack, name: str) -> list[tuple[int, str, str]]:
     """The same, of those who were not answered."""
-    logs = environment.client("logs")
+    logs = stack.client("logs")
     try:
         events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
     except logs.exceptions.ResourceNotFoundException:
@@ -130,45 +112,41 @@ def seen_in_the_log(environment: Environment, name: str) -> list[tuple[int, str,
     return [(it["code"], it["variable"], it["version"]) for it in seen]
 
 
-def test_an_update_moves_the_alias_and_keeps_the_former_version(
-    environment: Environment, stack: Stack, name: str
-) -> None:
+def test_an_update_moves_the_alias_and_keeps_the_former_version(stack: Stack, name: str) -> None:
     assert stack.create(released(name, 1)) == "CREATE_COMPLETE"
-    assert serving(environment, name) == (1, "1", "1")
+    assert serving(stack, name) == (1, "1", "1")
     assert stack.update(released(name, 2)) == "UPDATE_COMPLETE"
-    assert serving(environment, name) == (2, "2", "2")
-    assert serving(environment, name, "1") == (1, "1", "1")
-    assert versions(environment, name) == {"1", "2"}
+    assert serving(stack, name) == (2, "2", "2")
+    assert serving(stack, name, "1") == (1, "1", "1")
+    assert versions(stack, name) == {"1", "2"}
 
 
-def test_what_is_changed_but_not_released_does_not_reach_the_alias(
-    environment: Environment, stack: Stack, name: str
-) -> None:
+def test_what_is_changed_but_not_released_does_not_reach_the_alias(stack: Stack, name: str) -> None:
     stack.create(released(name, 1))
-    serving(environment, name)
-    functions = environment.client("lambda")
+    serving(stack, name)
+    functions = stack.client("lambda")
     functions.update_function_configuration(
         FunctionName=name, Environment={"Variables": {"RELEASE": "unreleased"}}
     )
-    assert serving(environment, name, "$LATEST") == (1, "unreleased", "$LATEST")
-    assert serving(environment, name) == (1, "1", "1")
+    assert serving(stack, name, "$LATEST") == (1, "unreleased", "$LATEST")
+    assert serving(stack, name) == (1, "1", "1")
 
 
 def test_a_rollback_moves_the_alias_back_and_the_next_release_succeeds(
-    environment: Environment, stack: Stack, name: str
+    stack: Stack, name: str
 ) -> None:
     stack.create(released(name, 1))
     bad = released(name, 2, Wrong={**INVALID, "DependsOn": "Live"})
     assert stack.update(bad) == "UPDATE_ROLLBACK_COMPLETE"
-    assert serving(environment, name) == (1, "1", "1")
-    assert serving(environment, name, "$LATEST") == (1, "1", "$LATEST")
-    assert versions(environment, name) == {"1"}
+    assert serving(stack, name) == (1, "1", "1")
+    assert serving(stack, name, "$LATEST") == (1, "1", "$LATEST")
+    assert versions(stack, name) == {"1"}
     assert stack.update(released(name, 2)) == "UPDATE_COMPLETE"
-    assert serving(environment, name)[:2] == (2, "2")
+    assert serving(stack, name)[:2] == (2, "2")
 
 
 def test_a_rollback_of_a_finished_nested_stack_moves_the_alias_back(
-    environment: Environment, stack: Stack, name: str, upload: Upload
+    stack: Stack, name: str, upload: Upload
 ) -> None:
     """As when Observability fails after Compute was updated."""
 
@@ -178,14 +156,14 @@ def test_a_rollback_of_a_finished_nested_stack_moves_the_alias_back(
     assert stack.create(child(1)) == "CREATE_COMPLETE"
     bad = {**child(2), "Wrong": {**INVALID, "DependsOn": "Child"}}
     assert stack.update(bad) == "UPDATE_ROLLBACK_COMPLETE"
-    assert serving(environment, name) == (1, "1", "1")
-    assert versions(environment, name) == {"1"}
+    assert serving(stack, name) == (1, "1", "1")
+    assert versions(stack, name) == {"1"}
     assert stack.update(child(2)) == "UPDATE_COMPLETE"
-    assert serving(environment, name)[:2] == (2, "2")
+    assert serving(stack, name)[:2] == (2, "2")
 
 
 def test_a_version_is_published_again_when_only_its_description_changes(
-    environment: Environment, stack: Stack, name: str
+    stack: Stack, name: str
 ) -> None:
     """So that a value that another layer hands over reaches the alias."""
 
@@ -196,18 +174,16 @@ def test_a_version_is_published_again_when_only_its_description_changes(
         return resources
 
     stack.create(handed_over("a"))
-    assert serving(environment, name) == (1, "a", "1")
+    assert serving(stack, name) == (1, "a", "1")
     assert stack.update(handed_over("b")) == "UPDATE_COMPLETE"
-    assert serving(environment, name) == (1, "b", "2")
+    assert serving(stack, name) == (1, "b", "2")
 
 
-def test_a_deleted_stack_takes_the_function_with_all_its_versions(
-    environment: Environment, stack: Stack, name: str
-) -> None:
+def test_a_deleted_stack_takes_the_function_with_all_its_versions(stack: Stack, name: str) -> None:
     stack.create(released(name, 1))
     stack.update(released(name, 2))
     assert stack.delete() == "DELETE_COMPLETE"
-    functions = environment.client("lambda")
+    functions = stack.client("lambda")
     with pytest.raises(functions.exceptions.ResourceNotFoundException):
         functions.get_function(FunctionName=name)
 
@@ -219,58 +195,49 @@ def api(permission_on: Any) -> Resources:
     """An API whose one method calls the alias."""
     uri = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${Live}/invocations"
     return {
-        "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "released"}},
-        "Method": {
-            "Type": "AWS::ApiGateway::Method",
-            "Properties": {
-                "RestApiId": {"Ref": "Api"},
-                "ResourceId": {"Fn::GetAtt": ["Api", "RootResourceId"]},
-                "HttpMethod": "GET",
-                "AuthorizationType": "NONE",
-                "Integration": {
-                    "Type": "AWS_PROXY",
-                    "IntegrationHttpMethod": "POST",
-                    "Uri": {"Fn::Sub": uri},
-                },
+        "Api": resource("ApiGateway::RestApi", Name="released"),
+        "Method": resource(
+            "ApiGateway::Method",
+            RestApiId={"Ref": "Api"},
+            ResourceId={"Fn::GetAtt": ["Api", "RootResourceId"]},
+            HttpMethod="GET",
+            AuthorizationType="NONE",
+            Integration={
+                "Type": "AWS_PROXY",
+                "IntegrationHttpMethod": "POST",
+                "Uri": {"Fn::Sub": uri},
             },
-        },
-        "Deployment": {
-            "Type": "AWS::ApiGateway::Deployment",
-            "DependsOn": "Method",
-            "Properties": {"RestApiId": {"Ref": "Api"}, "StageName": "prod"},
-        },
-        "Permission": {
-            "Type": "AWS::Lambda::Permission",
-            "Properties": {
-                "Action": "lambda:InvokeFunction",
-                "FunctionName": permission_on,
-                "Principal": "apigateway.amazonaws.com",
-                "SourceArn": {
-                    "Fn::Sub": "arn:aws:execute-api:us-east-1:${AWS::AccountId}:${Api}/prod/GET/"
-                },
+        ),
+        "Deployment": resource("ApiGateway::Deployment", RestApiId={"Ref": "Api"}, StageName="prod")
+        | {"DependsOn": "Method"},
+        "Permission": resource(
+            "Lambda::Permission",
+            Action="lambda:InvokeFunction",
+            FunctionName=permission_on,
+            Principal="apigateway.amazonaws.com",
+            SourceArn={
+                "Fn::Sub": "arn:aws:execute-api:us-east-1:${AWS::AccountId}:${Api}/prod/GET/"
             },
-        },
+        ),
     }
 
 
-def call(environment: Environment, stack: Stack) -> Any:
-    url = f"{environment.endpoint}/restapis/{stack.physical_id('Api')}/prod/_user_request_/"
+def call(stack: Stack) -> Any:
+    url = f"{stack.environment.endpoint}/restapis/{stack.physical_id('Api')}/prod/_user_request_/"
     with urllib.request.urlopen(url) as answer:  # noqa: S310 - our own address
         return json.loads(answer.read())
 
 
-def test_an_api_calls_the_alias_before_and_after_an_update(
-    environment: Environment, stack: Stack, name: str
-) -> None:
+def test_an_api_calls_the_alias_before_and_after_an_update(stack: Stack, name: str) -> None:
     assert stack.create(released(name, 1, **api(ALIAS))) == "CREATE_COMPLETE"
-    assert call(environment, stack) == {"code": 1, "variable": "1", "version": "1"}
+    assert call(stack) == {"code": 1, "variable": "1", "version": "1"}
     assert stack.update(released(name, 2, **api(ALIAS))) == "UPDATE_COMPLETE"
-    assert call(environment, stack) == {"code": 2, "variable": "2", "version": "2"}
+    assert call(stack) == {"code": 2, "variable": "2", "version": "2"}
 
 
-def test_a_permission_is_for_the_alias(environment: Environment, stack: Stack, name: str) -> None:
+def test_a_permission_is_for_the_alias(stack: Stack, name: str) -> None:
     stack.create(released(name, 1, **api(ALIAS)))
-    functions = environment.client("lambda")
+    functions = stack.client("lambda")
     policy = json.loads(functions.get_policy(FunctionName=name, Qualifier="live")["Policy"])
     (statement,) = policy["Statement"]
     assert statement["Resource"].endswith(f":function:{name}:live")
@@ -278,95 +245,82 @@ def test_a_permission_is_for_the_alias(environment: Environment, stack: Stack, n
 
 def mapping(source: Any, function: Any, **properties: Any) -> Resources:
     return {
-        "Mapping": {
-            "Type": "AWS::Lambda::EventSourceMapping",
-            "Properties": {"EventSourceArn": source, "FunctionName": function, **properties},
-        }
+        "Mapping": resource(
+            "Lambda::EventSourceMapping", EventSourceArn=source, FunctionName=function, **properties
+        )
     }
 
 
 QUEUE_ARN = {"Fn::GetAtt": ["Queue", "Arn"]}
 
 
-def send(environment: Environment, stack: Stack) -> None:
+def send(stack: Stack) -> None:
     queue = stack.physical_id("Queue")
-    environment.client("sqs").send_message(QueueUrl=queue, MessageBody="a payment")
+    stack.client("sqs").send_message(QueueUrl=queue, MessageBody="a payment")
 
 
-def test_a_queue_feeds_the_alias_before_and_after_an_update(
-    environment: Environment, stack: Stack, name: str
-) -> None:
+def test_a_queue_feeds_the_alias_before_and_after_an_update(stack: Stack, name: str) -> None:
     fed = {**QUEUE, **mapping(QUEUE_ARN, {"Fn::Sub": "${Function}:live"}, BatchSize=1)}
     fed["Mapping"]["DependsOn"] = "Live"
     stack.create(released(name, 1, **fed))
-    send(environment, stack)
-    wait_for(lambda: seen_in_the_log(environment, name) == [(1, "1", "1")])
+    send(stack)
+    wait_for(lambda: seen_in_the_log(stack, name) == [(1, "1", "1")])
     stack.update(released(name, 2, **fed))
-    send(environment, stack)
-    wait_for(lambda: (2, "2", "2") in seen_in_the_log(environment, name))
+    send(stack)
+    wait_for(lambda: (2, "2", "2") in seen_in_the_log(stack, name))
 
 
 def test_a_mapping_that_is_moved_from_the_function_to_the_alias_feeds_the_alias(
-    environment: Environment, stack: Stack, name: str
+    stack: Stack, name: str
 ) -> None:
     stack.create(released(name, 1, **QUEUE, **mapping(QUEUE_ARN, FUNCTION, BatchSize=1)))
     moved = released(name, 1, **QUEUE, **mapping(QUEUE_ARN, ALIAS, BatchSize=1))
     assert stack.update(moved) == "UPDATE_COMPLETE"
-    send(environment, stack)
-    wait_for(lambda: seen_in_the_log(environment, name) == [(1, "1", "1")])
+    send(stack)
+    wait_for(lambda: seen_in_the_log(stack, name) == [(1, "1", "1")])
 
 
-def test_a_stream_feeds_the_alias_before_and_after_an_update(
-    environment: Environment, stack: Stack, name: str
-) -> None:
+def test_a_stream_feeds_the_alias_before_and_after_an_update(stack: Stack, name: str) -> None:
     fed = {
         **TABLE,
         **mapping({"Fn::GetAtt": ["Table", "StreamArn"]}, ALIAS, StartingPosition="TRIM_HORIZON"),
     }
-    dynamodb = environment.client("dynamodb")
+    dynamodb = stack.client("dynamodb")
     stack.create(released(name, 1, **fed))
     table = stack.physical_id("Table")
     dynamodb.put_item(TableName=table, Item={"id": {"S": "1"}})
-    wait_for(lambda: seen_in_the_log(environment, name) == [(1, "1", "1")])
+    wait_for(lambda: seen_in_the_log(stack, name) == [(1, "1", "1")])
     stack.update(released(name, 2, **fed))
     dynamodb.put_item(TableName=table, Item={"id": {"S": "2"}})
-    wait_for(lambda: (2, "2", "2") in seen_in_the_log(environment, name))
+    wait_for(lambda: (2, "2", "2") in seen_in_the_log(stack, name))
 
 
 def test_a_rule_calls_the_alias_and_its_failures_are_not_tried_again(
-    environment: Environment, stack: Stack, name: str
+    stack: Stack, name: str
 ) -> None:
     called = {
-        "Rule": {
-            "Type": "AWS::Events::Rule",
-            "Properties": {
-                "EventPattern": {"source": [name]},
-                "Targets": [{"Id": "0", "Arn": ALIAS}],
-            },
-        },
-        "Permission": {
-            "Type": "AWS::Lambda::Permission",
-            "Properties": {
-                "Action": "lambda:InvokeFunction",
-                "FunctionName": ALIAS,
-                "Principal": "events.amazonaws.com",
-                "SourceArn": {"Fn::GetAtt": ["Rule", "Arn"]},
-            },
-        },
-        "Once": {
-            "Type": "AWS::Lambda::EventInvokeConfig",
-            "DependsOn": "Live",
-            "Properties": {
-                "FunctionName": {"Ref": "Function"},
-                "Qualifier": "live",
-                "MaximumRetryAttempts": 0,
-            },
-        },
+        "Rule": resource(
+            "Events::Rule", EventPattern={"source": [name]}, Targets=[{"Id": "0", "Arn": ALIAS}]
+        ),
+        "Permission": resource(
+            "Lambda::Permission",
+            Action="lambda:InvokeFunction",
+            FunctionName=ALIAS,
+            Principal="events.amazonaws.com",
+            SourceArn={"Fn::GetAtt": ["Rule", "Arn"]},
+        ),
+        "Once": resource(
+            "Lambda::EventInvokeConfig",
+            FunctionName={"Ref": "Function"},
+            Qualifier="live",
+            MaximumRetryAttempts=0,
+        )
+        | {"DependsOn": "Live"},
     }
     assert stack.create(released(name, 1, **called)) == "CREATE_COMPLETE"
     event = {"Source": name, "DetailType": "tick", "Detail": "{}"}
-    environment.client("events").put_events(Entries=[event])
-    wait_for(lambda: seen_in_the_log(environment, name) == [(1, "1", "1")])
-    functions = environment.client("lambda")
+    stack.client("events").put_events(Entries=[event])
+    wait_for(lambda: seen_in_the_log(stack, name) == [(1, "1", "1")])
+    functions = stack.client("lambda")
     once = functions.get_function_event_invoke_config(FunctionName=name, Qualifier="live")
     assert once["MaximumRetryAttempts"] == 0

@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.environment import Environment, Stack
+from tests.environment import Environment, Stack, resource
+from tests.probe import LAMBDA, allow, policy
 
-VPC = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}
-SUBNET = {
-    "Type": "AWS::EC2::Subnet",
-    "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.0.0.0/24"},
-}
+VPC = resource("EC2::VPC", CidrBlock="10.0.0.0/16")
+SUBNET = resource("EC2::Subnet", VpcId={"Ref": "Vpc"}, CidrBlock="10.0.0.0/24")
 
 
 def _tags(**tags: str) -> list[dict[str, str]]:
@@ -24,29 +22,22 @@ def _nat(**tags: str) -> dict[str, Any]:
     return {
         "Vpc": VPC,
         "Subnet": SUBNET,
-        "Address": {
-            "Type": "AWS::EC2::EIP",
-            "Properties": {"Domain": "vpc", "Tags": _tags(**tags)},
-        },
-        "Nat": {
-            "Type": "AWS::EC2::NatGateway",
-            "Properties": {
-                "SubnetId": {"Ref": "Subnet"},
-                "AllocationId": {"Fn::GetAtt": ["Address", "AllocationId"]},
-                "Tags": _tags(**tags),
-            },
-        },
+        "Address": resource("EC2::EIP", Domain="vpc", Tags=_tags(**tags)),
+        "Nat": resource(
+            "EC2::NatGateway",
+            SubnetId={"Ref": "Subnet"},
+            AllocationId={"Fn::GetAtt": ["Address", "AllocationId"]},
+            Tags=_tags(**tags),
+        ),
     }
 
 
-def test_nat_gateway_and_address(environment: Environment, stack: Stack) -> None:
-    ec2 = environment.client("ec2")
+def test_nat_gateway_and_address(stack: Stack) -> None:
+    ec2 = stack.client("ec2")
 
     def gateway() -> dict[str, Any]:
-        (found,) = ec2.describe_nat_gateways(NatGatewayIds=[stack.physical_id("Nat")])[
-            "NatGateways"
-        ]
-        return dict(found)
+        found = ec2.describe_nat_gateways(NatGatewayIds=[stack.physical_id("Nat")])
+        return dict(*found["NatGateways"])
 
     def addresses() -> list[str]:
         return [address["PublicIp"] for address in ec2.describe_addresses()["Addresses"]]
@@ -69,35 +60,29 @@ def test_nat_gateway_and_address(environment: Environment, stack: Stack) -> None
 
 
 def _groups(port: int, description: str) -> dict[str, Any]:
-    group = {
-        "Type": "AWS::EC2::SecurityGroup",
-        "Properties": {
-            "GroupDescription": "a group",
-            "VpcId": {"Ref": "Vpc"},
-            "SecurityGroupEgress": [
-                {"IpProtocol": "icmp", "CidrIp": "255.255.255.255/32", "FromPort": 1, "ToPort": 1}
-            ],
-        },
-    }
-    rule = {
-        "IpProtocol": "tcp",
-        "FromPort": port,
-        "ToPort": port,
-        "Description": description,
-    }
+    group = resource(
+        "EC2::SecurityGroup",
+        GroupDescription="a group",
+        VpcId={"Ref": "Vpc"},
+        SecurityGroupEgress=[
+            {"IpProtocol": "icmp", "CidrIp": "255.255.255.255/32", "FromPort": 1, "ToPort": 1}
+        ],
+    )
+    rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "Description": description}
     database, function = ({"Fn::GetAtt": [name, "GroupId"]} for name in ("Database", "Function"))
     return {
         "Vpc": VPC,
         "Database": group,
         "Function": group,
-        "In": {
-            "Type": "AWS::EC2::SecurityGroupIngress",
-            "Properties": {**rule, "GroupId": database, "SourceSecurityGroupId": function},
-        },
-        "Out": {
-            "Type": "AWS::EC2::SecurityGroupEgress",
-            "Properties": {**rule, "GroupId": function, "DestinationSecurityGroupId": database},
-        },
+        "In": resource(
+            "EC2::SecurityGroupIngress", **rule, GroupId=database, SourceSecurityGroupId=function
+        ),
+        "Out": resource(
+            "EC2::SecurityGroupEgress",
+            **rule,
+            GroupId=function,
+            DestinationSecurityGroupId=database,
+        ),
     }
 
 
@@ -105,18 +90,14 @@ def _groups(port: int, description: str) -> dict[str, Any]:
     ("group", "field"),
     [("Database", "IpPermissions"), ("Function", "IpPermissionsEgress")],
 )
-def test_security_group_rules(
-    environment: Environment, stack: Stack, group: str, field: str
-) -> None:
-    ec2 = environment.client("ec2")
+def test_security_group_rules(stack: Stack, group: str, field: str) -> None:
+    ec2 = stack.client("ec2")
 
     def rules() -> list[tuple[int, str]]:
-        (found,) = ec2.describe_security_groups(GroupIds=[stack.physical_id(group)])[
-            "SecurityGroups"
-        ]
+        found = ec2.describe_security_groups(GroupIds=[stack.physical_id(group)])
         return [
             (permission["FromPort"], permission["UserIdGroupPairs"][0].get("Description", ""))
-            for permission in found[field]
+            for permission in found["SecurityGroups"][0][field]
             if permission["IpProtocol"] == "tcp"
         ]
 
@@ -126,25 +107,25 @@ def test_security_group_rules(
     assert [port for port, _ in rules()] == [5432]
     assert stack.update(_groups(5433, "PostgreSQL")) == "UPDATE_COMPLETE"
     assert rules() == [(5433, "PostgreSQL")]
-    without = {
-        name: resource for name, resource in _groups(5433, "").items() if name not in ("In", "Out")
-    }
+    without = _groups(5433, "")
+    del without["In"], without["Out"]
     assert stack.update(without) == "UPDATE_COMPLETE"
     assert rules() == []
 
 
-def test_flow_log(environment: Environment, stack: Stack) -> None:
-    ec2 = environment.client("ec2")
+def test_flow_log(stack: Stack) -> None:
+    ec2 = stack.client("ec2")
 
     def resources(traffic: str) -> dict[str, Any]:
-        properties = {
-            "ResourceId": {"Ref": "Vpc"},
-            "ResourceType": "VPC",
-            "TrafficType": traffic,
-            "LogDestinationType": "cloud-watch-logs",
-            "LogGroupName": "flow",
-        }
-        return {"Vpc": VPC, "Flow": {"Type": "AWS::EC2::FlowLog", "Properties": properties}}
+        flow = resource(
+            "EC2::FlowLog",
+            ResourceId={"Ref": "Vpc"},
+            ResourceType="VPC",
+            TrafficType=traffic,
+            LogDestinationType="cloud-watch-logs",
+            LogGroupName="flow",
+        )
+        return {"Vpc": VPC, "Flow": flow}
 
     def flow_logs(vpc: str) -> list[str]:
         found = ec2.describe_flow_logs(Filters=[{"Name": "resource-id", "Values": [vpc]}])
@@ -160,33 +141,28 @@ def test_flow_log(environment: Environment, stack: Stack) -> None:
 
 
 def _alarms(stack: Stack, *, rule: str, metrics: list[dict[str, Any]]) -> dict[str, Any]:
-    properties = {
-        "AlarmName": f"{stack.name}-metric",
-        "ComparisonOperator": "GreaterThanThreshold",
-        "EvaluationPeriods": 1,
-        "Threshold": 1,
-        "Metrics": metrics,
-    }
     return {
-        "Metric": {"Type": "AWS::CloudWatch::Alarm", "Properties": properties},
-        "Composite": {
-            "Type": "AWS::CloudWatch::CompositeAlarm",
-            "DependsOn": "Metric",
-            "Properties": {
-                "AlarmName": f"{stack.name}-composite",
-                "AlarmRule": f"{rule}({stack.name}-metric)",
-            },
-        },
+        "Metric": resource(
+            "CloudWatch::Alarm",
+            AlarmName=f"{stack.name}-metric",
+            ComparisonOperator="GreaterThanThreshold",
+            EvaluationPeriods=1,
+            Threshold=1,
+            Metrics=metrics,
+        ),
+        "Composite": resource(
+            "CloudWatch::CompositeAlarm",
+            AlarmName=f"{stack.name}-composite",
+            AlarmRule=f"{rule}({stack.name}-metric)",
+        )
+        | {"DependsOn": "Metric"},
     }
 
 
-def test_alarms_on_metrics_and_on_alarms(environment: Environment, stack: Stack) -> None:
-    cloudwatch = environment.client("cloudwatch")
-    errors = {
-        "Metric": {"Namespace": "AWS/Lambda", "MetricName": "Errors"},
-        "Period": 60,
-        "Stat": "Sum",
-    }
+def test_alarms_on_metrics_and_on_alarms(stack: Stack) -> None:
+    cloudwatch = stack.client("cloudwatch")
+    counted = {"Namespace": "AWS/Lambda", "MetricName": "Errors"}
+    errors = {"Metric": counted, "Period": 60, "Stat": "Sum"}
     one = [{"Id": "m1", "MetricStat": errors}]
     rate: list[dict[str, Any]] = [
         {"Id": "m1", "MetricStat": errors, "ReturnData": False},
@@ -201,11 +177,8 @@ def test_alarms_on_metrics_and_on_alarms(environment: Environment, stack: Stack)
 
     assert stack.create(_alarms(stack, rule="ALARM", metrics=one)) == "CREATE_COMPLETE"
     metric, composite = found()
-    assert (metric["Namespace"], metric["MetricName"], metric["Statistic"]) == (
-        "AWS/Lambda",
-        "Errors",
-        "Sum",
-    )
+    assert counted.items() <= metric.items()
+    assert metric["Statistic"] == "Sum"
     assert composite["AlarmRule"].startswith("ALARM(")
     assert stack.update(_alarms(stack, rule="OK", metrics=rate)) == "UPDATE_COMPLETE"
     metric, composite = found()
@@ -216,43 +189,35 @@ def test_alarms_on_metrics_and_on_alarms(environment: Environment, stack: Stack)
 
 
 def _web_acl(name: str) -> dict[str, Any]:
-    visibility = {
-        "CloudWatchMetricsEnabled": True,
-        "MetricName": name,
-        "SampledRequestsEnabled": True,
-    }
-    return {
-        "Type": "AWS::WAFv2::WebACL",
-        "Properties": {
-            "Name": name,
-            "Scope": "REGIONAL",
-            "DefaultAction": {"Allow": {}},
-            "VisibilityConfig": visibility,
-        },
-    }
+    seen = {"CloudWatchMetricsEnabled": True, "SampledRequestsEnabled": True}
+    return resource(
+        "WAFv2::WebACL",
+        Name=name,
+        Scope="REGIONAL",
+        DefaultAction={"Allow": {}},
+        VisibilityConfig={**seen, "MetricName": name},
+    )
 
 
-def test_web_acl_association_and_logging(environment: Environment, stack: Stack) -> None:
-    waf = environment.client("wafv2")
-    resource = f"arn:aws:apigateway:us-east-1::/restapis/{stack.name}/stages/prod"
+def test_web_acl_association_and_logging(stack: Stack) -> None:
+    waf = stack.client("wafv2")
+    stage = f"arn:aws:apigateway:us-east-1::/restapis/{stack.name}/stages/prod"
 
     def resources(acl: str) -> dict[str, Any]:
         arn = {"Fn::GetAtt": [acl, "Arn"]}
         return {
             "First": _web_acl(f"{stack.name}-first"),
             "Second": _web_acl(f"{stack.name}-second"),
-            "Association": {
-                "Type": "AWS::WAFv2::WebACLAssociation",
-                "Properties": {"ResourceArn": resource, "WebACLArn": arn},
-            },
-            "Logging": {
-                "Type": "AWS::WAFv2::LoggingConfiguration",
-                "Properties": {"ResourceArn": arn, "LogDestinationConfigs": ["arn:aws:logs:x"]},
-            },
+            "Association": resource("WAFv2::WebACLAssociation", ResourceArn=stage, WebACLArn=arn),
+            "Logging": resource(
+                "WAFv2::LoggingConfiguration",
+                ResourceArn=arn,
+                LogDestinationConfigs=["arn:aws:logs:x"],
+            ),
         }
 
     def associated() -> str:
-        return str(waf.get_web_acl_for_resource(ResourceArn=resource)["WebACL"]["Name"])
+        return str(waf.get_web_acl_for_resource(ResourceArn=stage)["WebACL"]["Name"])
 
     assert stack.create(resources("First")) == "CREATE_COMPLETE"
     assert associated() == f"{stack.name}-first"
@@ -264,39 +229,27 @@ def test_web_acl_association_and_logging(environment: Environment, stack: Stack)
 
 
 def _function(**properties: Any) -> dict[str, Any]:
-    allow: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-    trust: dict[str, Any] = {"Effect": "Allow", "Action": "sts:AssumeRole"}
-    trust["Principal"] = {"Service": "lambda.amazonaws.com"}
     bounded = {"PermissionsBoundary": {"Ref": "Boundary"}} if properties else {}
     return {
-        "Boundary": {
-            "Type": "AWS::IAM::ManagedPolicy",
-            "Properties": {"PolicyDocument": {"Version": "2012-10-17", "Statement": [allow]}},
-        },
-        "Role": {
-            "Type": "AWS::IAM::Role",
-            "Properties": {
-                "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
-                **bounded,
-            },
-        },
-        "Function": {
-            "Type": "AWS::Lambda::Function",
-            "Properties": {
-                "Runtime": "python3.14",
-                "Handler": "index.handle",
-                "Role": {"Fn::GetAtt": ["Role", "Arn"]},
-                "Code": {"ZipFile": "def handle(event, context): pass"},
-                **properties,
-            },
-        },
+        "Boundary": resource("IAM::ManagedPolicy", PolicyDocument=policy(allow("s3:GetObject"))),
+        "Role": resource(
+            "IAM::Role",
+            AssumeRolePolicyDocument=policy(LAMBDA),
+            **bounded,
+        ),
+        "Function": resource(
+            "Lambda::Function",
+            Runtime="python3.14",
+            Handler="index.handle",
+            Role={"Fn::GetAtt": ["Role", "Arn"]},
+            Code={"ZipFile": "def handle(event, context): pass"},
+            **properties,
+        ),
     }
 
 
-def test_permissions_boundary_and_reserved_concurrency(
-    environment: Environment, stack: Stack
-) -> None:
-    iam, functions = environment.client("iam"), environment.client("lambda")
+def test_permissions_boundary_and_reserved_concurrency(stack: Stack) -> None:
+    iam, functions = stack.client("iam"), stack.client("lambda")
 
     def seen() -> tuple[str | None, int | None]:
         role = iam.get_role(RoleName=stack.physical_id("Role"))["Role"]
@@ -316,31 +269,27 @@ def test_permissions_boundary_and_reserved_concurrency(
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_a_log_group_whose_name_is_taken_is_refused_and_stays(
-    environment: Environment, stack: Stack
-) -> None:
-    logs = environment.client("logs")
+def test_a_log_group_whose_name_is_taken_is_refused_and_stays(stack: Stack) -> None:
+    logs = stack.client("logs")
     name = f"/test/{stack.name}"
     logs.create_log_group(logGroupName=name)
-    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name}}
+    group = resource("Logs::LogGroup", LogGroupName=name)
     assert stack.create({"Group": group}) == "ROLLBACK_COMPLETE"
     assert "already exists" in stack.reasons()[-1]
     (found,) = logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     assert found["logGroupName"] == name
 
 
-def test_a_function_whose_name_is_taken_is_refused(environment: Environment, stack: Stack) -> None:
+def test_a_function_whose_name_is_taken_is_refused(stack: Stack) -> None:
     assert stack.create(_function(FunctionName=stack.name)) == "CREATE_COMPLETE"
-    second = Stack(environment)
+    second = Stack(stack.environment)
     assert second.create(_function(FunctionName=stack.name)) == "ROLLBACK_COMPLETE"
     assert "already exist" in second.reasons()[-1]
     assert stack.update(_function(FunctionName=stack.name, MemorySize=256)) == "UPDATE_COMPLETE"
     assert stack.delete() == "DELETE_COMPLETE"
 
 
-def test_a_stage_is_not_deleted_while_it_is_on_a_usage_plan(
-    environment: Environment, stack: Stack
-) -> None:
+def test_a_stage_is_not_deleted_while_it_is_on_a_usage_plan(stack: Stack) -> None:
     """Also of others: they take it off by a patch, and put it on by one."""
     api = {"RestApiId": {"Ref": "Api"}}
     root = {"ResourceId": {"Fn::GetAtt": ["Api", "RootResourceId"]}}
@@ -348,16 +297,14 @@ def test_a_stage_is_not_deleted_while_it_is_on_a_usage_plan(
     stage = {"DeploymentId": {"Ref": "Deployment"}, "StageName": "prod"}
     on_it = {"ApiStages": [{"ApiId": {"Ref": "Api"}, "Stage": {"Ref": "Stage"}}]}
     resources = {
-        "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": stack.name}},
-        "Method": {"Type": "AWS::ApiGateway::Method", "Properties": {**api, **root, **method}},
-        "Deployment": {
-            "Type": "AWS::ApiGateway::Deployment", "DependsOn": "Method", "Properties": api,
-        },
-        "Stage": {"Type": "AWS::ApiGateway::Stage", "Properties": {**api, **stage}},
-        "Plan": {"Type": "AWS::ApiGateway::UsagePlan", "Properties": on_it},
-    }  # fmt: skip
+        "Api": resource("ApiGateway::RestApi", Name=stack.name),
+        "Method": resource("ApiGateway::Method", **api, **root, **method),
+        "Deployment": resource("ApiGateway::Deployment", **api) | {"DependsOn": "Method"},
+        "Stage": resource("ApiGateway::Stage", **api, **stage),
+        "Plan": resource("ApiGateway::UsagePlan", **on_it),
+    }
     assert stack.create(resources) == "CREATE_COMPLETE"
-    gateway, own = environment.client("apigateway"), stack.physical_id("Api")
+    gateway, own = stack.client("apigateway"), stack.physical_id("Api")
     plan = gateway.create_usage_plan(name=stack.name)["id"]
 
     def patch(op: str) -> list[dict[str, str]]:
@@ -377,8 +324,7 @@ def test_a_stage_is_not_deleted_while_it_is_on_a_usage_plan(
 
 def test_query_definition_is_recorded(stack: Stack) -> None:
     def resources(query: str) -> dict[str, Any]:
-        properties = {"Name": "errors", "QueryString": query}
-        return {"Query": {"Type": "AWS::Logs::QueryDefinition", "Properties": properties}}
+        return {"Query": resource("Logs::QueryDefinition", Name="errors", QueryString=query)}
 
     outputs = {"Id": {"Fn::GetAtt": ["Query", "QueryDefinitionId"]}}
     assert stack.create(resources("fields @message"), outputs) == "CREATE_COMPLETE"
@@ -391,6 +337,6 @@ def test_query_definition_is_recorded(stack: Stack) -> None:
 
 def test_an_unknown_type_is_refused(environment: Environment) -> None:
     cloudformation = environment.client("cloudformation")
-    template = json.dumps({"Resources": {"Nothing": {"Type": "AWS::Nothing::AtAll"}}})
+    template = json.dumps({"Resources": {"Nothing": resource("Nothing::AtAll")}})
     with pytest.raises(cloudformation.exceptions.ClientError, match="Unrecognized resource types"):
         cloudformation.create_stack(StackName="nothing", TemplateBody=template)

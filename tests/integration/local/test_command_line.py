@@ -16,7 +16,7 @@ import pytest
 from local import aws
 from local.postgres import free_port
 from tests.environment import PROJECT, STOP_SECONDS, Environment, Stack, serving, wait_for
-from tests.probe import Probe
+from tests.probe import Probe, policy
 
 
 def _local(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -72,7 +72,7 @@ def _at_work(running: Environment) -> list[psutil.Process]:
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
     role = running.client("iam").create_role(
         RoleName="probe",
-        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        AssumeRolePolicyDocument=json.dumps(policy(trust)),
     )
     probe = Probe(running, role["Role"]["Arn"])
     probe.variables()

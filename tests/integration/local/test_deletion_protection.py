@@ -3,36 +3,33 @@ that says nothing about protection leaves it as it is."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.environment import Environment, Stack
+from tests.environment import Environment, Stack, resource
 
-DATABASE: dict[str, Any] = {
-    "Type": "AWS::RDS::DBInstance",
-    "Properties": {
-        "DBInstanceIdentifier": "sealed",
-        "Engine": "postgres",
-        "EngineVersion": "18",
-        "DBInstanceClass": "db.t3.medium",
-        "AllocatedStorage": "20",
-        "MasterUsername": "ledger_admin",
-        "ManageMasterUserPassword": True,
-        "BackupRetentionPeriod": 30,
-    },
-}
+DATABASE: dict[str, Any] = resource(
+    "RDS::DBInstance",
+    DBInstanceIdentifier="sealed",
+    Engine="postgres",
+    EngineVersion="18",
+    DBInstanceClass="db.t3.medium",
+    AllocatedStorage="20",
+    MasterUsername="ledger_admin",
+    ManageMasterUserPassword=True,
+    BackupRetentionPeriod=30,
+)
 
-TABLE: dict[str, Any] = {
-    "Type": "AWS::DynamoDB::Table",
-    "Properties": {
-        "TableName": "sealed",
-        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-        "BillingMode": "PAY_PER_REQUEST",
-    },
-}
+TABLE: dict[str, Any] = resource(
+    "DynamoDB::Table",
+    TableName="sealed",
+    AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    BillingMode="PAY_PER_REQUEST",
+)
 
 
 def set_protection(environment: Environment, wanted: bool) -> None:
@@ -67,19 +64,10 @@ def test_protection_holds_until_it_is_taken_away(environment: Environment, stack
     with pytest.raises(ClientError, match="protected against deletion"):
         environment.client("dynamodb").delete_table(TableName="sealed")
 
-    changed = {
-        "Database": {
-            **DATABASE,
-            "Properties": {**DATABASE["Properties"], "BackupRetentionPeriod": 31},
-        },
-        "Table": {
-            **TABLE,
-            "Properties": {
-                **TABLE["Properties"],
-                "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
-            },
-        },
-    }
+    streamed = {"StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"}}
+    changed = copy.deepcopy({"Database": DATABASE, "Table": TABLE})
+    changed["Database"]["Properties"]["BackupRetentionPeriod"] = 31
+    changed["Table"]["Properties"] |= streamed
     assert stack.update(changed) == "UPDATE_COMPLETE"
     assert protections(environment) == (True, True)
 

@@ -9,21 +9,13 @@ from typing import Any
 import pytest
 
 from local import execution_role
-from tests.environment import Environment, wait_for
+from tests.environment import Environment, Stack, resource
+from tests.probe import LAMBDA, policy
 
 ROLE = "cdk-hnb659fds-cfn-exec-role-123456789012-us-east-1"
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "lambda.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
-QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {}}
-UNLIMITED_ROLE = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUST}}
+TRUST = policy(LAMBDA)
+QUEUE = resource("SQS::Queue")
+UNLIMITED_ROLE = resource("IAM::Role", AssumeRolePolicyDocument=TRUST)
 
 
 @pytest.fixture(scope="module")
@@ -32,32 +24,16 @@ def role(environment: Environment) -> str:
     _, policies = execution_role.prepare(environment.endpoint)
     iam = environment.client("iam")
     made = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
-    for policy in policies.split(","):
-        iam.attach_role_policy(RoleName=ROLE, PolicyArn=policy)
+    for each in policies.split(","):
+        iam.attach_role_policy(RoleName=ROLE, PolicyArn=each)
     return str(made["Role"]["Arn"])
 
 
-def created(environment: Environment, role: str, stack: str, resource: dict[str, Any]) -> str:
+def created(environment: Environment, role: str, name: str, made: dict[str, Any]) -> str:
     """The reason why a stack could not be created; nothing, if it could."""
-    cloudformation = environment.client("cloudformation")
-    name = f"{stack}-{uuid.uuid4().hex[:8]}"
-    cloudformation.create_stack(
-        StackName=name,
-        RoleARN=role,
-        TemplateBody=json.dumps({"Resources": {"It": resource}}),
-        Capabilities=["CAPABILITY_IAM"],
-    )
-
-    def status() -> str:
-        (found,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-        return str(found["StackStatus"])
-
-    wait_for(lambda: not status().endswith("IN_PROGRESS"))
-    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
-    reasons = [
-        each["ResourceStatusReason"] for each in events if "FAILED" in each["ResourceStatus"]
-    ]
-    return reasons[0] if reasons else ""
+    stack = Stack(environment, name)
+    stack.create({"It": made}, RoleARN=role)
+    return "".join(stack.reasons()[:1])
 
 
 def test_what_belongs_to_production_is_made(environment: Environment, role: str) -> None:
@@ -65,7 +41,7 @@ def test_what_belongs_to_production_is_made(environment: Environment, role: str)
 
 
 @pytest.mark.parametrize(
-    ("stack", "resource", "action"),
+    ("stack", "made", "action"),
     [
         ("Other", QUEUE, "sqs:"),
         ("PaymentsProd", UNLIMITED_ROLE, "iam:CreateRole"),
@@ -73,9 +49,9 @@ def test_what_belongs_to_production_is_made(environment: Environment, role: str)
     ],
 )
 def test_what_does_not_is_refused(
-    environment: Environment, role: str, stack: str, resource: dict[str, Any], action: str
+    environment: Environment, role: str, stack: str, made: dict[str, Any], action: str
 ) -> None:
-    assert f"is not authorized to perform: {action}" in created(environment, role, stack, resource)
+    assert f"is not authorized to perform: {action}" in created(environment, role, stack, made)
 
 
 @pytest.mark.parametrize(("given", "made"), [("", "without"), ("first,second", "with")])
@@ -89,12 +65,9 @@ def test_the_bootstrap_sees_whether_it_was_given_policies(
         "Parameters": {"Policies": {"Type": "CommaDelimitedList", "Default": ""}},
         "Conditions": {"IsGiven": {"Fn::Not": [none]}},
         "Resources": {
-            "It": {
-                "Type": "AWS::SQS::Queue",
-                "Properties": {
-                    "QueueName": {"Fn::If": ["IsGiven", f"{name}-with", f"{name}-without"]}
-                },
-            }
+            "It": resource(
+                "SQS::Queue", QueueName={"Fn::If": ["IsGiven", f"{name}-with", f"{name}-without"]}
+            )
         },
     }
     cloudformation.create_stack(

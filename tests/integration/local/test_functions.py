@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 
 from local import aws
 from tests.environment import PROJECT, Environment, wait_for
-from tests.probe import Call, Probe, Statement, make_role
+from tests.probe import Call, Probe, Statement, allow, deny, make_role
 
 Function = Callable[..., Probe]
 
@@ -93,20 +92,13 @@ def test_what_a_function_prints_and_logs_is_in_cloudwatch_logs(
 # -- IAM is enforced -------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def bucket(environment: Environment) -> str:
-    name = f"bucket-{uuid.uuid4().hex[:8]}"
-    environment.client("s3").create_bucket(Bucket=name)
-    return name
-
-
 def _put(bucket: str, key: str = "a/1") -> Call:
     return ["s3", "put_object", {"Bucket": bucket, "Key": key, "Body": "x"}]
 
 
 def test_a_role_may_do_what_its_policy_allows_and_no_more(function: Function, bucket: str) -> None:
     arn = f"arn:aws:s3:::{bucket}/a/*"
-    probe = function({"Effect": "Allow", "Action": "s3:PutObject", "Resource": arn})
+    probe = function(allow("s3:PutObject", arn))
     assert probe.attempt(_put(bucket)) == "done"
     assert "AccessDenied" in probe.attempt(_put(bucket, "b/1"))
     assert "AccessDenied" in probe.attempt(["s3", "get_object", {"Bucket": bucket, "Key": "a/1"}])
@@ -114,17 +106,13 @@ def test_a_role_may_do_what_its_policy_allows_and_no_more(function: Function, bu
 
 
 def test_an_explicit_deny_wins(function: Function, bucket: str) -> None:
-    allow = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
-    deny = {"Effect": "Deny", "Action": "s3:Put*", "Resource": f"arn:aws:s3:::{bucket}/b/*"}
-    probe = function(allow, deny)
+    probe = function(allow("s3:*"), deny("s3:Put*", f"arn:aws:s3:::{bucket}/b/*"))
     assert probe.attempt(_put(bucket)) == "done"
     assert "AccessDenied" in probe.attempt(_put(bucket, "b/1"))
 
 
 def test_a_permissions_boundary_limits(function: Function, bucket: str) -> None:
-    allow = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
-    boundary = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}
-    probe = function(allow, boundary=[boundary])
+    probe = function(allow("s3:*"), boundary=[allow("s3:PutObject")])
     assert probe.attempt(_put(bucket)) == "done"
     assert "AccessDenied" in probe.attempt(["s3", "get_object", {"Bucket": bucket, "Key": "a/1"}])
 
@@ -142,7 +130,7 @@ def test_a_permissions_boundary_limits(function: Function, bucket: str) -> None:
 def test_conditions_are_evaluated(
     function: Function, bucket: str, condition: dict[str, Any], allowed: bool
 ) -> None:
-    statement = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}
+    statement = allow("s3:PutObject")
     probe = function({**statement, "Condition": condition})
     assert (probe.attempt(_put(bucket)) == "done") is allowed
 

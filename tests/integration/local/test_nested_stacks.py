@@ -8,20 +8,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.environment import Environment, Stack
+from tests.environment import Stack, resource
 from tests.integration.local.conftest import Upload
 
-INVALID = {
-    "Type": "AWS::CloudWatch::Alarm",
-    "Properties": {"EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold"},
-}
+INVALID = resource(
+    "CloudWatch::Alarm", EvaluationPeriods=1, ComparisonOperator="GreaterThanThreshold"
+)
 
 
 def nested(url: str, **properties: Any) -> dict[str, Any]:
-    return {
-        "Type": "AWS::CloudFormation::Stack",
-        "Properties": {"TemplateURL": url, **properties},
-    }
+    return resource("CloudFormation::Stack", TemplateURL=url, **properties)
 
 
 def _child(**more: Any) -> dict[str, Any]:
@@ -29,11 +25,8 @@ def _child(**more: Any) -> dict[str, Any]:
     return {
         "Parameters": {"Text": {"Type": "String"}},
         "Resources": {
-            "Address": {"Type": "AWS::EC2::EIP", "Properties": {"Domain": "vpc"}},
-            "Parameter": {
-                "Type": "AWS::SSM::Parameter",
-                "Properties": {"Type": "String", "Value": {"Ref": "Text"}},
-            },
+            "Address": resource("EC2::EIP", Domain="vpc"),
+            "Parameter": resource("SSM::Parameter", Type="String", Value={"Ref": "Text"}),
             **more,
         },
         "Outputs": {
@@ -49,37 +42,34 @@ OUTPUTS = {
 }
 
 
-def _addresses(environment: Environment) -> set[str]:
-    addresses = environment.client("ec2").describe_addresses()["Addresses"]
+def _addresses(stack: Stack) -> set[str]:
+    addresses = stack.client("ec2").describe_addresses()["Addresses"]
     return {address["AllocationId"] for address in addresses}
 
 
 def test_an_update_keeps_the_attributes_of_unchanged_resources(
-    environment: Environment, stack: Stack, upload: Upload
+    stack: Stack, upload: Upload
 ) -> None:
     url = upload(_child())
     assert stack.create({"Child": nested(url, Parameters={"Text": "a"})}, OUTPUTS) == (
         "CREATE_COMPLETE"
     )
     before = stack.outputs()
-    assert before["Allocation"] in _addresses(environment)
+    assert before["Allocation"] in _addresses(stack)
     assert stack.update({"Child": nested(url, Parameters={"Text": "b"})}, OUTPUTS) == (
         "UPDATE_COMPLETE"
     )
     assert stack.outputs() == {**before, "Value": "b"}
 
 
-def test_a_stack_in_the_middle_of_an_operation_takes_no_change_set(
-    environment: Environment, stack: Stack
-) -> None:
+def test_a_stack_in_the_middle_of_an_operation_takes_no_change_set(stack: Stack) -> None:
     waiting = {
-        "Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
-        "Condition": {
-            "Type": "AWS::CloudFormation::WaitCondition",
-            "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "3"},
-        },
+        "Handle": resource("CloudFormation::WaitConditionHandle"),
+        "Condition": resource(
+            "CloudFormation::WaitCondition", Handle={"Ref": "Handle"}, Timeout="3"
+        ),
     }
-    cloudformation = environment.client("cloudformation")
+    cloudformation = stack.client("cloudformation")
     body = json.dumps({"Resources": waiting})
     cloudformation.create_stack(StackName=stack.name, TemplateBody=body)
     with pytest.raises(ClientError, match="is in CREATE_IN_PROGRESS state and can not be updated"):
@@ -89,15 +79,13 @@ def test_a_stack_in_the_middle_of_an_operation_takes_no_change_set(
     assert stack.settled() == "ROLLBACK_COMPLETE"
 
 
-def test_a_failed_create_leaves_nothing(
-    environment: Environment, stack: Stack, upload: Upload
-) -> None:
-    before = _addresses(environment)
+def test_a_failed_create_leaves_nothing(stack: Stack, upload: Upload) -> None:
+    before = _addresses(stack)
     url = upload(_child(Wrong={**INVALID, "DependsOn": "Address"}))
     status = stack.create({"Child": nested(url, Parameters={"Text": "a"})})
     assert status == "ROLLBACK_COMPLETE"
-    assert _addresses(environment) == before
-    stacks = environment.client("cloudformation").describe_stacks()["Stacks"]
+    assert _addresses(stack) == before
+    stacks = stack.client("cloudformation").describe_stacks()["Stacks"]
     assert [it["StackName"] for it in stacks if it["StackName"].startswith(stack.name)] == [
         stack.name
     ]
@@ -106,9 +94,9 @@ def test_a_failed_create_leaves_nothing(
 
 
 def test_a_rollback_deletes_a_finished_sibling_even_what_is_retained_later(
-    environment: Environment, stack: Stack, upload: Upload
+    stack: Stack, upload: Upload
 ) -> None:
-    before = _addresses(environment)
+    before = _addresses(stack)
     child = _child()
     child["Resources"]["Address"]["DeletionPolicy"] = "RetainExceptOnCreate"
     resources = {
@@ -116,44 +104,40 @@ def test_a_rollback_deletes_a_finished_sibling_even_what_is_retained_later(
         "Wrong": {**INVALID, "DependsOn": "Child"},
     }
     assert stack.create(resources) == "ROLLBACK_COMPLETE"
-    assert _addresses(environment) == before
+    assert _addresses(stack) == before
 
 
 def test_a_rollback_deletes_what_the_update_of_a_sibling_added_and_nothing_else(
-    environment: Environment, stack: Stack, upload: Upload
+    stack: Stack, upload: Upload
 ) -> None:
-    kept = {
-        "Type": "AWS::EC2::EIP",
-        "DeletionPolicy": "RetainExceptOnCreate",
-        "Properties": {"Domain": "vpc"},
-    }
+    kept = resource("EC2::EIP", Domain="vpc") | {"DeletionPolicy": "RetainExceptOnCreate"}
     before, after = _child(Kept=kept), _child(Kept=kept, Added=kept)
     parameters = {"Text": "a"}
     stack.create({"Child": nested(upload(before), Parameters=parameters)})
-    addresses = _addresses(environment)
+    addresses = _addresses(stack)
     resources = {
         "Child": nested(upload(after), Parameters=parameters),
         "Wrong": {**INVALID, "DependsOn": "Child"},
     }
     assert stack.update(resources) == "UPDATE_ROLLBACK_COMPLETE"
-    assert _addresses(environment) == addresses
+    assert _addresses(stack) == addresses
 
 
 @pytest.mark.parametrize(
     ("policy", "kept"), [("Retain", True), ("RetainExceptOnCreate", True), ("Delete", False)]
 )
 def test_a_delete_honours_the_deletion_policy(
-    environment: Environment, stack: Stack, upload: Upload, policy: str, kept: bool
+    stack: Stack, upload: Upload, policy: str, kept: bool
 ) -> None:
     child = _child()
     child["Resources"]["Address"]["DeletionPolicy"] = policy
     stack.create({"Child": nested(upload(child), Parameters={"Text": "a"})}, OUTPUTS)
     allocation = stack.outputs()["Allocation"]
     assert stack.delete() == "DELETE_COMPLETE"
-    assert (allocation in _addresses(environment)) is kept
+    assert (allocation in _addresses(stack)) is kept
 
 
-def test_a_failed_update_rolls_back(environment: Environment, stack: Stack, upload: Upload) -> None:
+def test_a_failed_update_rolls_back(stack: Stack, upload: Upload) -> None:
     good, bad = upload(_child()), upload(_child(Wrong={**INVALID, "DependsOn": "Parameter"}))
     stack.create({"Child": nested(good, Parameters={"Text": "a"})}, OUTPUTS)
     before = stack.outputs()
@@ -163,7 +147,7 @@ def test_a_failed_update_rolls_back(environment: Environment, stack: Stack, uplo
     assert stack.outputs() == before
     outputs = {o["OutputKey"]: o["OutputValue"] for o in stack.describe(child)["Outputs"]}
     assert outputs == before
-    assert before["Allocation"] in _addresses(environment)
+    assert before["Allocation"] in _addresses(stack)
 
 
 def test_a_sibling_that_was_updated_is_rolled_back_too(stack: Stack, upload: Upload) -> None:
@@ -179,17 +163,12 @@ def test_a_sibling_that_was_updated_is_rolled_back_too(stack: Stack, upload: Upl
     assert {o["OutputKey"]: o["OutputValue"] for o in outputs} == before
 
 
-def test_an_unchanged_nested_stack_is_not_updated(
-    environment: Environment, stack: Stack, upload: Upload
-) -> None:
-    cloudformation = environment.client("cloudformation")
+def test_an_unchanged_nested_stack_is_not_updated(stack: Stack, upload: Upload) -> None:
+    cloudformation = stack.client("cloudformation")
     url = upload(_child())
 
     def resources(text: str) -> dict[str, Any]:
-        parameter = {
-            "Type": "AWS::SSM::Parameter",
-            "Properties": {"Type": "String", "Value": text},
-        }
+        parameter = resource("SSM::Parameter", Type="String", Value=text)
         return {"Child": nested(url, Parameters={"Text": "a"}), "Own": parameter}
 
     def events() -> int:
@@ -204,10 +183,8 @@ def test_an_unchanged_nested_stack_is_not_updated(
         stack.update(resources("b"), OUTPUTS)
 
 
-def test_secrets_are_resolved_in_a_nested_stack(
-    environment: Environment, stack: Stack, upload: Upload
-) -> None:
-    secret = environment.client("secretsmanager").create_secret(
+def test_secrets_are_resolved_in_a_nested_stack(stack: Stack, upload: Upload) -> None:
+    secret = stack.client("secretsmanager").create_secret(
         Name=stack.name, SecretString=json.dumps({"word": "open sesame"})
     )
     reference = f"{{{{resolve:secretsmanager:{secret['ARN']}:SecretString:word}}}}"
@@ -217,13 +194,11 @@ def test_secrets_are_resolved_in_a_nested_stack(
     assert stack.outputs()["Value"] == "open sesame"
 
 
-def test_tags_reach_a_nested_stack_and_its_resources(
-    environment: Environment, stack: Stack, upload: Upload
-) -> None:
-    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"/{stack.name}"}}
+def test_tags_reach_a_nested_stack_and_its_resources(stack: Stack, upload: Upload) -> None:
+    group = resource("Logs::LogGroup", LogGroupName=f"/{stack.name}")
     tags = [{"Key": "Team", "Value": "payments"}]
     child = nested(upload(_child(Group=group)), Parameters={"Text": "a"}, Tags=tags)
     assert stack.create({"Child": child}) == "CREATE_COMPLETE"
     arn = f"arn:aws:logs:us-east-1:123456789012:log-group:/{stack.name}"
-    found = environment.client("logs").list_tags_for_resource(resourceArn=arn)["tags"]
+    found = stack.client("logs").list_tags_for_resource(resourceArn=arn)["tags"]
     assert found["Team"] == "payments"

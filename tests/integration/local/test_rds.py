@@ -20,7 +20,8 @@ from pg8000.exceptions import DatabaseError, InterfaceError  # type: ignore[impo
 from pg8000.native import Connection  # type: ignore[import-untyped]
 
 from local import aws
-from tests.environment import Environment, Stack
+from tests.environment import Environment, Stack, resource
+from tests.probe import allow, deny, policy
 
 USER = "payment_processor"
 
@@ -76,17 +77,17 @@ class Instance:
 def _role(*statements: dict[str, Any], boundary: str | None = None) -> dict[str, Any]:
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     properties: dict[str, Any] = {
-        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
+        "AssumeRolePolicyDocument": policy(trust),
         "Policies": [
             {
                 "PolicyName": "connect",
-                "PolicyDocument": {"Version": "2012-10-17", "Statement": list(statements)},
+                "PolicyDocument": policy(*statements),
             }
         ],
     }
     if boundary:
         properties["PermissionsBoundary"] = {"Ref": boundary}
-    return {"Type": "AWS::IAM::Role", "Properties": properties}
+    return resource("IAM::Role", **properties)
 
 
 def _resources() -> dict[str, Any]:
@@ -94,34 +95,28 @@ def _resources() -> dict[str, Any]:
         "Fn::Sub": "arn:aws:rds-db:${AWS::Region}:${AWS::AccountId}:dbuser:"
         f"${{Database.DbiResourceId}}/{USER}"
     }
-    allow = {"Effect": "Allow", "Action": "rds-db:connect", "Resource": own_user}
-    elsewhere = {**allow, "Condition": {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}}
-    deny = {"Effect": "Deny", "Action": "rds-db:*", "Resource": "*"}
-    reads = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    connects = allow("rds-db:connect", own_user)
+    elsewhere = {**connects, "Condition": {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}}
+    reads = allow("s3:GetObject")
     return {
-        "Database": {
-            "Type": "AWS::RDS::DBInstance",
-            "DeletionPolicy": "Delete",
-            "Properties": {
-                "DBInstanceIdentifier": "test-ledger",
-                "DBInstanceClass": "db.t3.medium",
-                "Engine": "postgres",
-                "EngineVersion": "18",
-                "AllocatedStorage": "20",
-                "DBName": "payments",
-                "MasterUsername": "ledger_admin",
-                "ManageMasterUserPassword": True,
-                "EnableIAMDatabaseAuthentication": True,
-            },
-        },
-        "Boundary": {
-            "Type": "AWS::IAM::ManagedPolicy",
-            "Properties": {"PolicyDocument": {"Version": "2012-10-17", "Statement": [reads]}},
-        },
-        "Allowed": _role(allow),
+        "Database": resource(
+            "RDS::DBInstance",
+            DBInstanceIdentifier="test-ledger",
+            DBInstanceClass="db.t3.medium",
+            Engine="postgres",
+            EngineVersion="18",
+            AllocatedStorage="20",
+            DBName="payments",
+            MasterUsername="ledger_admin",
+            ManageMasterUserPassword=True,
+            EnableIAMDatabaseAuthentication=True,
+        )
+        | {"DeletionPolicy": "Delete"},
+        "Boundary": resource("IAM::ManagedPolicy", PolicyDocument=policy(reads)),
+        "Allowed": _role(connects),
         "WithoutPermission": _role(reads),
-        "Denied": _role(allow, deny),
-        "Bounded": _role(allow, boundary="Boundary"),
+        "Denied": _role(connects, deny("rds-db:*")),
+        "Bounded": _role(connects, boundary="Boundary"),
         "OtherRegion": _role(elsewhere),
     }
 

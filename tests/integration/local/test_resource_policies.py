@@ -9,11 +9,11 @@ import pytest
 
 from local import aws
 from tests.environment import Environment
-from tests.probe import Probe, Statement, document, make_role
+from tests.probe import Probe, Statement, allow, deny, document, make_role
 
 KEY = f"arn:aws:kms:us-east-1:{aws.ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 OTHER_KEY = f"arn:aws:kms:us-east-1:{aws.ACCOUNT}:key/99999999-2222-3333-4444-555555555555"
-EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+EVERYTHING = allow("*")
 
 NOT_ENCRYPTED = {"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}}
 OTHER_THAN_THE_KEY = {"StringNotEquals": {"s3:x-amz-server-side-encryption-aws-kms-key-id": KEY}}
@@ -37,29 +37,8 @@ def administrator(environment: Environment) -> Probe:
     return Probe(environment, make_role(environment, EVERYTHING))
 
 
-@pytest.fixture
-def bucket(environment: Environment) -> str:
-    name = f"bucket-{uuid.uuid4().hex[:8]}"
-    environment.client("s3").create_bucket(Bucket=name)
-    return name
-
-
-@pytest.fixture
-def queue(environment: Environment) -> str:
-    name = f"queue-{uuid.uuid4().hex[:8]}"
-    return str(environment.client("sqs").create_queue(QueueName=name)["QueueUrl"])
-
-
 def _denial(action: str, condition: dict[str, Any], resource: str = "*") -> str:
-    return document(
-        {
-            "Effect": "Deny",
-            "Principal": {"AWS": "*"},
-            "Action": action,
-            "Resource": resource,
-            "Condition": condition,
-        }
-    )
+    return document(deny(action, resource, Principal={"AWS": "*"}, Condition=condition))
 
 
 @pytest.mark.parametrize(
@@ -147,12 +126,9 @@ def test_a_queue_and_a_topic_refuse_what_their_policies_deny(
 
 
 def _key_statement(**condition: Any) -> Statement:
-    statement: Statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{aws.ACCOUNT}:root"},
-        "Action": "kms:Encrypt",
-        "Resource": "*",
-    }
+    statement: Statement = allow(
+        "kms:Encrypt", Principal={"AWS": f"arn:aws:iam::{aws.ACCOUNT}:root"}
+    )
     return {**statement, "Condition": condition} if condition else statement
 
 
@@ -182,23 +158,16 @@ def test_a_service_is_told_apart_from_the_accounts_own(
     topic = sns.create_topic(Name=f"topic-{uuid.uuid4().hex[:8]}")["TopicArn"]
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
     arn = attributes["Attributes"]["QueueArn"]
-    deliver: Statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": arn,
-        "Condition": {
+    deliver: Statement = allow(
+        "sqs:SendMessage",
+        arn,
+        Principal={"Service": "sns.amazonaws.com"},
+        Condition={
             "ArnEquals": {"aws:SourceArn": topic},
             "StringEquals": {"aws:SourceAccount": aws.ACCOUNT},
         },
-    }
-    others: Statement = {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "sqs:*",
-        "Resource": arn,
-        "Condition": OWN,
-    }
+    )
+    others: Statement = deny("sqs:*", arn, Principal="*", Condition=OWN)
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": document(deliver, others)})
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     sns.publish(TopicArn=topic, Message="x")

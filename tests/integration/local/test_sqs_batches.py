@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
 
 from tests.environment import Environment
-from tests.probe import Probe, make_role
-
-
-@pytest.fixture
-def queue(environment: Environment) -> str:
-    name = f"queue-{uuid.uuid4().hex[:8]}"
-    return str(environment.client("sqs").create_queue(QueueName=name)["QueueUrl"])
-
+from tests.probe import Probe, allow, make_role
 
 BATCHES: dict[str, tuple[str, dict[str, Any]]] = {
     "sqs:SendMessage": ("send_message_batch", {"MessageBody": "{}"}),
@@ -31,7 +23,7 @@ BATCHES: dict[str, tuple[str, dict[str, Any]]] = {
 def test_a_batch_needs_the_right_to_the_single_action(
     environment: Environment, queue: str, action: str
 ) -> None:
-    role = make_role(environment, {"Effect": "Allow", "Action": action, "Resource": "*"})
+    role = make_role(environment, allow(action))
     answers = Probe(environment, role).attempt_all(
         [
             ["sqs", operation, {"QueueUrl": queue, "Entries": [{"Id": "1", **entry}]}]
