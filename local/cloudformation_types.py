@@ -43,15 +43,15 @@ def types(client: ClientFor) -> dict[str, ResourceType]:
         "AWS::DynamoDB::Table": Table(client, "AWS::DynamoDB::Table"),
         "AWS::S3::Bucket": Bucket(client, "AWS::S3::Bucket"),
         "AWS::SNS::Topic": Topic(client, "AWS::SNS::Topic"),
-        "AWS::Budgets::Budget": Recorded(None, {}),
+        "AWS::Budgets::Budget": Recorded(),
         "AWS::CloudWatch::Alarm": MetricAlarm(client, "AWS::CloudWatch::Alarm"),
         "AWS::CloudWatch::CompositeAlarm": CompositeAlarm(client),
-        "AWS::CodeDeploy::Application": Recorded(None, {}),
-        "AWS::CodeDeploy::DeploymentGroup": Recorded(None, {}),
+        "AWS::CodeDeploy::Application": Recorded(),
+        "AWS::CodeDeploy::DeploymentGroup": Recorded(),
         "AWS::WAFv2::WebACLAssociation": WebAclAssociation(client),
-        "AWS::WAFv2::LoggingConfiguration": Recorded("ResourceArn", {}),
+        "AWS::WAFv2::LoggingConfiguration": Recorded("ResourceArn"),
         "AWS::Logs::LogGroup": LogGroup(client, "AWS::Logs::LogGroup"),
-        "AWS::Logs::QueryDefinition": Recorded(None, {"QueryDefinitionId": "{id}"}),
+        "AWS::Logs::QueryDefinition": Recorded(attribute="QueryDefinitionId"),
     }
 
 
@@ -96,15 +96,10 @@ class Ec2Resource(OwnType):
         return physical_id, attributes
 
     def update(
-        self,
-        physical_id: str,
-        old: Properties,
-        new: Properties,
-        stack: str,
-        logical_id: str,
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
     ) -> Provisioned:
         if _without_tags(old) != _without_tags(new):
-            return self.create(logical_id, new, stack)
+            return super().update(physical_id, old, new, stack, logical_id)
         ec2 = self._client("ec2")
         resources = [self.tagged_id(ec2, physical_id)]
         before, after = _tags(old), _tags(new)
@@ -124,10 +119,7 @@ class ElasticIp(Ec2Resource):
 
     def make(self, ec2: Any, properties: Properties) -> Provisioned:
         made = ec2.allocate_address(Domain=properties.get("Domain", "vpc"))
-        return made["PublicIp"], {
-            "AllocationId": made["AllocationId"],
-            "PublicIp": made["PublicIp"],
-        }
+        return made["PublicIp"], _given(made, "AllocationId", "PublicIp")
 
     def remove(self, ec2: Any, physical_id: str) -> None:
         ec2.release_address(AllocationId=self.tagged_id(ec2, physical_id))
@@ -145,14 +137,8 @@ class ElasticIp(Ec2Resource):
 
 class NatGateway(Ec2Resource):
     def make(self, ec2: Any, properties: Properties) -> Provisioned:
-        made = ec2.create_nat_gateway(
-            **{
-                key: properties[key]
-                for key in ("SubnetId", "AllocationId", "ConnectivityType")
-                if key in properties
-            }
-        )
-        physical_id = made["NatGateway"]["NatGatewayId"]
+        request = _given(properties, "SubnetId", "AllocationId", "ConnectivityType")
+        physical_id = ec2.create_nat_gateway(**request)["NatGateway"]["NatGatewayId"]
         return physical_id, self.attributes(ec2, physical_id)
 
     def remove(self, ec2: Any, physical_id: str) -> None:
@@ -164,16 +150,11 @@ class NatGateway(Ec2Resource):
 
 class FlowLog(Ec2Resource):
     def make(self, ec2: Any, properties: Properties) -> Provisioned:
-        known = (
-            "ResourceType",
-            "TrafficType",
-            "LogDestinationType",
-            "LogDestination",
-            "LogGroupName",
-            "DeliverLogsPermissionArn",
-            "LogFormat",
+        request = _given(
+            properties,
+            *("ResourceType", "TrafficType", "LogDestinationType", "LogDestination"),
+            *("LogGroupName", "DeliverLogsPermissionArn", "LogFormat"),
         )
-        request: dict[str, Any] = {key: properties[key] for key in known if key in properties}
         if "MaxAggregationInterval" in properties:
             request["MaxAggregationInterval"] = int(properties["MaxAggregationInterval"])
         made = ec2.create_flow_logs(ResourceIds=[properties["ResourceId"]], **request)
@@ -219,13 +200,10 @@ class SecurityGroupRule:
         return method(GroupId=group, **request)
 
     def _permission(self, properties: Properties) -> dict[str, Any]:
+        ports = _given(properties, "FromPort", "ToPort")
         permission: dict[str, Any] = {"IpProtocol": str(properties["IpProtocol"])}
-        for key in ("FromPort", "ToPort"):
-            if key in properties:
-                permission[key] = int(properties[key])
-        description = (
-            {"Description": properties["Description"]} if "Description" in properties else {}
-        )
+        permission |= {key: int(port) for key, port in ports.items()}
+        description = _given(properties, "Description")
         peers = {
             "CidrIp": ("IpRanges", "CidrIp"),
             "CidrIpv6": ("Ipv6Ranges", "CidrIpv6"),
@@ -245,11 +223,16 @@ class CompletedType:
         self._client = client
         self._built_in = emulator_internals.built_in(name)
 
+    def known(self, properties: Properties) -> Properties:
+        """As the emulator knows them."""
+        return properties
+
     def complete(self, physical_id: str, properties: Properties) -> None:
         """Nothing, where nothing is forgotten."""
 
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
-        physical_id, attributes = self._built_in.create(logical_id, properties, stack)
+        known = self.known(properties)
+        physical_id, attributes = self._built_in.create(logical_id, known, stack)
         try:
             self.complete(physical_id, properties)
         except ClientError:
@@ -260,7 +243,8 @@ class CompletedType:
     def update(
         self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
     ) -> Provisioned:
-        updated, attributes = self._built_in.update(physical_id, old, new, stack, logical_id)
+        known = self.known(old), self.known(new)
+        updated, attributes = self._built_in.update(physical_id, *known, stack, logical_id)
         self.complete(updated, new)
         return updated, attributes
 
@@ -326,10 +310,7 @@ class Function(CompletedType):
         if network := properties.get("VpcConfig"):
             functions.update_function_configuration(
                 FunctionName=physical_id,
-                VpcConfig={
-                    "SubnetIds": list(network["SubnetIds"]),
-                    "SecurityGroupIds": list(network["SecurityGroupIds"]),
-                },
+                VpcConfig=_given(network, "SubnetIds", "SecurityGroupIds"),
             )
         if (reserved := properties.get("ReservedConcurrentExecutions")) is not None:
             functions.put_function_concurrency(
@@ -493,13 +474,8 @@ class MetricAlarm(CompletedType):
     described, but never leaves INSUFFICIENT_DATA: the emulator does not calculate.
     """
 
-    def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
-        return super().create(logical_id, flat_alarm(properties), stack)
-
-    def update(
-        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
-    ) -> Provisioned:
-        return super().update(physical_id, flat_alarm(old), flat_alarm(new), stack, logical_id)
+    def known(self, properties: Properties) -> Properties:
+        return flat_alarm(properties)
 
 
 def flat_alarm(properties: Properties) -> Properties:
@@ -517,42 +493,21 @@ def flat_alarm(properties: Properties) -> Properties:
 
 
 class CompositeAlarm(OwnType):
-    """Ref is the alarm's name."""
+    """Ref is the alarm's name, which ours all have."""
 
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
-        name = properties.get("AlarmName") or f"{stack}-{logical_id}-{uuid.uuid4().hex[:12]}"
-        return self._put(name, properties)
-
-    def update(
-        self,
-        physical_id: str,
-        old: Properties,
-        new: Properties,
-        stack: str,
-        logical_id: str,
-    ) -> Provisioned:
-        return self._put(new.get("AlarmName") or physical_id, new)
-
-    def delete(self, physical_id: str, properties: Properties) -> None:
-        self._client("cloudwatch").delete_alarms(AlarmNames=[physical_id])
-
-    def _put(self, name: str, properties: Properties) -> Provisioned:
-        known = (
-            "AlarmRule",
-            "AlarmDescription",
-            "AlarmActions",
-            "OKActions",
-            "InsufficientDataActions",
-            "Tags",
-        )
-        cloudwatch = self._client("cloudwatch")
+        cloudwatch, name = self._client("cloudwatch"), properties["AlarmName"]
         cloudwatch.put_composite_alarm(
             AlarmName=name,
-            ActionsEnabled=str(properties.get("ActionsEnabled", True)).lower() == "true",
-            **{key: properties[key] for key in known if key in properties},
+            ActionsEnabled=_is_true(properties.get("ActionsEnabled", True)),
+            **_given(properties, "AlarmRule", "AlarmDescription", "AlarmActions", "OKActions"),
+            **_given(properties, "InsufficientDataActions", "Tags"),
         )
         found = cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=["CompositeAlarm"])
         return name, {"Arn": found["CompositeAlarms"][0]["AlarmArn"]}
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        self._client("cloudwatch").delete_alarms(AlarmNames=[physical_id])
 
 
 class WebAclAssociation(OwnType):
@@ -578,36 +533,30 @@ class WebAclAssociation(OwnType):
 class Recorded:
     """A type without an API in the emulator: it exists in its stack only.
 
-    `key` is the property that is its physical id (a new id is drawn without one); `attributes`
-    may contain `{id}`.
+    `key` is the property that is its physical id (an id is drawn without one); `attribute` is that
+    id's name.
     """
 
-    def __init__(self, key: str | None, attributes: dict[str, str]) -> None:
+    def __init__(self, key: str = "", attribute: str = "") -> None:
         self._key = key
-        self._attributes = attributes
+        self._attribute = attribute
 
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned:
-        return self._provisioned(str(uuid.uuid4()), properties)
+        return self.update(str(uuid.uuid4()), {}, properties, stack, logical_id)
 
     def update(
-        self,
-        physical_id: str,
-        old: Properties,
-        new: Properties,
-        stack: str,
-        logical_id: str,
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
     ) -> Provisioned:
-        return self._provisioned(physical_id, new)
+        id_ = new.get(self._key, physical_id)
+        return id_, {self._attribute: id_} if self._attribute else {}
 
     def delete(self, physical_id: str, properties: Properties) -> None:
         pass
 
-    def _provisioned(self, physical_id: str, properties: Properties) -> Provisioned:
-        if self._key is not None:
-            physical_id = properties[self._key]
-        return physical_id, {
-            name: value.format(id=physical_id) for name, value in self._attributes.items()
-        }
+
+def _given(properties: Properties, *names: str) -> dict[str, Any]:
+    """Of properties that a service takes by the same names, those that are there."""
+    return {name: properties[name] for name in names if name in properties}
 
 
 def _without_tags(properties: Properties) -> dict[str, Any]:

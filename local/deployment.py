@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from config import PRODUCTION, STACKS
 from local import aws, execution_role
 
 PROJECT = Path(__file__).resolve().parent.parent
 STACK = STACKS[PRODUCTION]
+CDK = PROJECT / "node_modules" / ".bin" / "cdk"
 LAST_LINES = 25
 
 
@@ -88,27 +89,16 @@ class Cdk:
     def stop(self) -> None:
         """End a command that is running, with what it has started."""
         if self._process is not None and self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            kill(self._process)
 
     def _run(
         self, arguments: Sequence[str], tell: Callable[[str], None], *, stack: str, directory: Path
     ) -> None:
-        command = PROJECT / "node_modules" / ".bin" / "cdk"
-        if not command.exists():
+        if not CDK.exists():
             raise DeploymentError("the CDK command line is not installed: run `make setup`", [], [])
         begin = datetime.now(UTC)
-        self._process = subprocess.Popen(
-            [str(command), *arguments, "--no-notices", "--ci", "--no-color"],
-            cwd=directory,
-            env=cdk_environment(self._environment, self._endpoint, self._directory),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            start_new_session=True,  # so that `stop` reaches what it starts
-        )
+        environment = cdk_environment(self._environment, self._endpoint, self._directory)
+        self._process = start_cdk(arguments, environment, directory, subprocess.PIPE)
         lines = []
         assert self._process.stdout is not None
         with self.log_file.open("a", encoding="utf-8") as log:
@@ -117,8 +107,30 @@ class Cdk:
                 lines.append(line.rstrip())
                 tell(line.rstrip())
         if self._process.wait() != 0:
-            failures = list(_failures(self._endpoint, stack, begin))
-            raise DeploymentError(f"`cdk {arguments[0]}` failed", failures, lines[-LAST_LINES:])
+            found = list(failures(self._endpoint, stack, begin))
+            raise DeploymentError(f"`cdk {arguments[0]}` failed", found, lines[-LAST_LINES:])
+
+
+def start_cdk(
+    arguments: Sequence[str], environment: Mapping[str, str], directory: Path, output: int | IO[str]
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(CDK), *arguments, "--no-notices", "--ci", "--no-color"],
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        start_new_session=True,  # so that `kill` reaches what it starts
+    )
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """SIGKILL for it and all that it started: nothing of it can tidy up."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def cdk_environment(own: Mapping[str, str], endpoint: str, directory: Path) -> dict[str, str]:
@@ -142,7 +154,7 @@ def cdk_environment(own: Mapping[str, str], endpoint: str, directory: Path) -> d
     }
 
 
-def _failures(endpoint: str, stack: str, since: datetime) -> Iterator[Failure]:
+def failures(endpoint: str, stack: str, since: datetime) -> Iterator[Failure]:
     """What failed in the stack and its nested stacks, oldest first: the rest are consequences."""
     cloudformation: Any = aws.client("cloudformation", endpoint)
     events = []

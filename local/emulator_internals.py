@@ -54,12 +54,7 @@ class ResourceType(Protocol):
     def create(self, logical_id: str, properties: Properties, stack: str) -> Provisioned: ...
 
     def update(
-        self,
-        physical_id: str,
-        old: Properties,
-        new: Properties,
-        stack: str,
-        logical_id: str,
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
     ) -> Provisioned: ...
 
     def delete(self, physical_id: str, properties: Properties) -> None: ...
@@ -77,6 +72,22 @@ def require_version() -> None:
             f"MiniStack {found} is installed, but local/ uses private names of "
             f"{MINISTACK_VERSION}: run `make setup`, or review local/emulator_internals.py"
         )
+
+
+def _instead_of(owner: Any, name: str, *others: Any) -> Callable[[Callable[..., Any]], None]:
+    """Puts a function in the place of the emulator's own, which it gets as its first argument.
+
+    Args:
+        owner: the module or the table that has it; `others`: modules that have imported it.
+    """
+
+    def put(function: Callable[..., Any]) -> None:
+        tables = [each if isinstance(each, dict) else vars(each) for each in (owner, *others)]
+        replacement = functools.partial(function, tables[0][name])
+        for table in tables:
+            table[name] = replacement
+
+    return put
 
 
 def application() -> AsgiApplication:
@@ -130,16 +141,12 @@ def keep_aliases_of_updated_mappings() -> None:
     from ministack.services import lambda_svc
     from ministack.services.cloudformation import provisioners
 
-    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
-    by_itself = handlers["update"]
-
-    def update(physical_id: str, old: Properties, new: Properties, stack: str) -> Provisioned:
-        updated, attributes = by_itself(physical_id, old, new, stack)
+    @_instead_of(provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"], "update")
+    def update(by_itself: Any, *arguments: Any) -> Provisioned:
+        updated, attributes = by_itself(*arguments)
         mapping = lambda_svc._esms[updated]
         _, mapping["Qualifier"] = lambda_svc._resolve_name_and_qualifier(mapping["FunctionArn"])
         return updated, attributes
-
-    handlers["update"] = update
 
 
 def delete_custom_resources_that_failed() -> None:
@@ -149,28 +156,16 @@ def delete_custom_resources_that_failed() -> None:
     """
     from ministack.services.cloudformation import custom_resource
 
-    by_itself = custom_resource.invoke_custom_resource
-
-    def invoke(
-        request_type: str, logical_id: str, properties: Properties, *others: Any, **named: Any
-    ) -> Provisioned:
+    @_instead_of(custom_resource, "invoke_custom_resource")
+    def invoke(by_itself: Any, type_: str, logical_id: str, *others: Any, **named: Any) -> Any:
         try:
-            return cast(
-                Provisioned, by_itself(request_type, logical_id, properties, *others, **named)
-            )
+            return by_itself(type_, logical_id, *others, **named)
         except (RuntimeError, TimeoutError):  # its function has failed, or has not answered
-            if request_type == "Create":
+            if type_ == "Create":
+                made = {**named, "physical_id": logical_id}
                 with suppress(Exception):  # the creation's failure is what is to be told
-                    by_itself(
-                        "Delete",
-                        logical_id,
-                        properties,
-                        *others,
-                        **{**named, "physical_id": logical_id},
-                    )
+                    by_itself("Delete", logical_id, *others, **made)
             raise
-
-    custom_resource.invoke_custom_resource = invoke
 
 
 def keep_what_undeleted_resources_need() -> None:
@@ -178,8 +173,6 @@ def keep_what_undeleted_resources_need() -> None:
     in the rollback of a creation, whose record keeps all of it for the next deletion."""
     from ministack.services.cloudformation import engine, handlers, stacks
 
-    delete, delete_stack = stacks._delete_resource, stacks._delete_stack_async
-    roll_back = stacks._roll_back_operation
     needs: dict[str, dict[str, set[str]]] = {}  # what resources depend on, while a stack is deleted
     undeleted: dict[str, set[str]] = {}
 
@@ -195,55 +188,48 @@ def keep_what_undeleted_resources_need() -> None:
         needs.pop(stack, None)
         undeleted.pop(stack, None)
 
+    @_instead_of(stacks, "_delete_resource")
     def guarded(
-        type_: str, physical_id: str, properties: Properties, stack: str, logical_id: str
+        delete: Any, type_: str, id_: str, properties: Properties, stack: str, logical_id: str
     ) -> None:
         left = undeleted.get(stack, set())
         if users := sorted(each for each in left if logical_id in needs[stack].get(each, ())):
             left.add(logical_id)
             raise RuntimeError(f"not deleted, since {users[0]} needs it and could not be")
         try:
-            delete(type_, physical_id, properties, stack, logical_id)
+            delete(type_, id_, properties, stack, logical_id)
         except Exception:
             left.add(logical_id)
             raise
 
-    async def stack_deleted(stack_name: str, *others: Any, **named: Any) -> None:
+    @_instead_of(stacks, "_delete_stack_async", handlers)
+    async def deleted(by_itself: Any, stack_name: str, *others: Any, **named: Any) -> None:
         begin(stack_name, (stack_record(stack_name) or {}).get("_template"))
         try:
-            await delete_stack(stack_name, *others, **named)
+            await by_itself(stack_name, *others, **named)
         finally:
             end(stack_name)
 
+    @_instead_of(stacks, "_roll_back_operation", handlers)
     async def rolled_back(
-        stack_name: str,
-        stack_id: str,
-        stack: dict[str, Any],
-        operation: dict[str, Any],
-        *others: Any,
+        by_itself: Any, stack_name: str, id_: str, stack: Any, operation: Any, *others: Any
     ) -> None:
+        roll_back = functools.partial(by_itself, stack_name, id_, stack, operation, *others)
         if operation.get("is_update"):
-            await roll_back(stack_name, stack_id, stack, operation, *others)
+            await roll_back()
             return
         before = dict(stack.get("_resources", {}))
         begin(stack_name, operation.get("template"))
         try:
-            await roll_back(stack_name, stack_id, stack, operation, *others)
+            await roll_back()
         finally:
             end(stack_name)
         if failures := stack.get("_rollback_failed", {}):
             stack["_template"] = operation.get("template")  # which the next deletion goes by
         for logical_id in failures:
             if logical_id in before:
-                stack["_resources"][logical_id] = {
-                    **before[logical_id],
-                    "ResourceStatus": "DELETE_FAILED",
-                }
-
-    stacks._delete_resource = guarded
-    for module in (stacks, handlers):
-        module._delete_stack_async = stack_deleted
-        module._roll_back_operation = rolled_back
+                failed = {**before[logical_id], "ResourceStatus": "DELETE_FAILED"}
+                stack["_resources"][logical_id] = failed
 
 
 def account_and_region() -> tuple[str, str]:
@@ -265,34 +251,26 @@ def tell_master_secrets() -> None:
     emulator tells it of clusters."""
     from ministack.services import rds
 
-    by_itself = rds._instance_xml
-
-    def complete(instance: Mapping[str, Any]) -> str:
+    @_instead_of(rds, "_instance_xml")
+    def complete(by_itself: Any, instance: Mapping[str, Any]) -> str:
         fields = instance.get("MasterUserSecret") or {}
         told = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
         return str(by_itself(instance)) + (
             f"<MasterUserSecret>{told}</MasterUserSecret>" if told else ""
         )
 
-    rds._instance_xml = complete
 
-
-def after_db_instance_action(
-    action: str, then: Callable[[str], None], *, asked: str | None = None
-) -> None:
+def after_db_instance_action(action: str, then: Callable[[str], None], asked: str) -> None:
     """Call `then` with the instance's identifier when a request of this RDS action succeeded; with
     `asked`, only of those in which that parameter is true."""
     from ministack.services import rds
 
-    by_itself = rds._ACTION_MAP[action]
-
-    def both(parameters: Any) -> Any:
+    @_instead_of(rds._ACTION_MAP, action)
+    def both(by_itself: Any, parameters: Any) -> Any:
         answer = by_itself(parameters)
-        if answer[0] == 200 and (asked is None or rds._p(parameters, asked).lower() == "true"):
+        if answer[0] == 200 and (not asked or rds._p(parameters, asked).lower() == "true"):
             then(rds._p(parameters, "DBInstanceIdentifier"))
         return answer
-
-    rds._ACTION_MAP[action] = both
 
 
 def let_db_instances_be_restored(restore: Callable[[str, str, datetime | None], None]) -> None:
@@ -416,15 +394,14 @@ def let_db_instances_be_restored(restore: Callable[[str, str, datetime | None], 
             f"</{action}Result>",
         )
 
-    delete_by_itself = rds._ACTION_MAP["DeleteDBInstance"]
-
-    def delete(request: Any) -> Any:
+    @_instead_of(rds._ACTION_MAP, "DeleteDBInstance")
+    def delete(by_itself: Any, request: Any) -> Any:
         name = rds._p(request, "DBInstanceIdentifier")
         record = rds._instances.get(name, {})
         if record.get("DBInstanceStatus") == "creating":
             return rds._error("InvalidDBInstanceState", f"{name} is being created.", 400)
         now = rds._format_time(time.time())
-        answer = delete_by_itself(request)
+        answer = by_itself(request)
         if answer[0] == 200 and rds._p(request, "DeleteAutomatedBackups") == "false":
             record["_deleted"] = now
             retained[record["DbiResourceId"]] = record
@@ -432,7 +409,6 @@ def let_db_instances_be_restored(restore: Callable[[str, str, datetime | None], 
 
     rds._ACTION_MAP["RestoreDBInstanceToPointInTime"] = handle
     rds._ACTION_MAP["DescribeDBInstanceAutomatedBackups"] = backups
-    rds._ACTION_MAP["DeleteDBInstance"] = delete
 
 
 def stack_record(name_or_id: str) -> dict[str, Any] | None:
@@ -447,8 +423,6 @@ def let_conditions_join_lists() -> None:
     whether it was given policies: the emulator takes the function itself for the value."""
     from ministack.services.cloudformation import changesets, engine, handlers, stacks
 
-    by_itself = engine._evaluate_conditions
-
     def joined(value: Any, parameters: Properties) -> Any:
         if isinstance(value, list):
             return [joined(each, parameters) for each in value]
@@ -458,12 +432,10 @@ def let_conditions_join_lists() -> None:
             return engine._resolve_refs(value, {}, parameters, {}, {}, "", "")
         return {name: joined(each, parameters) for name, each in value.items()}
 
-    def evaluate(template: Properties, parameters: Properties) -> Any:
+    @_instead_of(engine, "_evaluate_conditions", changesets, handlers, stacks)
+    def evaluate(by_itself: Any, template: Properties, parameters: Properties) -> Any:
         conditions = joined(template.get("Conditions", {}), parameters)
         return by_itself({**template, "Conditions": conditions}, parameters)
-
-    for module in (changesets, engine, handlers, stacks):
-        module._evaluate_conditions = evaluate
 
 
 def refuse_change_sets_during_operations() -> None:
@@ -471,21 +443,18 @@ def refuse_change_sets_during_operations() -> None:
     on: the emulator would begin a second one beside it."""
     from ministack.services.cloudformation import handlers
 
-    def guarded(by_itself: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def act(parameters: Any) -> Any:
-            record = stack_record(handlers._p(parameters, "StackName"))
-            status = record["StackStatus"] if record else ""
-            if record and status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
-                return handlers._error(
-                    "ValidationError",
-                    f"Stack:{record['StackId']} is in {status} state and can not be updated.",
-                )
-            return by_itself(parameters)
-
-        return act
+    def guarded(by_itself: Any, parameters: Any) -> Any:
+        record = stack_record(handlers._p(parameters, "StackName"))
+        status = record["StackStatus"] if record else ""
+        if record and status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+            return handlers._error(
+                "ValidationError",
+                f"Stack:{record['StackId']} is in {status} state and can not be updated.",
+            )
+        return by_itself(parameters)
 
     for action in ("CreateChangeSet", "ExecuteChangeSet"):
-        handlers._ACTION_HANDLERS[action] = guarded(handlers._ACTION_HANDLERS[action])
+        _instead_of(handlers._ACTION_HANDLERS, action)(guarded)
 
 
 Asked = Callable[[str, str, str, Properties, str], Iterable["Right"]]
@@ -510,18 +479,15 @@ def work_under_execution_roles(asked: Asked) -> None:
     """
     from ministack.services.cloudformation import handlers, stacks
 
-    def keeping(by_itself: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def act(parameters: Any) -> Any:
-            answer = by_itself(parameters)
-            record = stack_record(handlers._p(parameters, "StackName"))
-            if record and (role := handlers._p(parameters, "RoleARN")):
-                record["RoleARN"] = role
-            return answer
-
-        return act
+    def keeping(by_itself: Any, parameters: Any) -> Any:
+        answer = by_itself(parameters)
+        record = stack_record(handlers._p(parameters, "StackName"))
+        if record and (role := handlers._p(parameters, "RoleARN")):
+            record["RoleARN"] = role
+        return answer
 
     for action in ("CreateStack", "UpdateStack", "CreateChangeSet", "DeleteStack"):
-        handlers._ACTION_HANDLERS[action] = keeping(handlers._ACTION_HANDLERS[action])
+        _instead_of(handlers._ACTION_HANDLERS, action)(keeping)
 
     def require(
         type_: str, operation: str, logical_id: str, properties: Properties, stack: str
@@ -536,32 +502,25 @@ def work_under_execution_roles(asked: Asked) -> None:
                     f"{right.resource}"
                 )
 
-    create, update, delete = (
-        stacks._provision_resource,
-        stacks._update_resource,
-        stacks._delete_resource,
-    )
+    @_instead_of(stacks, "_provision_resource")
+    def created(by_itself: Any, type_: str, logical_id: str, given: Any, stack: str) -> Any:
+        require(type_, "create", logical_id, given, stack)
+        return by_itself(type_, logical_id, given, stack)
 
-    def created(type_: str, logical_id: str, properties: Properties, stack: str) -> Any:
-        require(type_, "create", logical_id, properties, stack)
-        return create(type_, logical_id, properties, stack)
-
+    @_instead_of(stacks, "_update_resource")
     def updated(
-        type_: str, physical_id: str, old: Properties, new: Properties, stack: str, *others: Any
+        by_itself: Any, type_: str, id_: str, old: Any, new: Any, stack: str, *others: Any
     ) -> Any:
         if old != new:
-            require(type_, "update", others[0] if others else physical_id, new, stack)
-        return update(type_, physical_id, old, new, stack, *others)
+            require(type_, "update", others[0] if others else id_, new, stack)
+        return by_itself(type_, id_, old, new, stack, *others)
 
+    @_instead_of(stacks, "_delete_resource")
     def deleted(
-        type_: str, physical_id: str, properties: Properties, stack: str, logical_id: str
+        by_itself: Any, type_: str, id_: str, given: Any, stack: str, logical_id: str
     ) -> None:
-        require(type_, "delete", logical_id, properties, stack)
-        delete(type_, physical_id, properties, stack, logical_id)
-
-    stacks._provision_resource = created
-    stacks._update_resource = updated
-    stacks._delete_resource = deleted
+        require(type_, "delete", logical_id, given, stack)
+        by_itself(type_, id_, given, stack, logical_id)
 
 
 def role_allows(role: str, right: Right) -> bool:
@@ -612,14 +571,11 @@ def record_alarm_actions() -> None:
     sends it, and leaves it at that."""
     from ministack.services import cloudwatch, sns
 
-    by_itself = cloudwatch._dispatch_alarm_actions
-    fields = {
-        "ALARM": "AlarmActions",
-        "OK": "OKActions",
-        "INSUFFICIENT_DATA": "InsufficientDataActions",
-    }
+    fields = {"ALARM": "AlarmActions", "OK": "OKActions"}
+    fields["INSUFFICIENT_DATA"] = "InsufficientDataActions"
 
-    def act(alarm: Mapping[str, Any], before: str, after: str, reason: str) -> None:
+    @_instead_of(cloudwatch, "_dispatch_alarm_actions")
+    def act(by_itself: Any, alarm: Properties, before: str, after: str, reason: str) -> None:
         by_itself(alarm, before, after, reason)
         if not alarm.get("ActionsEnabled", True):
             return
@@ -637,19 +593,14 @@ def record_alarm_actions() -> None:
                 }
             )
 
-    cloudwatch._dispatch_alarm_actions = act
-
 
 def flatten_alarms(flat: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
     """Have PutMetricAlarm take `Metrics`, which the emulator drops."""
     from ministack.services import cloudwatch
 
-    by_itself = cloudwatch._put_metric_alarm
-
-    def put(parameters: Any, decoded: Any, *protocol: Any, **protocols: Any) -> Any:
-        return by_itself(parameters, decoded and flat(decoded), *protocol, **protocols)
-
-    cloudwatch._put_metric_alarm = put
+    @_instead_of(cloudwatch, "_put_metric_alarm")
+    def put(by_itself: Any, parameters: Any, decoded: Any, *more: Any, **named: Any) -> Any:
+        return by_itself(parameters, decoded and flat(decoded), *more, **named)
 
 
 def search_logs_by_patterns() -> None:
@@ -657,7 +608,6 @@ def search_logs_by_patterns() -> None:
     expression, and one property of JSON. The emulator takes a phrase for words, and any JSON."""
     from ministack.services import cloudwatch_logs
 
-    by_itself = cloudwatch_logs._compile_filter_pattern
     property_ = re.compile(r'\{ *\$\.([\w.]+) *(!?=|[<>]=?) *(?:"([^"]*)"|([^\s"&|]+)) *\}')
     term = re.compile(r'([?-]?)(?:"([^"]*)"|%([^%]+)%|([^\s"%]+))(?=\s|$)')
     compared = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -674,7 +624,8 @@ def search_logs_by_patterns() -> None:
 
         return matches
 
-    def compiled(pattern: str) -> Callable[[str], bool]:
+    @_instead_of(cloudwatch_logs, "_compile_filter_pattern")
+    def compiled(by_itself: Any, pattern: str) -> Callable[[str], bool]:
         pattern = (pattern or "").strip()
         if found := property_.fullmatch(pattern):
             return of_json(*found.groups())
@@ -695,23 +646,20 @@ def search_logs_by_patterns() -> None:
 
         return matches
 
-    cloudwatch_logs._compile_filter_pattern = compiled
-
 
 def record_event_deliveries() -> None:
     """Count, as on AWS, how often a rule calls a topic, and how often in vain; and set aside, where
     the target has a dead-letter queue, what the topic does not take."""
     from ministack.services import cloudwatch, eventbridge, sns
 
-    by_itself = eventbridge._invoke_target
-
     def count(metric: str, rule: str) -> None:
         cloudwatch._store_datum(
             "AWS/Events", metric, {"RuleName": rule}, time.time(), "Count", 1, None, None, None
         )
 
+    @_instead_of(eventbridge, "_invoke_target")
     def call(
-        target: Mapping[str, Any], event: Any, rule: Mapping[str, Any], view: Any = None
+        by_itself: Any, target: Properties, event: Any, rule: Properties, view: Any = None
     ) -> None:
         by_itself(target, event, rule, view)
         if not cloudwatch._is_sns_action_arn(target["Arn"]):
@@ -723,8 +671,6 @@ def record_event_deliveries() -> None:
         if queue := target.get("DeadLetterConfig", {}).get("Arn"):
             body = json.dumps(eventbridge._pattern_event_view(event).event_with_detail())
             eventbridge._dispatch_to_sqs(eventbridge.parse_arn(queue), body)
-
-    eventbridge._invoke_target = call
 
 
 def belongs_to_a_rollback(record: Mapping[str, Any]) -> bool:
@@ -786,11 +732,11 @@ def complete_condition_keys() -> None:
     """
     from ministack.core import iam_actions, iam_evaluator
 
-    s3_by_itself = iam_actions.s3_service_context
-    any_by_itself = iam_evaluator._resolve_condition_key
-
-    def of_s3(action: str, query: Any, path: str = "", headers: Any = None) -> dict[str, Any]:
-        found = cast("dict[str, Any]", s3_by_itself(action, query, path, headers))
+    @_instead_of(iam_actions, "s3_service_context")
+    def of_s3(
+        by_itself: Any, action: str, query: Any, path: str = "", headers: Any = None
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = by_itself(action, query, path, headers)
         if action == "s3:PutObject":
             for name in WRITE_HEADERS:
                 if value := (headers or {}).get(name):
@@ -799,16 +745,14 @@ def complete_condition_keys() -> None:
             found["s3:ObjectCreationOperation"] = str(not begins_or_continues).lower()
         return found
 
-    def of_any(key: str, context: Any) -> Any:
+    @_instead_of(iam_evaluator, "_resolve_condition_key")
+    def of_any(by_itself: Any, key: str, context: Any) -> Any:
         match key.lower():
             case "aws:principalisawsservice":
                 return str(context.principal_type == "Service").lower()
             case "kms:calleraccount" if context.action.startswith("kms:"):
                 return context.principal_account
-        return any_by_itself(key, context)
-
-    iam_actions.s3_service_context = of_s3
-    iam_evaluator._resolve_condition_key = of_any
+        return by_itself(key, context)
 
 
 def authorize_actions_by_their_names() -> None:
@@ -821,15 +765,12 @@ def authorize_actions_by_their_names() -> None:
     """
     from ministack.core import iam_actions
 
-    by_itself = iam_actions.extract_iam_action
-
-    def action(service: str, method: str, *others: Any) -> str | None:
-        found = cast("str | None", by_itself(service, method, *others))
+    @_instead_of(iam_actions, "extract_iam_action")
+    def action(by_itself: Any, service: str, method: str, *others: Any) -> str | None:
+        found: str | None = by_itself(service, method, *others)
         if found == "lambda:PutFunctionConcurrency" and method != "PUT":
             return f"lambda:{'Get' if method == 'GET' else 'Delete'}FunctionConcurrency"
         return found.removesuffix("Batch") if found and found.startswith("sqs:") else found
-
-    iam_actions.extract_iam_action = action
 
 
 def add_message_move_tasks() -> None:
@@ -917,10 +858,9 @@ def let_log_groups_change_their_key() -> None:
     from ministack.core.responses import error_response_json, json_response
     from ministack.services import cloudwatch_logs as logs
 
-    by_itself = logs.handle_request
-
+    @_instead_of(logs, "handle_request")
     async def handle(
-        method: str, path: str, headers: Mapping[str, str], body: bytes, query: Any
+        by_itself: Any, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Any
     ) -> Any:
         action = headers.get("x-amz-target", "").rpartition(".")[2]
         if action not in ("AssociateKmsKey", "DisassociateKmsKey"):
@@ -931,8 +871,6 @@ def let_log_groups_change_their_key() -> None:
         logs._log_groups[name]["kmsKeyId"] = asked.get("kmsKeyId")
         return json_response({})
 
-    logs.handle_request = handle
-
 
 def complete_restores_of_tables() -> None:
     """Restore tables as DynamoDB does: to a moment, a deleted one from the backup that it leaves,
@@ -940,19 +878,14 @@ def complete_restores_of_tables() -> None:
     from ministack.core.responses import error_response_json
     from ministack.services import dynamodb
 
-    restore_by_itself = dynamodb._restore_table_to_point_in_time
-    from_backup_by_itself = dynamodb._restore_table_from_backup
-    describe_by_itself = dynamodb._describe_continuous_backups
-    delete_by_itself = dynamodb._delete_table
-    list_by_itself = dynamodb._list_backups
-    emit_by_itself = dynamodb._emit_stream_event
     changes: dict[str, list[tuple[float, Properties, Properties]]] = {}  # by the table's id
 
-    def emit(name: str, event: str, old: Any, new: Any, *others: Any, **named: Any) -> None:
+    @_instead_of(dynamodb, "_emit_stream_event")
+    def emit(by_itself: Any, name: str, event: str, old: Any, new: Any, **more: Any) -> None:
         if table := dynamodb._tables.get(name):
             change = (time.time(), old or {}, new or {})
             changes.setdefault(table["TableId"], []).append(change)
-        emit_by_itself(name, event, old, new, *others, **named)
+        by_itself(name, event, old, new, **more)
 
     def as_of(table: Properties, moment: float) -> dict[Any, dict[Any, Any]]:
         items: dict[Any, dict[Any, Any]] = copy.deepcopy(dict(table["items"]))
@@ -976,7 +909,8 @@ def complete_restores_of_tables() -> None:
             )
         return answer
 
-    def restore(data: Properties) -> Any:
+    @_instead_of(dynamodb, "_restore_table_to_point_in_time")
+    def restore(by_itself: Any, data: Properties) -> Any:
         name = dynamodb._normalize_table_name(
             data.get("SourceTableName") or data.get("SourceTableArn")
         )
@@ -992,18 +926,20 @@ def complete_restores_of_tables() -> None:
                 "InvalidRestoreTimeException", f"{moment} is not in the window of {name}", 400
             )
         items = as_of(source, moment) if source and moment else None
-        answer = encrypted(restore_by_itself(data), data)
+        answer = encrypted(by_itself(data), data)
         if answer[0] == 200 and items is not None:
             target = dynamodb._tables[data["TargetTableName"]]
             target["items"] = defaultdict(dict, items)
             dynamodb._items_replaced(target)
         return answer
 
-    def from_backup(data: Properties) -> Any:
-        return encrypted(from_backup_by_itself(data), data)
+    @_instead_of(dynamodb, "_restore_table_from_backup")
+    def from_backup(by_itself: Any, data: Properties) -> Any:
+        return encrypted(by_itself(data), data)
 
-    def describe(data: Properties) -> Any:
-        status, headers, body = describe_by_itself(data)
+    @_instead_of(dynamodb, "_describe_continuous_backups")
+    def describe(by_itself: Any, data: Properties) -> Any:
+        status, headers, body = by_itself(data)
         document = json.loads(body)
         found = document.get("ContinuousBackupsDescription", {})
         recovery = found.get("PointInTimeRecoveryDescription", {})
@@ -1014,7 +950,8 @@ def complete_restores_of_tables() -> None:
             document["__type"] = "TableNotFoundException"  # as AWS calls it here
         return status, headers, json.dumps(document).encode()
 
-    def delete(data: Properties) -> Any:
+    @_instead_of(dynamodb, "_delete_table")
+    def delete(by_itself: Any, data: Properties) -> Any:
         """What could be restored to a moment leaves a backup, for 35 days."""
         name = dynamodb._normalize_table_name(data.get("TableName"))
         arn = ""
@@ -1023,13 +960,14 @@ def complete_restores_of_tables() -> None:
             arn = json.loads(dynamodb._create_backup(backup)[2])["BackupDetails"]["BackupArn"]
             details = dynamodb._backups[arn]["BackupDetails"]
             details |= {"BackupType": "SYSTEM", "BackupExpiryDateTime": time.time() + 35 * 86400}
-        answer = delete_by_itself(data)
+        answer = by_itself(data)
         if answer[0] != 200:
             dynamodb._backups.pop(arn, None)
         return answer
 
-    def listed(data: Properties) -> Any:
-        status, headers, body = list_by_itself(data)
+    @_instead_of(dynamodb, "_list_backups")
+    def listed(by_itself: Any, data: Properties) -> Any:
+        status, headers, body = by_itself(data)
         document = json.loads(body)
         if (kind := data.get("BackupType", "ALL")) != "ALL":
             document["BackupSummaries"] = [
@@ -1037,22 +975,14 @@ def complete_restores_of_tables() -> None:
             ]
         return status, headers, json.dumps(document).encode()
 
-    dynamodb._emit_stream_event = emit
-    dynamodb._restore_table_to_point_in_time = restore
-    dynamodb._restore_table_from_backup = from_backup
-    dynamodb._describe_continuous_backups = describe
-    dynamodb._delete_table = delete
-    dynamodb._list_backups = listed
-
 
 def read_closed_streams_to_their_end() -> None:
     """Feed functions what was left in a table's stream when it ended, with the table or by itself:
     it can be read for a day more, and is."""
     from ministack.services import dynamodb, lambda_svc
 
-    by_itself = lambda_svc._poll_dynamodb_streams
-
-    def poll() -> bool:
+    @_instead_of(lambda_svc, "_poll_dynamodb_streams")
+    def poll(by_itself: Any) -> bool:
         processed: bool = by_itself()
         for account, region, mapping in lambda_svc._iter_all_esms():
             tokens = (
@@ -1082,23 +1012,18 @@ def read_closed_streams_to_their_end() -> None:
         positions[mapping["UUID"]] = position + len(batch)
         return True
 
-    lambda_svc._poll_dynamodb_streams = poll
-
 
 def let_api_keys_be_disabled() -> None:
     """Take the `true` and `false` of UpdateApiKey's patches, which are text, for what they mean."""
     from ministack.services import apigateway_v1
 
-    by_itself = apigateway_v1._update_api_key
-
-    def update(key_id: str, data: Properties) -> Any:
+    @_instead_of(apigateway_v1, "_update_api_key")
+    def update(by_itself: Any, key_id: str, data: Properties) -> Any:
         patches = [
             {**each, "value": each["value"] == "true"} if each.get("path") == "/enabled" else each
             for each in data.get("patchOperations", [])
         ]
         return by_itself(key_id, {**data, "patchOperations": patches})
-
-    apigateway_v1._update_api_key = update
 
 
 def keep_stages_that_are_on_usage_plans() -> None:
@@ -1108,10 +1033,8 @@ def keep_stages_that_are_on_usage_plans() -> None:
     from ministack.services import apigateway_v1
     from ministack.services.cloudformation import provisioners
 
-    update_by_itself = apigateway_v1._update_usage_plan
-    delete_by_itself = apigateway_v1._delete_stage
-
-    def update(plan_id: str, data: Properties) -> Any:
+    @_instead_of(apigateway_v1, "_update_usage_plan")
+    def update(by_itself: Any, plan_id: str, data: Properties) -> Any:
         plan = apigateway_v1._usage_plans.get(plan_id, {})
         others = []
         for patch in data.get("patchOperations", []):
@@ -1122,9 +1045,10 @@ def keep_stages_that_are_on_usage_plans() -> None:
             stage = {"apiId": api, "stage": name}
             kept = [each for each in plan.get("apiStages", []) if not stage.items() <= each.items()]
             plan["apiStages"] = kept + ([stage] if patch["op"] == "add" else [])
-        return update_by_itself(plan_id, {**data, "patchOperations": others})
+        return by_itself(plan_id, {**data, "patchOperations": others})
 
-    def delete(api: str, name: str) -> Any:
+    @_instead_of(apigateway_v1, "_delete_stage")
+    def delete(by_itself: Any, api: str, name: str) -> Any:
         stage = {"apiId": api, "stage": name}
         for plan in apigateway_v1._usage_plans.values():
             if any(stage.items() <= each.items() for each in plan["apiStages"]):
@@ -1134,7 +1058,7 @@ def keep_stages_that_are_on_usage_plans() -> None:
                     f"{plan['id']}",
                     400,
                 )
-        return delete_by_itself(api, name)
+        return by_itself(api, name)
 
     def delete_of_stack(_physical_id: str, properties: Properties) -> None:
         status, _, body = apigateway_v1._delete_stage(
@@ -1143,8 +1067,6 @@ def keep_stages_that_are_on_usage_plans() -> None:
         if status == 400:
             raise RuntimeError(json.loads(body)["message"])
 
-    apigateway_v1._update_usage_plan = update
-    apigateway_v1._delete_stage = delete
     provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Stage"]["delete"] = delete_of_stack
 
 

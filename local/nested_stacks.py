@@ -59,12 +59,7 @@ class NestedStack:
         return _provisioned(state)
 
     def update(
-        self,
-        physical_id: str,
-        old: Properties,
-        new: Properties,
-        stack: str,
-        logical_id: str,
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
     ) -> Provisioned:
         cloudformation = self._client("cloudformation")
         if record := emulator_internals.stack_record(physical_id):

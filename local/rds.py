@@ -54,15 +54,14 @@ class DbInstances:
         self._backups: dict[str, PostgresServer] = {}  # by resource id, those of the deleted too
         self._ports: dict[str, int] = {}  # by identifier: an endpoint is named after it
         self._told: dict[str, Provisioned] = {}  # what CloudFormation was told last
-        emulator_internals.after_db_instance_action("StopDBInstance", self._stop_server)
-        emulator_internals.after_db_instance_action("StartDBInstance", self._start_server)
-        emulator_internals.after_db_instance_action("DeleteDBInstance", self._deleted)
-        emulator_internals.after_db_instance_action(
-            "ModifyDBInstance", self._rotate, asked="RotateMasterUserPassword"
-        )
-        emulator_internals.after_db_instance_action(
-            "ModifyDBInstance", self._manage, asked="ManageMasterUserPassword"
-        )
+        for action, then, asked in (
+            ("StopDBInstance", self._stop_server, ""),
+            ("StartDBInstance", self._start_server, ""),
+            ("DeleteDBInstance", self._deleted, ""),
+            ("ModifyDBInstance", self._rotate, "RotateMasterUserPassword"),
+            ("ModifyDBInstance", self._manage, "ManageMasterUserPassword"),
+        ):
+            emulator_internals.after_db_instance_action(action, then, asked)
         emulator_internals.let_db_instances_be_restored(self._restore)
 
     def server(self, identifier: str) -> PostgresServer:
@@ -90,12 +89,7 @@ class DbInstances:
         return identifier, attributes
 
     def update(
-        self,
-        physical_id: str,
-        old: Properties,
-        new: Properties,
-        stack: str,
-        logical_id: str,
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
     ) -> Provisioned:
         """As on AWS: what its template does not change is not looked at, even if the instance is
         gone, or another one bears its name; what is changed is read again
@@ -155,18 +149,14 @@ class DbInstances:
         if running.secret_arn is None:
             arn = self._create_secret(_existing(identifier), key, new_password())
             running.secret_arn = arn
-            running.master_password = lambda: self._secret_password(arn)
+            running.master_password = lambda: self._secret(arn)["password"]
 
     def _rotate(self, identifier: str) -> None:
         """Another password in the managed secret, which the door asks at every login."""
-        if (running := self._running.get(identifier)) and running.secret_arn:
-            secrets = self._client("secretsmanager")
-            value = json.loads(
-                secrets.get_secret_value(SecretId=running.secret_arn)["SecretString"]
-            )
-            secrets.put_secret_value(
-                SecretId=running.secret_arn,
-                SecretString=json.dumps({**value, "password": new_password()}),
+        if (running := self._running.get(identifier)) and (arn := running.secret_arn):
+            value = {**self._secret(arn), "password": new_password()}
+            self._client("secretsmanager").put_secret_value(
+                SecretId=arn, SecretString=json.dumps(value)
             )
 
     def _deleted(self, identifier: str) -> None:
@@ -228,7 +218,7 @@ class DbInstances:
                 identifier,
                 server,
                 master_user,
-                lambda: self._secret_password(secret_arn) if secret_arn else password,
+                lambda: self._secret(secret_arn)["password"] if secret_arn else password,
                 secret_arn,
             )
         except BaseException:
@@ -293,31 +283,26 @@ class DbInstances:
 
     def _create_secret(self, record: dict[str, Any], key: str | None, password: str) -> str:
         """The secret RDS makes and owns: `rds!db-<uuid>` with username and password."""
-        request: dict[str, Any] = {}
-        user = record["MasterUsername"]
-        if key:
-            request["KmsKeyId"] = key
+        user, under = record["MasterUsername"], {"KmsKeyId": key} if key else {}
         made = self._client("secretsmanager").create_secret(
             Name=f"rds!db-{uuid.uuid4()}",
             Description=f"The secret associated with the primary RDS DB instance: "
             f"{record['DBInstanceArn']}",
             SecretString=json.dumps({"username": user, "password": password}),
             Tags=[{"Key": "aws:rds:primaryDBInstanceArn", "Value": record["DBInstanceArn"]}],
-            **request,
+            **under,
         )
-        record["MasterUserSecret"] = {
-            "SecretArn": made["ARN"],
-            "SecretStatus": "active",
-            **({"KmsKeyId": key} if key else {}),
-        }
+        told = {"SecretArn": made["ARN"], "SecretStatus": "active", **under}
+        record["MasterUserSecret"] = told
         return str(made["ARN"])
 
-    def _secret_password(self, secret_arn: str) -> str:
+    def _secret(self, arn: str) -> dict[str, str]:
         try:
-            value = self._client("secretsmanager").get_secret_value(SecretId=secret_arn)
+            value = self._client("secretsmanager").get_secret_value(SecretId=arn)
         except ClientError as error:
             raise DbInstanceError(f"the master user's secret cannot be read: {error}") from error
-        return str(json.loads(value["SecretString"])["password"])
+        secret: dict[str, str] = json.loads(value["SecretString"])
+        return secret
 
 
 def _is_true(value: object) -> bool:

@@ -61,7 +61,7 @@ def _failing_first(site: Site, fault: str) -> Iterator[Step]:
     begin = datetime.now(UTC)
     done = site.deploy(failing(fault))
     root = stack_id(site)
-    reported, reasons = states(site, root), failures(site, root, begin)
+    reported, reasons = states(site, root), failures(site, begin)
     nested = {state for layer, state in reported.items() if layer != STACK}
     yield Step(
         "cdk deploy",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from typing import Any
 
 from local import aws, execution_role
 from local.deployed import Deployment
-from local.deployment import PROJECT, STACK, cdk_environment
+from local.deployment import PROJECT, STACK, cdk_environment, kill, start_cdk
 from local.drills.releases import GOOD, Release
 from local.postgres import free_port
 
@@ -75,10 +74,7 @@ class Running:
         return self._process.poll() is not None
 
     def kill(self) -> None:
-        """SIGKILL for it and all that it started: nothing of it can tidy up."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        kill(self._process)
 
     def wait(self, seconds: float = DEPLOY_SECONDS) -> Done:
         try:
@@ -180,21 +176,9 @@ class Site:
         """Start a command of the CDK as a user would."""
         self._commands += 1
         log = self.directory / f"cdk-{self._commands:02}-{arguments[0]}.log"
+        environment = cdk_environment(os.environ, self.endpoint, self.directory)
         with log.open("w", encoding="utf-8") as output:
-            process = subprocess.Popen(
-                [
-                    str(PROJECT / "node_modules" / ".bin" / "cdk"),
-                    *arguments,
-                    *("--no-notices", "--ci", "--no-color"),
-                ],
-                cwd=directory,
-                env=cdk_environment(os.environ, self.endpoint, self.directory),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                encoding="utf-8",
-                start_new_session=True,  # so that `kill` reaches what it starts
-            )
+            process = start_cdk(arguments, environment, directory, output)
         return Running(process, log)
 
     def close(self) -> None:

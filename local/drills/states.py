@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local import deployment
 from local.deployment import STACK
 from local.drills.site import Site
 
@@ -69,15 +70,7 @@ def children(site: Site, root: str) -> dict[str, str]:
     return {layer: identifier for _, layer, identifier in sorted(found)}
 
 
-def failures(site: Site, root: str, since: datetime) -> list[str]:
-    """What failed since a time, and why: the nested stacks' own words first."""
-    begin = since.replace(microsecond=0)  # the emulator's times are whole seconds
-    return [
-        f"{event['LogicalResourceId']}: {reason}"
-        for name in (*children(site, root).values(), root)
-        for event in events(site, name)
-        if (reason := event.get("ResourceStatusReason", ""))
-        and event["ResourceStatus"].endswith("_FAILED")
-        and not reason.startswith("Embedded stack")
-        and event["Timestamp"] >= begin
-    ]
+def failures(site: Site, since: datetime) -> list[str]:
+    """What failed since a time, and why, the first cause first."""
+    found = deployment.failures(site.endpoint, STACK, since)
+    return [f"{each.resource}: {each.reason}" for each in found]

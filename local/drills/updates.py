@@ -83,7 +83,7 @@ def _roll_back(site: Site, release: Release, reason: str) -> Step:
     begin = datetime.now(UTC)
     done = site.deploy(release)
     root = stack_id(site)
-    reported, reasons = states(site, root), failures(site, root, begin)
+    reported, reasons = states(site, root), failures(site, begin)
     told = next((text for text in reasons if reason in text), "")
     return Step(
         "cdk deploy",

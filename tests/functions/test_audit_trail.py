@@ -55,34 +55,41 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-def bucket() -> BucketInMemory:
-    return BucketInMemory()
+class Trail(BucketInMemory):
+    """The trail's bucket, with one who writes it.
+
+    Attributes:
+        time: the writers' clock.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = Clock()
+        self.writer = self.sandbox()
+
+    def sandbox(self) -> AuditTrail:
+        """Another writer, who knows nothing yet."""
+        return AuditTrail(self, "audit", KEY, self.time)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def trail(bucket: BucketInMemory, clock: Clock) -> AuditTrail:
-    return AuditTrail(bucket, "audit", KEY, clock)
+def bucket() -> Trail:
+    return Trail()
 
 
 NextWriter = Callable[[], AuditTrail]
+Hours = dict[int, list[str]]
+"""The trail's keys, by hour."""
 
 
 @pytest.fixture(params=["a new sandbox", "the same sandbox"])
-def next_writer(
-    request: pytest.FixtureRequest, bucket: BucketInMemory, trail: AuditTrail, clock: Clock
-) -> NextWriter:
+def next_writer(request: pytest.FixtureRequest, bucket: Trail) -> NextWriter:
     """Who goes on with the trail."""
     cold = request.param == "a new sandbox"
-    return lambda: AuditTrail(bucket, "audit", KEY, clock) if cold else trail
+    return lambda: bucket.sandbox() if cold else bucket.writer
 
 
-def stored(bucket: BucketInMemory) -> list[int]:
+def stored(bucket: Trail) -> list[int]:
     """The numbers of all records, in the trail's order."""
     found: list[int] = []
     for key in bucket.keys:
@@ -91,11 +98,11 @@ def stored(bucket: BucketInMemory) -> list[int]:
     return found
 
 
-def finding(bucket: BucketInMemory, **options: Any) -> Finding | None:
+def finding(bucket: Trail, **options: Any) -> Finding | None:
     return Verifier(bucket, "audit").verify(**options).finding
 
 
-def found(bucket: BucketInMemory, **options: str) -> tuple[str, str]:
+def found(bucket: Trail, **options: str) -> tuple[str, str]:
     """Fault and key of what the verifier found."""
     what = finding(bucket, **options)
     assert what is not None
@@ -105,8 +112,8 @@ def found(bucket: BucketInMemory, **options: str) -> tuple[str, str]:
 # Writing
 
 
-def test_keys_are_hours_and_consecutive_numbers(bucket: BucketInMemory, trail: AuditTrail) -> None:
-    append(trail, 1, 2)
+def test_keys_are_hours_and_consecutive_numbers(bucket: Trail) -> None:
+    append(bucket.writer, 1, 2)
     assert bucket.keys == [
         ORIGIN_KEY,
         "year=2026/month=01/day=31/hour=08/000000000001.ndjson.gz",
@@ -114,12 +121,10 @@ def test_keys_are_hours_and_consecutive_numbers(bucket: BucketInMemory, trail: A
     ]
 
 
-def test_an_hour_ends_with_an_object_that_names_the_next(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
-) -> None:
-    trail.append([record(1)], always)
-    clock.now += timedelta(hours=3)
-    trail.append([record(2)], always)
+def test_an_hour_ends_with_an_object_that_names_the_next(bucket: Trail) -> None:
+    bucket.writer.append([record(1)], always)
+    bucket.time.now += timedelta(hours=3)
+    bucket.writer.append([record(2)], always)
     assert bucket.keys[-2:] == [
         "year=2026/month=01/day=31/hour=08/000000000002.ndjson.gz",
         "year=2026/month=01/day=31/hour=11/000000000003.ndjson.gz",
@@ -127,31 +132,28 @@ def test_an_hour_ends_with_an_object_that_names_the_next(
     assert finding(bucket) is None
 
 
-def test_a_writer_whose_clock_is_behind_stays_in_the_hour_that_was_begun(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
-) -> None:
-    trail.append([record(1)], always)
-    clock.now -= timedelta(hours=1)
-    trail.append([record(2)], always)
+def test_a_writer_whose_clock_is_behind_stays_in_the_hour_that_was_begun(bucket: Trail) -> None:
+    bucket.writer.append([record(1)], always)
+    bucket.time.now -= timedelta(hours=1)
+    bucket.writer.append([record(2)], always)
     assert "/hour=08/" in bucket.keys[-1]
     assert finding(bucket) is None
 
 
-def test_a_new_sandbox_goes_on_where_the_last_one_ended(bucket: BucketInMemory) -> None:
+def test_a_new_sandbox_goes_on_where_the_last_one_ended(bucket: Trail) -> None:
     for number, age in enumerate((0, 1, 30, 24 * 40), 1):
-        clock = Clock()
-        clock.now += timedelta(hours=age)
-        AuditTrail(bucket, "audit", KEY, clock).append([record(number)], always)
+        bucket.time.now = START + timedelta(hours=age)
+        bucket.sandbox().append([record(number)], always)
     assert stored(bucket) == [1, 2, 3, 4]
     assert finding(bucket) is None
 
 
 @pytest.mark.parametrize("again", [[1, 2, 3], [2], [2, 3, 4], [3, 4, 5]])
 def test_a_redelivery_adds_only_what_is_new(
-    bucket: BucketInMemory, trail: AuditTrail, next_writer: NextWriter, again: list[int]
+    bucket: Trail, next_writer: NextWriter, again: list[int]
 ) -> None:
     for numbers in ([1, 2], [3]):
-        trail.append([record(number) for number in numbers], always)
+        bucket.writer.append([record(number) for number in numbers], always)
     next_writer().append([record(number) for number in again], always)
     assert stored(bucket) == sorted({1, 2, 3, *again})
 
@@ -163,52 +165,44 @@ def record_of(moment: datetime) -> dict[str, Any]:
     return change
 
 
-def append_each_minute(trail: AuditTrail, clock: Clock, records: int) -> list[dict[str, Any]]:
+def append_each_minute(bucket: Trail, records: int) -> list[dict[str, Any]]:
     """Records 1, 2 ..., each made and appended a minute after the one before."""
     changes = []
     for number in range(1, records + 1):
-        clock.now += timedelta(minutes=1)
+        bucket.time.now += timedelta(minutes=1)
         change = record(number)
-        change["dynamodb"]["ApproximateCreationDateTime"] = clock.now.timestamp()
-        trail.append([change], always)
+        change["dynamodb"]["ApproximateCreationDateTime"] = bucket.time.now.timestamp()
+        bucket.writer.append([change], always)
         changes.append(change)
     return changes
 
 
-def test_a_late_redelivery_is_found_far_back(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
-) -> None:
-    _, second, *_, last = append_each_minute(trail, clock, 59)
+def test_a_late_redelivery_is_found_far_back(bucket: Trail) -> None:
+    _, second, *_, last = append_each_minute(bucket, 59)
     for again in ([second], [second, last]):
-        assert trail.append(again, always) is None
-        assert AuditTrail(bucket, "audit", KEY, clock).append(again, always) is None
+        assert bucket.writer.append(again, always) is None
+        assert bucket.sandbox().append(again, always) is None
 
 
-def test_a_writer_that_runs_for_long_remembers_the_trails_end_only(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
-) -> None:
-    _, second, *_ = append_each_minute(trail, clock, 59)
+def test_a_writer_that_runs_for_long_remembers_the_trails_end_only(bucket: Trail) -> None:
+    _, second, *_ = append_each_minute(bucket, 59)
     assert bucket.heads == []
-    trail.append([second], always)
+    bucket.writer.append([second], always)
     assert len(bucket.heads) > 40
 
 
-def test_only_objects_that_can_hold_a_record_are_searched_for_it(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
-) -> None:
-    change = append_each_minute(trail, clock, 19)[-1]
+def test_only_objects_that_can_hold_a_record_are_searched_for_it(bucket: Trail) -> None:
+    change = append_each_minute(bucket, 19)[-1]
     bucket.reads.clear()
     change["dynamodb"]["SequenceNumber"] = f"{20:021}"
-    AuditTrail(bucket, "audit", KEY, clock).append([change], always)
+    bucket.sandbox().append([change], always)
     assert len(bucket.reads) == 1
 
 
-def test_an_answer_of_s3_that_got_lost_makes_no_second_object(
-    bucket: BucketInMemory, trail: AuditTrail
-) -> None:
+def test_an_answer_of_s3_that_got_lost_makes_no_second_object(bucket: Trail) -> None:
     """botocore sends the request again, and the second one meets the first one's object. It is this
     writer's, whose records count as audited now."""
-    trail.append([record(1)], always)
+    bucket.writer.append([record(1)], always)
     put = bucket.put_object
 
     def twice(**request: Any) -> dict[str, Any]:
@@ -216,113 +210,103 @@ def test_an_answer_of_s3_that_got_lost_makes_no_second_object(
         return put(**request)
 
     bucket.put_object = twice  # type: ignore[method-assign]
-    link = trail.append([record(2)], always)
+    link = bucket.writer.append([record(2)], always)
     assert link
     assert link.key == bucket.keys[-1]
     assert link.metadata["record-count"] == "1"
-    assert trail.append([record(2)], always) is None
+    assert bucket.writer.append([record(2)], always) is None
     assert stored(bucket) == [1, 2]
 
 
-def test_a_writer_that_dies_before_it_stored_leaves_no_trace(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
-) -> None:
-    trail.append([record(1)], always)
+def test_a_writer_that_dies_before_it_stored_leaves_no_trace(bucket: Trail) -> None:
+    bucket.writer.append([record(1)], always)
 
     def die() -> None:
         raise SystemExit
 
     bucket.before_put = die
     with pytest.raises(SystemExit):
-        trail.append([record(2)], always)
+        bucket.writer.append([record(2)], always)
     bucket.before_put = lambda: None
-    AuditTrail(bucket, "audit", KEY, clock).append([record(2), record(3)], always)
+    bucket.sandbox().append([record(2), record(3)], always)
     assert stored(bucket) == [1, 2, 3]
     assert finding(bucket) is None
 
 
-def test_each_object_is_put_under_the_trails_key(bucket: BucketInMemory, trail: AuditTrail) -> None:
+def test_each_object_is_put_under_the_trails_key(bucket: Trail) -> None:
     """The bucket's policy refuses those that do not ask for it."""
-    append(trail, 1, 2)
+    append(bucket.writer, 1, 2)
     objects = [version for versions in bucket.versions.values() for version in versions if version]
     assert len(objects) >= 2
     assert {version["Key"] for version in objects} == {("aws:kms", KEY)}
 
 
-def test_a_conflict_is_tried_again(bucket: BucketInMemory, trail: AuditTrail) -> None:
+def test_a_conflict_is_tried_again(bucket: Trail) -> None:
     def conflict_once() -> None:
         bucket.before_put = lambda: None
         raise client_error(409, "ConditionalRequestConflict")
 
     bucket.before_put = conflict_once
-    trail.append([record(1)], always)
+    bucket.writer.append([record(1)], always)
     assert stored(bucket) == [1]
 
 
-def test_any_other_error_passes_through(bucket: BucketInMemory, trail: AuditTrail) -> None:
+def test_any_other_error_passes_through(bucket: Trail) -> None:
     def refuse() -> None:
         raise client_error(403, "AccessDenied")
 
     bucket.before_put = refuse
     with pytest.raises(Exception, match="AccessDenied"):
-        trail.append([record(1)], always)
+        bucket.writer.append([record(1)], always)
 
 
-def test_without_time_a_batch_must_come_again(bucket: BucketInMemory, trail: AuditTrail) -> None:
+def test_without_time_a_batch_must_come_again(bucket: Trail) -> None:
     with pytest.raises(AppendError):
-        trail.append([record(1)], lambda: False)
+        bucket.writer.append([record(1)], lambda: False)
     assert bucket.keys == []
 
 
 @pytest.mark.parametrize("others", [1, 3, 40])
-def test_a_writer_that_others_overtook_goes_on_after_them(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, others: int
-) -> None:
-    trail.append([record(1)], always)
+def test_a_writer_that_others_overtook_goes_on_after_them(bucket: Trail, others: int) -> None:
+    bucket.writer.append([record(1)], always)
     for number in range(2, 2 + others):
-        append(AuditTrail(bucket, "audit", KEY, clock), number)
-    trail.append([record(2), record(100)], always)
+        append(bucket.sandbox(), number)
+    bucket.writer.append([record(2), record(100)], always)
     assert stored(bucket) == [*range(1, 2 + others), 100]
     assert finding(bucket) is None
 
 
-def test_a_writer_far_behind_needs_no_more_than_two_tries(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
-) -> None:
-    trail.append([record(1)], always)
-    other = AuditTrail(bucket, "audit", KEY, clock)
+def test_a_writer_far_behind_needs_no_more_than_two_tries(bucket: Trail) -> None:
+    bucket.writer.append([record(1)], always)
+    other = bucket.sandbox()
     append(other, *range(2, 100))
-    clock.now += timedelta(minutes=1)
+    bucket.time.now += timedelta(minutes=1)
     change = record(100)
-    change["dynamodb"]["ApproximateCreationDateTime"] = clock.now.timestamp()
+    change["dynamodb"]["ApproximateCreationDateTime"] = bucket.time.now.timestamp()
     tries = iter([True, True])
     bucket.heads.clear()
-    assert trail.append([change], lambda: next(tries, False))
+    assert bucket.writer.append([change], lambda: next(tries, False))
     assert stored(bucket) == list(range(1, 101))
     assert len(bucket.heads) < 100  # what it knows is not followed back
 
 
-def test_an_object_of_somebody_else_does_not_stop_the_audit(
-    bucket: BucketInMemory, trail: AuditTrail
-) -> None:
-    trail.append([record(1)], always)
+def test_an_object_of_somebody_else_does_not_stop_the_audit(bucket: Trail) -> None:
+    bucket.writer.append([record(1)], always)
     forged = "year=2026/month=01/day=31/hour=08/000000000002.ndjson.gz"
     bucket.put_object(Key=forged, Metadata={}, Body=b"x")
-    trail.append([record(2)], always)
+    bucket.writer.append([record(2)], always)
     assert len(bucket.keys) == 4
     assert found(bucket) == ("forged", forged)
 
 
 @pytest.mark.operating_system
-def test_parallel_writers_make_one_chain_with_every_record_once(
-    bucket: BucketInMemory, clock: Clock
-) -> None:
+def test_parallel_writers_make_one_chain_with_every_record_once(bucket: Trail) -> None:
     """Each thread is a shard; its batches overlap, as redelivered ones do."""
     start = threading.Barrier(5)
     failures: list[BaseException] = []
 
     def shard(first: int) -> None:
-        writer = AuditTrail(bucket, "audit", KEY, clock)
+        writer = bucket.sandbox()
         start.wait()
         try:
             for number in range(first, first + 20):
@@ -358,8 +342,8 @@ DELIVERIES = st.lists(
 def test_any_deliveries_with_any_deaths_give_one_chain_with_every_record_once(
     deliveries: list[tuple[int, int, int, str, int]],
 ) -> None:
-    bucket, clock = BucketInMemory(), Clock()
-    sandboxes = [AuditTrail(bucket, "audit", KEY, clock) for _ in range(3)]
+    bucket = Trail()
+    sandboxes = [bucket.sandbox() for _ in range(3)]
     delivered: set[int] = set()
     for sandbox, first, length, fate, minutes in deliveries:
         numbers = range(first, first + length)
@@ -374,8 +358,8 @@ def test_any_deliveries_with_any_deaths_give_one_chain_with_every_record_once(
         except SystemExit:
             pass
         if fate != "stored":
-            sandboxes[sandbox] = AuditTrail(bucket, "audit", KEY, clock)
-        clock.now += timedelta(minutes=minutes)
+            sandboxes[sandbox] = bucket.sandbox()
+        bucket.time.now += timedelta(minutes=minutes)
     assert sorted(stored(bucket)) == sorted(delivered)
     assert not bucket.keys or finding(bucket) is None
 
@@ -384,22 +368,22 @@ def test_any_deliveries_with_any_deaths_give_one_chain_with_every_record_once(
 
 
 @pytest.fixture
-def keys(bucket: BucketInMemory, trail: AuditTrail, clock: Clock) -> list[str]:
+def keys(bucket: Trail) -> list[str]:
     """Of a good trail: the origin, 1, 2, 3 (closing hour 8), 4, 5 in hour 9."""
     for number in (1, 2, 3, 4):
         if number == 3:
-            clock.now += timedelta(hours=1)
-        trail.append([record(number)], always)
+            bucket.time.now += timedelta(hours=1)
+        bucket.writer.append([record(number)], always)
     assert finding(bucket) is None
     return bucket.keys
 
 
-def sha256(bucket: BucketInMemory, key: str) -> str:
+def sha256(bucket: Trail, key: str) -> str:
     digest: str = bucket.get_object(Key=key)["Metadata"]["link-sha256"]
     return digest
 
 
-def test_a_good_trail_is_counted(bucket: BucketInMemory, keys: list[str]) -> None:
+def test_a_good_trail_is_counted(bucket: Trail, keys: list[str]) -> None:
     report = Verifier(bucket, "audit").verify()
     assert (report.objects, report.records, report.last_key) == (6, 4, keys[5])
     assert report.last_sha256 == sha256(bucket, keys[5])
@@ -408,36 +392,34 @@ def test_a_good_trail_is_counted(bucket: BucketInMemory, keys: list[str]) -> Non
 @pytest.mark.parametrize("position", range(6))
 @pytest.mark.parametrize("name", ["content-sha256", "stored-at", "previous-sha256", "link-sha256"])
 def test_altered_metadata_are_named(
-    bucket: BucketInMemory, keys: list[str], position: int, name: str
+    bucket: Trail, keys: list[str], position: int, name: str
 ) -> None:
     metadata = bucket.get_object(Key=keys[position])["Metadata"]
     bucket.alter(keys[position], Metadata={**metadata, name: "f" * 64})
     assert found(bucket) == ("altered", keys[position])
 
 
-def test_an_original_put_back_over_a_forgery_is_still_named(
-    bucket: BucketInMemory, keys: list[str]
-) -> None:
+def test_an_original_put_back_over_a_forgery_is_still_named(bucket: Trail, keys: list[str]) -> None:
     original = bucket.versions.pop(keys[2])
     bucket.put_object(Key=keys[2], Metadata={}, Body=b"forged")
     bucket.versions[keys[2]] += original
     assert found(bucket) == ("overwritten", keys[2])
 
 
-def test_objects_that_changed_places_are_named(bucket: BucketInMemory, keys: list[str]) -> None:
+def test_objects_that_changed_places_are_named(bucket: Trail, keys: list[str]) -> None:
     one, other = keys[1], keys[2]
     bucket.versions[one], bucket.versions[other] = bucket.versions[other], bucket.versions[one]
     assert found(bucket) == ("altered", one)
 
 
 def test_an_object_rewritten_with_its_own_chain_breaks_the_next_one(
-    bucket: BucketInMemory, keys: list[str], clock: Clock
+    bucket: Trail, keys: list[str]
 ) -> None:
     """Whoever knows how the trail is written still cannot change what was written after."""
-    forgery = BucketInMemory()
+    forgery = Trail()
     for key in keys[:2]:
         forgery.versions[key] = bucket.versions[key]
-    AuditTrail(forgery, "audit", KEY, lambda: START).append([record(77)], always)
+    forgery.writer.append([record(77)], always)
     bucket.versions[keys[2]] = forgery.versions[keys[2]]
     assert found(bucket) == ("out_of_order", keys[3])
 
@@ -452,16 +434,14 @@ def test_an_object_rewritten_with_its_own_chain_breaks_the_next_one(
         "year=2026/month=01/day=31/hour=08/000000000004.ndjson.gz",
     ],
 )
-def test_an_inserted_object_is_named(bucket: BucketInMemory, keys: list[str], forged: str) -> None:
+def test_an_inserted_object_is_named(bucket: Trail, keys: list[str], forged: str) -> None:
     bucket.put_object(Key=forged, Metadata={}, Body=b"x")
     fault, key = found(bucket)
     assert forged in (key, getattr(finding(bucket), "detail", "").rpartition(" ")[2])
     assert fault in ("forged", "missing")
 
 
-def test_a_trail_cut_off_at_its_end_needs_a_witness(
-    bucket: BucketInMemory, keys: list[str]
-) -> None:
+def test_a_trail_cut_off_at_its_end_needs_a_witness(bucket: Trail, keys: list[str]) -> None:
     witness = sha256(bucket, keys[5])
     assert finding(bucket, witness=witness) is None
     bucket.erase(keys[5])
@@ -469,15 +449,15 @@ def test_a_trail_cut_off_at_its_end_needs_a_witness(
     assert found(bucket, witness=witness) == ("truncated", keys[5])
 
 
-def test_a_trail_written_anew_needs_a_witness(bucket: BucketInMemory, keys: list[str]) -> None:
+def test_a_trail_written_anew_needs_a_witness(bucket: Trail, keys: list[str]) -> None:
     witness = sha256(bucket, keys[5])
-    forgery = BucketInMemory()
-    AuditTrail(forgery, "audit", KEY, lambda: START).append([record(77)], always)
+    forgery = Trail()
+    forgery.writer.append([record(77)], always)
     assert finding(forgery) is None
     assert found(forgery, witness=witness)[0] == "truncated"
 
 
-def test_a_part_of_the_trail_is_verified_by_itself(bucket: BucketInMemory, keys: list[str]) -> None:
+def test_a_part_of_the_trail_is_verified_by_itself(bucket: Trail, keys: list[str]) -> None:
     hours = [key.rpartition("/")[0] for key in keys]
     report = Verifier(bucket, "audit").verify(first=hours[4], last=hours[5])
     assert (report.objects, report.finding) == (2, None)
@@ -491,7 +471,7 @@ def test_a_part_of_the_trail_is_verified_by_itself(bucket: BucketInMemory, keys:
 
 
 def test_an_archived_object_is_judged_by_the_checksum_that_s3_keeps(
-    bucket: BucketInMemory, keys: list[str]
+    bucket: Trail, keys: list[str]
 ) -> None:
     bucket.alter(keys[1], Archived=True)
     report = Verifier(bucket, "audit").verify()
@@ -501,7 +481,7 @@ def test_an_archived_object_is_judged_by_the_checksum_that_s3_keeps(
 
 
 def test_an_archived_object_without_a_checksum_is_to_be_restored_first(
-    bucket: BucketInMemory, keys: list[str], monkeypatch: pytest.MonkeyPatch
+    bucket: Trail, keys: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing says that it was altered, and nothing that it was not."""
     bucket.alter(keys[1], Archived=True, Unchecked=True)
@@ -531,7 +511,7 @@ MEDDLING = {
 }
 
 
-def meddle(bucket: BucketInMemory, key: str, how: str) -> tuple[str, str]:
+def meddle(bucket: Trail, key: str, how: str) -> tuple[str, str]:
     """What must be told of it, and of which object."""
     now = bucket.versions[key][-1]
     assert now is not None
@@ -555,7 +535,7 @@ def meddle(bucket: BucketInMemory, key: str, how: str) -> tuple[str, str]:
 @pytest.mark.parametrize("how", MEDDLING)
 @pytest.mark.parametrize("position", range(6))
 def test_a_fault_is_named_and_hides_nothing_behind_it(
-    bucket: BucketInMemory, keys: list[str], position: int, how: str
+    bucket: Trail, keys: list[str], position: int, how: str
 ) -> None:
     """An object without its metadata is not taken for a forged one either: the next one names
     it. Of the last one, nothing tells."""
@@ -571,13 +551,13 @@ def test_a_fault_is_named_and_hides_nothing_behind_it(
 )
 def test_all_faults_are_told(meddled: dict[int, str], same_second: bool) -> None:
     """Only the hour is not known that an object was stored in if those before it are gone too."""
-    bucket, clock = BucketInMemory(), Clock()
+    bucket = Trail()
     if same_second:
-        bucket.clock = lambda: clock.now
-    writer = AuditTrail(bucket, "audit", KEY, clock)
+        bucket.clock = bucket.time
+    writer = bucket.sandbox()
     for number in range(1, 17):
         if number % 5 == 0:
-            clock.now += timedelta(minutes=61)
+            bucket.time.now += timedelta(minutes=61)
         writer.append([record(number)], always)
     keys = bucket.keys
     assert len(keys) == 20
@@ -601,16 +581,14 @@ def test_all_faults_are_told(meddled: dict[int, str], same_second: bool) -> None
 @pytest.mark.parametrize("how", ["delete", "overwrite"])
 @pytest.mark.parametrize("position", range(6))
 def test_the_intact_version_is_told(
-    bucket: BucketInMemory, keys: list[str], how: str, position: int
+    bucket: Trail, keys: list[str], how: str, position: int
 ) -> None:
     meddle(bucket, keys[position], how)
     (one,) = Verifier(bucket, "audit").verify().faults
     assert (one.intact, one.tell) == ("0", "security officer")
 
 
-def test_an_intact_version_is_told_wherever_it_stands(
-    bucket: BucketInMemory, keys: list[str]
-) -> None:
+def test_an_intact_version_is_told_wherever_it_stands(bucket: Trail, keys: list[str]) -> None:
     """S3 lists the newest version first; what was there first may be the forgery."""
     (original,) = bucket.versions.pop(keys[2])
     assert original is not None
@@ -622,7 +600,7 @@ def test_an_intact_version_is_told_wherever_it_stands(
 
 @pytest.mark.parametrize("how", ["erase", "content", "metadata"])
 def test_where_no_version_is_intact_the_payments_lead_is_told_too(
-    bucket: BucketInMemory, keys: list[str], how: str
+    bucket: Trail, keys: list[str], how: str
 ) -> None:
     meddle(bucket, keys[2], how)
     (one,) = Verifier(bucket, "audit").verify().faults
@@ -630,25 +608,23 @@ def test_where_no_version_is_intact_the_payments_lead_is_told_too(
 
 
 def test_of_two_sealed_versions_the_one_is_intact_that_the_next_object_names(
-    bucket: BucketInMemory, keys: list[str]
+    bucket: Trail, keys: list[str]
 ) -> None:
     """Whoever knows how the trail is written may have put theirs there first."""
-    forgery = BucketInMemory()
+    forgery = Trail()
     for key in keys[:2]:
         forgery.versions[key] = bucket.versions[key]
     forgery.clock = lambda: START
-    AuditTrail(forgery, "audit", KEY, lambda: START).append([record(77)], always)
+    forgery.writer.append([record(77)], always)
     bucket.versions[keys[2]] = forgery.versions[keys[2]] + bucket.versions[keys[2]]
     report = Verifier(bucket, "audit").verify()
     assert faults(report) == {("overwritten", keys[2])}
     assert report.faults[0].intact == "1"
 
 
-def test_forged_objects_are_told_behind_a_fault_too(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, keys: list[str]
-) -> None:
+def test_forged_objects_are_told_behind_a_fault_too(bucket: Trail, keys: list[str]) -> None:
     forged = [forge(bucket, f"{HOUR[:-2]}09/{6:012}.ndjson.gz"), forge(bucket, "x")]
-    trail.append([record(5)], always)
+    bucket.writer.append([record(5)], always)
     bucket.erase(keys[2])
     report = Verifier(bucket, "audit").verify()
     assert faults(report) == {("missing", keys[2])}
@@ -656,7 +632,7 @@ def test_forged_objects_are_told_behind_a_fault_too(
 
 
 def test_a_forged_link_in_a_gap_does_not_divert_the_verifier(
-    bucket: BucketInMemory, trail: AuditTrail, keys: list[str]
+    bucket: Trail, keys: list[str]
 ) -> None:
     """The trail goes on where most of it follows."""
     gone = keys[3]  # it closes hour 8; what comes next stands in hour 9
@@ -673,22 +649,18 @@ def test_a_forged_link_in_a_gap_does_not_divert_the_verifier(
     assert report.last_key == keys[5]
 
 
-def test_a_forged_link_of_the_same_second_is_not_taken_for_the_trail(
-    bucket: BucketInMemory, trail: AuditTrail
-) -> None:
+def test_a_forged_link_of_the_same_second_is_not_taken_for_the_trail(bucket: Trail) -> None:
     """S3 tells the second: nothing says that it was stored before the trail's last object."""
     bucket.clock = lambda: START
-    trail.append([record(1)], always)
+    bucket.writer.append([record(1)], always)
     forged = forge_link(
         bucket, f"{HOUR}/{9:012}.ndjson.gz", previous_key=f"{HOUR}/{8:012}.ndjson.gz"
     )
-    append(trail, 2, 3)
+    append(bucket.writer, 2, 3)
     assert honest(bucket, [forged]) == [1, 2, 3]
 
 
-def test_a_gap_as_wide_as_can_be_is_told_in_no_time(
-    bucket: BucketInMemory, keys: list[str]
-) -> None:
+def test_a_gap_as_wide_as_can_be_is_told_in_no_time(bucket: Trail, keys: list[str]) -> None:
     highest = f"{HOUR[:-2]}09/{10**12 - 1:012}.ndjson.gz"
     before = f"{HOUR[:-2]}09/{10**12 - 2:012}.ndjson.gz"
     forge_link(bucket, highest, previous_key=before)
@@ -699,7 +671,7 @@ def test_a_gap_as_wide_as_can_be_is_told_in_no_time(
 
 
 def test_people_are_told_what_to_read_and_whom_to_tell(
-    bucket: BucketInMemory, keys: list[str], monkeypatch: pytest.MonkeyPatch
+    bucket: Trail, keys: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(boto3, "client", lambda _: bucket)
     meddle(bucket, keys[1], "delete")
@@ -721,14 +693,14 @@ def test_people_are_told_what_to_read_and_whom_to_tell(
 HOUR = "year=2026/month=01/day=31/hour=08"
 
 
-def forge(bucket: BucketInMemory, key: str, body: bytes = b"x", **metadata: str) -> str:
+def forge(bucket: Trail, key: str, body: bytes = b"x", **metadata: str) -> str:
     """As somebody with the right to put does, who overwrites nothing."""
     bucket.put_object(Key=key, Metadata=metadata, Body=body, IfNoneMatch="*")
     return key
 
 
 def forge_link(
-    bucket: BucketInMemory, key: str, body: bytes = b"", *, last: str = "", **changes: str
+    bucket: Trail, key: str, body: bytes = b"", *, last: str = "", **changes: str
 ) -> str:
     """With metadata of the trail's last object, but for the changes, sealed anew."""
     last = last or max(filter(is_link_key, bucket.keys))
@@ -739,10 +711,10 @@ def forge_link(
     return forge(bucket, key, body, **link.metadata)
 
 
-def forge_trail(bucket: BucketInMemory, length: int, clock: Clock) -> list[str]:
+def forge_trail(bucket: Trail, length: int) -> list[str]:
     """Lay another trail over this one: what is taken already stays."""
-    other = BucketInMemory()
-    writer = AuditTrail(other, "audit", KEY, clock)
+    other = Trail()
+    writer = AuditTrail(other, "audit", KEY, bucket.time)
     for number in range(length):
         writer.append([record(1000 + number)], always)
     laid = [key for key in other.keys if key not in bucket.versions]
@@ -751,7 +723,7 @@ def forge_trail(bucket: BucketInMemory, length: int, clock: Clock) -> list[str]:
     return laid
 
 
-def honest(bucket: BucketInMemory, forged: list[str]) -> list[int]:
+def honest(bucket: Trail, forged: list[str]) -> list[int]:
     """The numbers of all records that the verifier does not call forged."""
     report = Verifier(bucket, "audit").verify()
     assert sorted(finding.key for finding in report.forged) == sorted(forged)
@@ -769,135 +741,111 @@ def honest(bucket: BucketInMemory, forged: list[str]) -> list[int]:
 FAR = "year=9999/month=12/day=31/hour=23/999999999999.ndjson.gz"
 NEXT = f"{HOUR}/000000000003.ndjson.gz"
 
-Attack = Callable[[BucketInMemory, Clock], list[str]]
+Attack = Callable[[Trail], list[str]]
 
 
-def names(*keys: str) -> list[str]:
-    return list(keys)
+def at(*places: str) -> Attack:
+    """Garbage in this hour."""
+    return lambda bucket: [forge(bucket, f"{HOUR}/{place}") for place in places]
 
+
+def numbered(*numbers: int) -> Attack:
+    return at(*(f"{number:012}.ndjson.gz" for number in numbers))
+
+
+def link(key: str, body: bytes = b"", **changes: str) -> Attack:
+    """As it might follow whatever the trail's last object follows."""
+    return lambda bucket: [forge_link(bucket, key, body, **changes)]
+
+
+def follower(way: int = 0, /, **changes: str) -> Attack:
+    """A link that names the trail's last object as the one before it."""
+    return lambda bucket: [
+        forge_link(bucket, beside(bucket, way) if way else NEXT, b"", **end_of(bucket) | changes)
+    ]
+
+
+def all_of(*attacks: Attack) -> Attack:
+    return lambda bucket: [key for attack in attacks for key in attack(bucket)]
+
+
+def rootless(place: int, before: int) -> Attack:
+    """A sealed link without the hash of the one before it."""
+    told = {
+        "previous-key": f"{HOUR}/{before:012}.ndjson.gz",
+        "stored-at": "2026-01-31T08:30:00.000000Z",
+        "record-count": "1",
+    }
+    sealed = Link.sealed(f"{HOUR}/{place:012}.ndjson.gz", told)
+    return lambda bucket: [forge(bucket, sealed.key, b"x", **sealed.metadata)]
+
+
+NEXT_HOURS = [f"{HOUR[:-2]}{hour:02}/000000000003.ndjson.gz" for hour in range(9, 20)]
+YEARS = [
+    f"year={year}/month=01/day=01/hour=00/000000000003.ndjson.gz" for year in range(2027, 3027)
+]
+BEYOND = f"{HOUR}/000000000009.ndjson.gz"
 
 ATTACKS: dict[str, Attack] = {
-    "at the end of all time": lambda b, _: names(forge(b, FAR)),
-    "a link at the end of all time": lambda b, _: names(forge_link(b, FAR)),
-    "in a month that is none": lambda b, _: names(
+    "at the end of all time": lambda b: [forge(b, FAR)],
+    "a link at the end of all time": link(FAR),
+    "in a month that is none": lambda b: [
         forge(b, "year=2026/month=99/day=99/hour=99/000000000003.ndjson.gz")
+    ],
+    "of the next hours": lambda b: [forge(b, key) for key in NEXT_HOURS],
+    "links of the next hours": all_of(*map(link, NEXT_HOURS)),
+    "higher in this hour": numbered(9),
+    "a link higher in this hour": link(BEYOND),
+    "a link higher in this hour, with a predecessor that is none": link(
+        BEYOND, previous_key=f"{HOUR}/000000000008.ndjson.gz"
     ),
-    "of the next hours": lambda b, _: names(
-        *(forge(b, f"{HOUR[:-2]}{hour:02}/000000000003.ndjson.gz") for hour in range(9, 20))
+    "as high as can be": numbered(10**12 - 1),
+    "at the next key": numbered(3),
+    "at the next key, with the next record": lambda b: [forge(b, NEXT, content([record(3)]))],
+    "a link at the next key, with a wrong predecessor": link(
+        NEXT, content([record(3)]), previous_sha256="f" * 64
     ),
-    "links of the next hours": lambda b, _: names(
-        *(forge_link(b, f"{HOUR[:-2]}{hour:02}/000000000003.ndjson.gz") for hour in range(9, 20))
+    "a link at the next key, with a predecessor that is none": link(NEXT, previous_key=FAR),
+    "a link at the next key, with a key that is none": link(NEXT, previous_key="../.."),
+    "a link at the next key, which is its own predecessor": link(NEXT, previous_key=NEXT),
+    "a link at the next key, not sealed": lambda b: [
+        forge(b, NEXT, b"x", **b.get_object(Key=b.keys[-1])["Metadata"])
+    ],
+    "a link that leads to the end of all time": follower(continued_in=FAR[: len(HOUR)]),
+    "a link that leads out of all hours": follower(continued_in="../../x"),
+    "a link that leads back": follower(continued_in=f"{HOUR[:-2]}07"),
+    "a link that was stored at no time": follower(stored_at="yesterday"),
+    "a link that was stored in no zone": follower(stored_at="2026-01-31T08:30:00"),
+    "a link with no number of records": follower(record_count="many"),
+    "a link on a way round nothing": follower(1, detour="1"),
+    "a link on a way round endlessly many": follower(999_999_999, detour="999999999"),
+    "a link on a way round that its key does not tell": follower(detour="1"),
+    "links without a predecessor's hash": all_of(
+        follower(previous_sha256=""), rootless(4, 3), rootless(8, 7), rootless(9, 8)
     ),
-    "higher in this hour": lambda b, _: names(forge(b, f"{HOUR}/000000000009.ndjson.gz")),
-    "a link higher in this hour": lambda b, _: names(
-        forge_link(b, f"{HOUR}/000000000009.ndjson.gz")
-    ),
-    "a link higher in this hour, with a predecessor that is none": lambda b, _: names(
-        forge_link(
-            b, f"{HOUR}/000000000009.ndjson.gz", previous_key=f"{HOUR}/000000000008.ndjson.gz"
-        )
-    ),
-    "as high as can be": lambda b, _: names(forge(b, f"{HOUR}/999999999999.ndjson.gz")),
-    "at the next key": lambda b, _: names(forge(b, NEXT)),
-    "at the next key, with the next record": lambda b, _: names(
-        forge(b, NEXT, content([record(3)]))
-    ),
-    "a link at the next key, with a wrong predecessor": lambda b, _: names(
-        forge_link(b, NEXT, content([record(3)]), previous_sha256="f" * 64)
-    ),
-    "a link at the next key, with a predecessor that is none": lambda b, _: names(
-        forge_link(b, NEXT, previous_key=FAR)
-    ),
-    "a link at the next key, with a key that is none": lambda b, _: names(
-        forge_link(b, NEXT, previous_key="../..")
-    ),
-    "a link at the next key, which is its own predecessor": lambda b, _: names(
-        forge_link(b, NEXT, previous_key=NEXT)
-    ),
-    "a link at the next key, not sealed": lambda b, _: names(
-        forge(b, NEXT, **b.get_object(Key=b.keys[-1])["Metadata"])
-    ),
-    "a link that leads to the end of all time": lambda b, _: names(
-        forge_link(b, NEXT, b"", **end_of(b), continued_in=FAR[: len(HOUR)])
-    ),
-    "a link that leads out of all hours": lambda b, _: names(
-        forge_link(b, NEXT, b"", **end_of(b), continued_in="../../x")
-    ),
-    "a link that leads back": lambda b, _: names(
-        forge_link(b, NEXT, b"", **end_of(b), continued_in=f"{HOUR[:-2]}07")
-    ),
-    "a link that was stored at no time": lambda b, _: names(
-        forge_link(b, NEXT, b"", **end_of(b), stored_at="yesterday")
-    ),
-    "a link that was stored in no zone": lambda b, _: names(
-        forge_link(b, NEXT, b"", **end_of(b), stored_at="2026-01-31T08:30:00")
-    ),
-    "a link with no number of records": lambda b, _: names(
-        forge_link(b, NEXT, b"", **end_of(b), record_count="many")
-    ),
-    "a link on a way round nothing": lambda b, _: names(
-        forge_link(b, beside(b, 1), b"", **end_of(b), detour="1")
-    ),
-    "a link on a way round endlessly many": lambda b, _: names(
-        forge_link(b, beside(b, 999_999_999), b"", **end_of(b), detour="999999999")
-    ),
-    "a link on a way round that its key does not tell": lambda b, _: names(
-        forge_link(b, NEXT, b"", **end_of(b), detour="1")
-    ),
-    "links without a predecessor's hash": lambda b, _: names(
-        forge_link(b, NEXT, b"", previous_key=b.keys[-1], previous_sha256=""),
-        *(
-            forge(b, link.key, b"x", **link.metadata)
-            for place, before in ((4, 3), (8, 7), (9, 8))
-            for link in [
-                Link.sealed(
-                    f"{HOUR}/{place:012}.ndjson.gz",
-                    {
-                        "previous-key": f"{HOUR}/{before:012}.ndjson.gz",
-                        "stored-at": "2026-01-31T08:30:00.000000Z",
-                        "record-count": "1",
-                    },
-                )
-            ]
-        ),
-    ),
-    "another trail": lambda b, clock: forge_trail(b, 10, clock),
-    "another trail, longer than is followed at least": lambda b, clock: forge_trail(b, 40, clock),
-    "another trail, of a thousand objects": lambda b, clock: forge_trail(b, 1000, clock),
-    "in a thousand years": lambda b, _: names(
-        *(
-            forge(b, f"year={year}/month=01/day=01/hour=00/000000000003.ndjson.gz")
-            for year in range(2027, 3027)
-        )
-    ),
-    "a thousand": lambda b, _: names(
-        *(forge(b, f"{HOUR}/{number:012}.ndjson.gz") for number in range(3, 1003))
-    ),
-    "a thousand links": lambda b, _: names(
-        *(
-            forge_link(b, f"{HOUR}/{number:012}.ndjson.gz", last=f"{HOUR}/{2:012}.ndjson.gz")
-            for number in range(3, 1003)
-        )
-    ),
-    "at the next key and the way round it": lambda b, _: names(
-        forge(b, NEXT), *(forge(b, beside(b, detour)) for detour in range(1, 50))
-    ),
-    "with names that are none": lambda b, _: names(
-        *(
-            forge(b, f"{HOUR}/{name}")
-            for name in ("x", f"{3:012}", f"{3:012}-x.ndjson.gz", "9" * 13)
-        )
-    ),
+    "another trail": lambda b: forge_trail(b, 10),
+    "another trail, longer than is followed at least": lambda b: forge_trail(b, 40),
+    "another trail, of a thousand objects": lambda b: forge_trail(b, 1000),
+    "in a thousand years": lambda b: [forge(b, key) for key in YEARS],
+    "a thousand": numbered(*range(3, 1003)),
+    "a thousand links": lambda b: [
+        forge_link(b, f"{HOUR}/{number:012}.ndjson.gz", last=f"{HOUR}/{2:012}.ndjson.gz")
+        for number in range(3, 1003)
+    ],
+    "at the next key and the way round it": lambda b: [
+        forge(b, key) for key in (NEXT, *(beside(b, detour) for detour in range(1, 50)))
+    ],
+    "with names that are none": at("x", f"{3:012}", f"{3:012}-x.ndjson.gz", "9" * 13),
 }
 
 
-def end_of(bucket: BucketInMemory, last: Link | None = None) -> dict[str, str]:
+def end_of(bucket: Trail, last: Link | None = None) -> dict[str, str]:
     """The metadata that name the trail's last object."""
     key = last.key if last else bucket.keys[-1]
     return {"previous_key": key, "previous_sha256": sha256(bucket, key)}
 
 
-def beside(bucket: BucketInMemory, detour: int) -> str:
+def beside(bucket: Trail, detour: int) -> str:
     """A key at which the trail goes on if others are taken."""
     last = f"{HOUR}/{2:012}.ndjson.gz"
     return successor(Link(last, bucket.get_object(Key=last)["Metadata"]), detour)
@@ -915,16 +863,11 @@ def beside(bucket: BucketInMemory, detour: int) -> str:
     ids=str,
 )
 def test_a_forged_object_neither_stops_nor_diverts_the_trail(
-    bucket: BucketInMemory,
-    trail: AuditTrail,
-    clock: Clock,
-    attack: str,
-    next_writer: NextWriter,
-    later: timedelta,
+    bucket: Trail, attack: str, next_writer: NextWriter, later: timedelta
 ) -> None:
-    append(trail, 1, 2)
-    forged = ATTACKS[attack](bucket, clock)
-    clock.now += later
+    append(bucket.writer, 1, 2)
+    forged = ATTACKS[attack](bucket)
+    bucket.time.now += later
     for number in (3, 4, 5):
         writer = next_writer()
         assert writer.append([record(number)], always)
@@ -935,13 +878,13 @@ def test_a_forged_object_neither_stops_nor_diverts_the_trail(
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
 @pytest.mark.parametrize("same_second", [True, False])
 def test_what_is_forged_is_told_before_the_trail_goes_on(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, attack: Attack, same_second: bool
+    bucket: Trail, attack: Attack, same_second: bool
 ) -> None:
     """Then it may be all that is left of the trail: nothing says that there was nothing between."""
     if same_second:
         bucket.clock = lambda: START
-    append(trail, 1, 2)
-    forged = attack(bucket, clock)
+    append(bucket.writer, 1, 2)
+    forged = attack(bucket)
     report = Verifier(bucket, "audit").verify()
     assert report.finding
     assert report.objects >= 3
@@ -951,19 +894,19 @@ def test_what_is_forged_is_told_before_the_trail_goes_on(
     assert all(key in told or key in details or key <= walked for key in forged)
 
 
-def test_before_the_first_record_too(bucket: BucketInMemory, clock: Clock) -> None:
+def test_before_the_first_record_too(bucket: Trail) -> None:
     forged = [forge(bucket, ORIGIN_KEY), forge(bucket, FAR), forge(bucket, NEXT)]
     for number in (1, 2, 3):
-        AuditTrail(bucket, "audit", KEY, clock).append([record(number)], always)
+        bucket.sandbox().append([record(number)], always)
     assert honest(bucket, forged) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("body", [b"x", gzip.compress(bytes(2**20)), b""])
 def test_what_is_in_a_forged_object_does_not_matter(
-    bucket: BucketInMemory, trail: AuditTrail, next_writer: NextWriter, body: bytes
+    bucket: Trail, next_writer: NextWriter, body: bytes
 ) -> None:
     """Whoever can read the trail can go on with it. But nothing gets lost by it."""
-    append(trail, 1, 2)
+    append(bucket.writer, 1, 2)
     forge_link(bucket, NEXT, body, **end_of(bucket))
     writer = next_writer()
     assert writer.append([record(3)], always)
@@ -971,9 +914,9 @@ def test_what_is_in_a_forged_object_does_not_matter(
 
 
 def test_an_object_that_claims_to_hold_a_record_does_not_keep_it_out(
-    bucket: BucketInMemory, trail: AuditTrail, next_writer: NextWriter
+    bucket: Trail, next_writer: NextWriter
 ) -> None:
-    append(trail, 1, 2)
+    append(bucket.writer, 1, 2)
     other = record(3)
     other["dynamodb"]["NewImage"]["amount"]["N"] = "1"
     forge_link(bucket, NEXT, content([other]), **end_of(bucket), record_count="1")
@@ -983,13 +926,10 @@ def test_an_object_that_claims_to_hold_a_record_does_not_keep_it_out(
 
 
 def test_what_is_too_long_is_not_read(
-    bucket: BucketInMemory,
-    trail: AuditTrail,
-    next_writer: NextWriter,
-    monkeypatch: pytest.MonkeyPatch,
+    bucket: Trail, next_writer: NextWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S3 takes 5 GB at once; a function has 512 MB."""
-    append(trail, 1, 2)
+    append(bucket.writer, 1, 2)
     forge_link(bucket, NEXT, content([record(3)]), **end_of(bucket))
     monkeypatch.setattr(audit_logger.trail, "LARGEST", 10)
     writer = next_writer()
@@ -998,9 +938,9 @@ def test_what_is_too_long_is_not_read(
 
 @pytest.mark.parametrize("linked", [True, False])
 def test_an_object_that_was_put_into_glacier_does_not_stop_the_audit(
-    bucket: BucketInMemory, trail: AuditTrail, next_writer: NextWriter, linked: bool
+    bucket: Trail, next_writer: NextWriter, linked: bool
 ) -> None:
-    append(trail, 1, 2)
+    append(bucket.writer, 1, 2)
     before = end_of(bucket)
     (forge_link(bucket, NEXT, content([]), **before) if linked else forge(bucket, NEXT))
     bucket.alter(NEXT, Archived=True)
@@ -1011,60 +951,54 @@ def test_an_object_that_was_put_into_glacier_does_not_stop_the_audit(
 
 @pytest.mark.parametrize("forged", [0, 1, 30])
 def test_the_trail_goes_on_after_it_was_archived(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, next_writer: NextWriter, forged: int
+    bucket: Trail, next_writer: NextWriter, forged: int
 ) -> None:
     """No content is asked for: S3 would refuse it, and the metadata tell all that is needed."""
-    bucket.clock = lambda: clock.now
-    trail.append([record(1)], always)
+    bucket.clock = bucket.time
+    bucket.writer.append([record(1)], always)
     for number in range(2, 2 + forged):
         forge(bucket, f"{HOUR}/{number:012}.ndjson.gz")
     for key in bucket.keys:
         bucket.alter(key, Archived=True)
-    clock.now += timedelta(days=100)
+    bucket.time.now += timedelta(days=100)
     bucket.reads.clear()
     writer = next_writer()
-    assert writer.append([record_of(clock.now)], always)
+    assert writer.append([record_of(bucket.time.now)], always)
     assert bucket.reads == []
     report = Verifier(bucket, "audit").verify()
     assert len(report.forged) == forged
 
 
-def test_the_trail_of_earlier_releases_goes_on_after_it_was_archived(
-    bucket: BucketInMemory, clock: Clock
-) -> None:
-    bucket.clock = lambda: clock.now
+def test_the_trail_of_earlier_releases_goes_on_after_it_was_archived(bucket: Trail) -> None:
+    bucket.clock = bucket.time
     store_earlier_trail(bucket, StorageClass="GLACIER")
-    clock.now += timedelta(days=100)
-    assert AuditTrail(bucket, "audit", KEY, clock).append([record_of(clock.now)], always)
+    bucket.time.now += timedelta(days=100)
+    assert bucket.sandbox().append([record_of(bucket.time.now)], always)
     assert bucket.reads == []
     assert finding(bucket) is None
 
 
-def test_a_forged_object_is_told_once(
-    bucket: BucketInMemory, trail: AuditTrail, logs: Logs, metrics: Metrics
-) -> None:
-    append(trail, 1, 2)
+def test_a_forged_object_is_told_once(bucket: Trail, logs: Logs, metrics: Metrics) -> None:
+    append(bucket.writer, 1, 2)
     forged = [forge(bucket, NEXT), forge(bucket, beside(bucket, 1))]
-    append(trail, 3, 4, 5)
+    append(bucket.writer, 3, 4, 5)
     told = [line for line in logs() if line["level"] == "CRITICAL"]
     assert [line["key"] for line in told] == forged
     assert metrics() == [("ForeignAuditObjects", 1, None)] * 2
 
 
-def test_a_forged_object_of_later_is_told_by_a_new_sandbox(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, logs: Logs
-) -> None:
-    trail.append([record(1)], always)
+def test_a_forged_object_of_later_is_told_by_a_new_sandbox(bucket: Trail, logs: Logs) -> None:
+    bucket.writer.append([record(1)], always)
     forge(bucket, FAR)
-    clock.now += timedelta(days=40)
-    AuditTrail(bucket, "audit", KEY, clock).append([record(2)], always)
+    bucket.time.now += timedelta(days=40)
+    bucket.sandbox().append([record(2)], always)
     assert [line["key"] for line in logs() if line["level"] == "CRITICAL"] == [FAR]
 
 
 def test_with_little_time_each_try_goes_on_where_the_last_one_ended(
-    bucket: BucketInMemory, trail: AuditTrail, next_writer: NextWriter
+    bucket: Trail, next_writer: NextWriter
 ) -> None:
-    append(trail, 1, 2)
+    append(bucket.writer, 1, 2)
     forged = [forge(bucket, NEXT), *(forge(bucket, beside(bucket, n)) for n in range(1, 200))]
     writer = next_writer()
     for _ in range(30):
@@ -1078,96 +1012,82 @@ def test_with_little_time_each_try_goes_on_where_the_last_one_ended(
 
 
 @pytest.mark.parametrize("attack", ["a thousand", "a thousand links", "in a thousand years"])
-def test_many_forged_objects_cost_a_new_sandbox_little(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock, attack: str
-) -> None:
-    append(trail, 1, 2)
-    ATTACKS[attack](bucket, clock)
+def test_many_forged_objects_cost_a_new_sandbox_little(bucket: Trail, attack: str) -> None:
+    append(bucket.writer, 1, 2)
+    ATTACKS[attack](bucket)
     bucket.reads.clear()
     bucket.heads.clear()
     bucket.listed = 0
-    AuditTrail(bucket, "audit", KEY, clock).append([record(3)], always)
+    bucket.sandbox().append([record(3)], always)
     assert len(bucket.reads + bucket.heads) < 30
     if "years" in attack:
         assert bucket.listed < 10
 
 
-def test_where_the_trail_goes_on_beside_a_forged_object_cannot_be_guessed(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
-) -> None:
+def test_where_the_trail_goes_on_beside_a_forged_object_cannot_be_guessed(bucket: Trail) -> None:
     keys = set()
     for number in (1, 2):
-        link = AuditTrail(BucketInMemory(), "audit", KEY, clock).append([record(number)], always)
+        link = Trail().writer.append([record(number)], always)
         assert link
         keys |= {successor(link, detour) for detour in range(3)}
     assert len(keys) == 1 + 2 * 2
 
 
-def test_a_writer_whose_clock_is_far_behind_follows_the_others(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
-) -> None:
-    trail.append([record(1)], always)
+def test_a_writer_whose_clock_is_far_behind_follows_the_others(bucket: Trail) -> None:
+    bucket.writer.append([record(1)], always)
     ahead = Clock()
     ahead.now += timedelta(hours=3)
     AuditTrail(bucket, "audit", KEY, ahead).append([record(2)], always)
     tries = iter([True] * 9)
-    assert trail.append([record(3)], lambda: next(tries, False))
+    assert bucket.writer.append([record(3)], lambda: next(tries, False))
     assert honest(bucket, []) == [1, 2, 3]
 
 
-def test_another_trail_behind_the_end_is_forged_from_its_first_object_on(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
-) -> None:
-    append(trail, 1, 2)
+def test_another_trail_behind_the_end_is_forged_from_its_first_object_on(bucket: Trail) -> None:
+    append(bucket.writer, 1, 2)
     forged = [forge(bucket, NEXT)]
-    trail.append([record(3)], always)
-    forged += forge_trail(bucket, 10, clock)
+    bucket.writer.append([record(3)], always)
+    forged += forge_trail(bucket, 10)
     assert honest(bucket, forged) == [1, 2, 3]
 
 
-def test_a_forged_object_that_was_erased_is_missed(
-    bucket: BucketInMemory, trail: AuditTrail
-) -> None:
+def test_a_forged_object_that_was_erased_is_missed(bucket: Trail) -> None:
     """The trail says that it stood there."""
-    append(trail, 1, 2)
+    append(bucket.writer, 1, 2)
     for key in (forge(bucket, NEXT), forge(bucket, beside(bucket, 1))):
-        trail.append([record(3)], always)
+        bucket.writer.append([record(3)], always)
         bucket.erase(key)
         assert found(bucket) == ("missing", key)
         forge(bucket, key)
 
 
 def test_a_sandbox_without_forged_objects_asks_for_no_more_than_it_follows_back(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
+    bucket: Trail,
 ) -> None:
-    bucket.clock = lambda: clock.now
-    append_each_minute(trail, clock, 50)
-    clock.now += timedelta(days=2)
+    bucket.clock = bucket.time
+    append_each_minute(bucket, 50)
+    bucket.time.now += timedelta(days=2)
     bucket.heads.clear()
-    AuditTrail(bucket, "audit", KEY, clock).append([record_of(clock.now)], always)
+    bucket.sandbox().append([record_of(bucket.time.now)], always)
     assert len(bucket.heads) == LINKS + 1
 
 
-def test_a_trail_of_which_something_was_erased_goes_on(
-    bucket: BucketInMemory, trail: AuditTrail, clock: Clock
-) -> None:
+def test_a_trail_of_which_something_was_erased_goes_on(bucket: Trail) -> None:
     """The account's owner may have to."""
-    bucket.clock = lambda: clock.now
-    append_each_minute(trail, clock, 50)
+    bucket.clock = bucket.time
+    append_each_minute(bucket, 50)
     erased = bucket.keys[20]
     bucket.erase(erased)
-    clock.now += timedelta(days=2)
-    AuditTrail(bucket, "audit", KEY, clock).append([record(100)], always)
+    bucket.time.now += timedelta(days=2)
+    bucket.sandbox().append([record(100)], always)
     assert stored(bucket)[-1] == 100
     assert found(bucket) == ("missing", erased)
 
 
 @pytest.mark.operating_system
-def test_parallel_writers_make_one_chain_beside_what_is_forged(
-    bucket: BucketInMemory, clock: Clock
-) -> None:
+def test_parallel_writers_make_one_chain_beside_what_is_forged(bucket: Trail) -> None:
     """Somebody who reads the trail puts an object at every key at which it is to go on."""
-    AuditTrail(bucket, "audit", KEY, clock).append([record(0)], always)
+    bucket.sandbox().append([record(0)], always)
     put, forged = bucket.put_object, []
 
     def with_forgeries(**request: Any) -> dict[str, Any]:
@@ -1188,7 +1108,7 @@ def test_parallel_writers_make_one_chain_beside_what_is_forged(
         try:
             for number in range(first, first + 10):
                 if number % 3 == 0:
-                    writer = AuditTrail(bucket, "audit", KEY, clock)
+                    writer = bucket.sandbox()
                 writer.append([record(number - 1), record(number)], always)
         except BaseException as error:
             failures.append(error)
@@ -1219,8 +1139,8 @@ FORGERIES = st.lists(
 def test_whatever_is_forged_each_record_is_in_the_chain_once(
     forgeries: list[tuple[str, int, int, bool, int]],
 ) -> None:
-    bucket, clock = BucketInMemory(), Clock()
-    writer = AuditTrail(bucket, "audit", KEY, clock)
+    bucket = Trail()
+    writer = bucket.sandbox()
     last = writer.append([record(1)], always)
     forged: list[str] = []
     for number, (what, further, detour, cold, minutes) in enumerate(forgeries, 2):
@@ -1229,7 +1149,7 @@ def test_whatever_is_forged_each_record_is_in_the_chain_once(
         if further:
             key = f"{last.next_hour}/{last.position + 1 + further:012}.ndjson.gz"
         if what == "guessed hour":
-            key = f"{hour_of(clock.now + timedelta(hours=further))}/{number:012}.ndjson.gz"
+            key = f"{hour_of(bucket.time.now + timedelta(hours=further))}/{number:012}.ndjson.gz"
         with contextlib.suppress(ClientError):
             if what.startswith("link"):
                 before = end_of(bucket, last) if "end" in what else {}
@@ -1239,14 +1159,14 @@ def test_whatever_is_forged_each_record_is_in_the_chain_once(
             else:
                 forge(bucket, key)
             forged.append(key)
-        clock.now += timedelta(minutes=minutes)
+        bucket.time.now += timedelta(minutes=minutes)
         if cold:
-            writer = AuditTrail(bucket, "audit", KEY, clock)
+            writer = bucket.sandbox()
         last = writer.append([record(number)], always)
     assert honest(bucket, forged) == list(range(1, len(forgeries) + 2))
 
 
-def store_earlier_trail(bucket: BucketInMemory, **options: str) -> None:
+def store_earlier_trail(bucket: Trail, **options: str) -> None:
     """As earlier releases wrote it, to the letter."""
     written = Path(__file__).with_name("earlier_trail.json").read_text(encoding="utf-8")
     for each in json.loads(written):
@@ -1254,12 +1174,10 @@ def store_earlier_trail(bucket: BucketInMemory, **options: str) -> None:
         bucket.put_object(Key=each["key"], Body=body, Metadata=each["metadata"], **options)
 
 
-def test_a_trail_of_earlier_releases_is_intact_and_goes_on(
-    bucket: BucketInMemory, clock: Clock
-) -> None:
+def test_a_trail_of_earlier_releases_is_intact_and_goes_on(bucket: Trail) -> None:
     store_earlier_trail(bucket)
     assert finding(bucket) is None
-    AuditTrail(bucket, "audit", KEY, clock).append([record(1), record(2)], always)
+    bucket.sandbox().append([record(1), record(2)], always)
     assert honest(bucket, []) == [1, 2]
 
 
@@ -1267,18 +1185,18 @@ def test_a_trail_of_earlier_releases_is_intact_and_goes_on(
 
 
 @pytest.fixture
-def hours(bucket: BucketInMemory, trail: AuditTrail, clock: Clock) -> dict[int, list[str]]:
+def hours(bucket: Trail) -> Hours:
     """The objects of a good trail by hour: 8 (and the origin), 9, 11 and 12, of which the last two
     stand in one that an hour's first records opened."""
     for number, hour in enumerate((8, 8, 9, 9, 9, 11, 12, 12), 1):
-        clock.now = START.replace(hour=hour)
-        trail.append([record(number)], always)
+        bucket.time.now = START.replace(hour=hour)
+        bucket.writer.append([record(number)], always)
     return {
         hour: [key for key in bucket.keys if f"/hour={hour:02}/" in key] for hour in (8, 9, 11, 12)
     }
 
 
-def part(bucket: BucketInMemory, first: int, last: int = 0) -> Report:
+def part(bucket: Trail, first: int, last: int = 0) -> Report:
     return Verifier(bucket, "audit").verify(
         first=f"{HOUR[:-2]}{first:02}", last=f"{HOUR[:-2]}{last or first:02}"
     )
@@ -1291,7 +1209,7 @@ def fault(report: Report) -> tuple[str, str]:
 
 @pytest.mark.parametrize(("first", "last"), [(8, 9), (9, 9), (9, 11), (10, 11), (9, 10), (0, 11)])
 def test_a_part_is_vouched_for_by_what_follows_it(
-    bucket: BucketInMemory, hours: dict[int, list[str]], first: int, last: int
+    bucket: Trail, hours: Hours, first: int, last: int
 ) -> None:
     report = part(bucket, first, last)
     within = [key for hour, keys in hours.items() if first <= hour <= last for key in keys]
@@ -1304,7 +1222,7 @@ def test_a_part_is_vouched_for_by_what_follows_it(
 @pytest.mark.parametrize("erased", [slice(0, 1), slice(0, 2), slice(0, 3), slice(-1, None)])
 @pytest.mark.parametrize("gone", ["erase", "delete"])
 def test_objects_that_are_gone_from_a_parts_beginning_or_end_are_missed(
-    bucket: BucketInMemory, hours: dict[int, list[str]], erased: slice, gone: str
+    bucket: Trail, hours: Hours, erased: slice, gone: str
 ) -> None:
     for key in hours[9][erased]:
         getattr(bucket, gone)(key)
@@ -1314,7 +1232,7 @@ def test_objects_that_are_gone_from_a_parts_beginning_or_end_are_missed(
 
 @pytest.mark.parametrize(("first", "last"), [(9, 9), (9, 11), (9, 10), (8, 9), (9, 12)])
 def test_a_whole_hour_that_is_gone_is_missed(
-    bucket: BucketInMemory, hours: dict[int, list[str]], first: int, last: int
+    bucket: Trail, hours: Hours, first: int, last: int
 ) -> None:
     for key in hours[9]:
         bucket.erase(key)
@@ -1323,7 +1241,7 @@ def test_a_whole_hour_that_is_gone_is_missed(
 
 
 def test_an_hour_in_which_nothing_was_stored_is_vouched_for_by_its_neighbours(
-    bucket: BucketInMemory, hours: dict[int, list[str]]
+    bucket: Trail, hours: Hours
 ) -> None:
     report = part(bucket, 10)
     assert (report.objects, report.finding) == (0, None)
@@ -1332,9 +1250,7 @@ def test_an_hour_in_which_nothing_was_stored_is_vouched_for_by_its_neighbours(
     assert fault(part(bucket, 10)) == ("missing", hours[9][-1])
 
 
-def test_before_the_trail_began_there_is_nothing(
-    bucket: BucketInMemory, hours: dict[int, list[str]]
-) -> None:
+def test_before_the_trail_began_there_is_nothing(bucket: Trail, hours: Hours) -> None:
     long_ago = "year=1960/month=01/day=01/hour=00"
     for last, objects in ((long_ago, 0), (HOUR, 1 + len(hours[8]))):
         report = Verifier(bucket, "audit").verify(first=long_ago, last=last)
@@ -1344,9 +1260,7 @@ def test_before_the_trail_began_there_is_nothing(
     assert found(bucket, first=long_ago) == ("missing", ORIGIN_KEY)
 
 
-def test_a_part_at_the_trails_end_is_followed_by_nothing(
-    bucket: BucketInMemory, hours: dict[int, list[str]]
-) -> None:
+def test_a_part_at_the_trails_end_is_followed_by_nothing(bucket: Trail, hours: Hours) -> None:
     report = part(bucket, 12, 20)
     assert (report.objects, report.followed_by) == (len(hours[12]), "")
     report = part(bucket, 13, 20)
@@ -1357,9 +1271,7 @@ def test_a_part_at_the_trails_end_is_followed_by_nothing(
     assert found(bucket, first=f"{HOUR[:-2]}12", witness=witness[::-1])[0] == "truncated"
 
 
-def test_all_that_is_gone_from_a_parts_edges_is_told(
-    bucket: BucketInMemory, hours: dict[int, list[str]]
-) -> None:
+def test_all_that_is_gone_from_a_parts_edges_is_told(bucket: Trail, hours: Hours) -> None:
     gone = [*hours[9][:2], hours[9][-1]]
     for key in gone:
         bucket.erase(key)
@@ -1374,7 +1286,7 @@ def test_all_that_is_gone_from_a_parts_edges_is_told(
 
 @pytest.mark.parametrize("how", MEDDLING)
 def test_a_part_is_walked_whole_behind_a_neighbour_that_is_wrong(
-    bucket: BucketInMemory, hours: dict[int, list[str]], how: str
+    bucket: Trail, hours: Hours, how: str
 ) -> None:
     """Of which no more is asked than that it is there, and is the one."""
     wrong = meddle(bucket, hours[8][-1], how)
@@ -1387,16 +1299,14 @@ def test_a_part_is_walked_whole_behind_a_neighbour_that_is_wrong(
 
 
 @pytest.mark.parametrize("what", ["before", "after"])
-def test_the_neighbours_of_a_part_may_be_archived(
-    bucket: BucketInMemory, hours: dict[int, list[str]], what: str
-) -> None:
+def test_the_neighbours_of_a_part_may_be_archived(bucket: Trail, hours: Hours, what: str) -> None:
     bucket.alter(hours[8][-1] if what == "before" else hours[11][0], Archived=True)
     report = part(bucket, 9)
     assert (report.finding, report.archived) == (None, 0)
 
 
 def test_the_neighbour_before_a_part_must_be_what_the_part_says(
-    bucket: BucketInMemory, hours: dict[int, list[str]]
+    bucket: Trail, hours: Hours
 ) -> None:
     before = hours[8][-1]
     metadata = bucket.get_object(Key=before)["Metadata"]
@@ -1412,9 +1322,7 @@ def test_the_neighbour_before_a_part_must_be_what_the_part_says(
     assert fault(part(bucket, 9)) == ("missing", before)
 
 
-def test_the_neighbour_after_a_part_must_name_its_last_object(
-    bucket: BucketInMemory, hours: dict[int, list[str]]
-) -> None:
+def test_the_neighbour_after_a_part_must_name_its_last_object(bucket: Trail, hours: Hours) -> None:
     last = hours[9][-1]
     metadata = bucket.get_object(Key=last)["Metadata"]
     told = {name: text for name, text in metadata.items() if name != "link-sha256"}
@@ -1436,7 +1344,7 @@ def test_the_neighbour_after_a_part_must_name_its_last_object(
     ],
 )
 def test_a_forged_object_at_a_parts_edge_hides_nothing(
-    bucket: BucketInMemory, hours: dict[int, list[str]], name: str, named: bool, linked: bool
+    bucket: Trail, hours: Hours, name: str, named: bool, linked: bool
 ) -> None:
     forged = f"{HOUR[:-7]}{name}"
     if linked and is_link_key(forged):
@@ -1452,9 +1360,7 @@ def test_a_forged_object_at_a_parts_edge_hides_nothing(
         bucket.versions[key] = kept
 
 
-def test_a_part_does_not_begin_with_a_forged_piece(
-    bucket: BucketInMemory, hours: dict[int, list[str]]
-) -> None:
+def test_a_part_does_not_begin_with_a_forged_piece(bucket: Trail, hours: Hours) -> None:
     """Which begins before it, and goes on in it."""
     forged = [f"{HOUR}/{2:012}-{'0' * 16}.ndjson.gz", f"{HOUR[:-2]}09/{3:012}.ndjson.gz"]
     forge_link(bucket, forged[0], previous_key=hours[8][0], continued_in=f"{HOUR[:-2]}09")
@@ -1465,13 +1371,9 @@ def test_a_part_does_not_begin_with_a_forged_piece(
 
 
 def test_what_comes_after_a_part_is_not_searched_to_its_end(
-    bucket: BucketInMemory,
-    trail: AuditTrail,
-    clock: Clock,
-    hours: dict[int, list[str]],
-    monkeypatch: pytest.MonkeyPatch,
+    bucket: Trail, hours: Hours, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append(trail, *range(20, 60))
+    append(bucket.writer, *range(20, 60))
     bucket.erase(hours[9][0])
     monkeypatch.setattr(verification, "_UNANCHORED", 5)
     bucket.reads.clear()
