@@ -44,12 +44,14 @@ class Server:
     """What a driver's connections lead to.
 
     Attributes:
+        clock: the sandbox's; wall_clock: goes on while it is frozen, and may be set.
         errors: what the next statements raise; None lets one pass.
         opening: seconds that opening takes; answering: seconds that a statement takes.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
+    def __init__(self) -> None:
+        self.clock, self.wall_clock = Clock(), Clock()
+        self.session = LedgerSession(self.connect, self.clock, self.wall_clock)
         self.errors: list[Exception | None] = []
         self.opening = self.answering = 0.0
         self.opened: list[Connection] = []
@@ -85,133 +87,99 @@ class Connection:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def server() -> Server:
+    return Server()
 
 
-@pytest.fixture
-def server(clock: Clock) -> Server:
-    return Server(clock)
-
-
-@pytest.fixture
-def wall_clock() -> Clock:
-    """Goes on while a sandbox is frozen, and may be set."""
-    return Clock()
-
-
-@pytest.fixture
-def session(server: Server, clock: Clock, wall_clock: Clock) -> LedgerSession:
-    return LedgerSession(server.connect, clock, wall_clock)
-
-
-def test_a_statement_is_prepared_once_a_connection(session: LedgerSession, server: Server) -> None:
-    assert [session.run("SELECT 1"), session.run("SELECT 1")] == [[[1]], [[1]]]
-    session.run("SELECT 2")
+def test_a_statement_is_prepared_once_a_connection(server: Server) -> None:
+    assert [server.session.run("SELECT 1"), server.session.run("SELECT 1")] == [[[1]], [[1]]]
+    server.session.run("SELECT 2")
     (connection,) = server.opened
     assert connection.prepared == ["SELECT 1", "SELECT 2"]
-    session.close()
-    session.run("SELECT 1")
+    server.session.close()
+    server.session.run("SELECT 1")
     assert server.opened[1].prepared == ["SELECT 1"]
 
 
-def test_a_statement_without_rows_answers_none(session: LedgerSession, server: Server) -> None:
+def test_a_statement_without_rows_answers_none(server: Server) -> None:
     server.rows = None
-    assert session.run("UPDATE t SET x = 1") == []
+    assert server.session.run("UPDATE t SET x = 1") == []
 
 
-def test_a_defect_of_the_statement_is_refused_and_keeps_the_connection(
-    session: LedgerSession, server: Server
-) -> None:
+def test_a_defect_of_the_statement_is_refused_and_keeps_the_connection(server: Server) -> None:
     server.errors = [DatabaseError(DEFECT)]
     with pytest.raises(LedgerRefusedError, match=r"^SQLSTATE 22012: division by zero$"):
-        session.run("SELECT 1/0")
-    session.run("SELECT 1")
+        server.session.run("SELECT 1/0")
+    server.session.run("SELECT 1")
     assert len(server.opened) == 1
 
 
 @pytest.mark.parametrize("state", ["08006", "25006", "28P01", "53300", "57P01", "57P02", "57P03"])
-def test_the_servers_own_state_counts_as_unavailable(
-    session: LedgerSession, server: Server, state: str
-) -> None:
+def test_the_servers_own_state_counts_as_unavailable(server: Server, state: str) -> None:
     server.errors = [DatabaseError({"C": state, "M": "no"})]
     with pytest.raises(LedgerUnavailableError, match=f"^SQLSTATE {state}: no$"):
-        session.run("SELECT 1")
+        server.session.run("SELECT 1")
     assert server.opened[0].closed == 1
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "57014"])
-def test_what_others_hold_up_is_busy_and_keeps_the_connection(
-    session: LedgerSession, server: Server, state: str
-) -> None:
+def test_what_others_hold_up_is_busy_and_keeps_the_connection(server: Server, state: str) -> None:
     """A lock, a deadlock, a time limit: about this statement, while the server works."""
     server.errors = [DatabaseError({"C": state, "M": "no"})]
     with pytest.raises(LedgerBusyError, match=rf"^SQLSTATE {state}: no$"):
-        session.run("SELECT 1")
-    assert session.run("SELECT 1") == [[1]]
+        server.session.run("SELECT 1")
+    assert server.session.run("SELECT 1") == [[1]]
     assert len(server.opened) == 1
 
 
-def test_a_kept_connection_that_fails_at_once_is_replaced_unnoticed(
-    session: LedgerSession, server: Server
-) -> None:
+def test_a_kept_connection_that_fails_at_once_is_replaced_unnoticed(server: Server) -> None:
     server.errors = [None, OSError("reset by peer")]
-    session.run("SELECT 1")
+    server.session.run("SELECT 1")
     server.answering = 1.0
-    assert session.run("SELECT 1") == [[1]]
+    assert server.session.run("SELECT 1") == [[1]]
     assert [connection.closed for connection in server.opened] == [1, 0]
 
 
 @pytest.mark.parametrize(("silence", "opened"), [(LEDGER_SILENCE, 2), (2 * LEDGER_SILENCE, 1)])
 def test_a_kept_connection_that_leads_nowhere_is_replaced_after_one_time_limit(
-    session: LedgerSession, server: Server, silence: float, opened: int
+    server: Server, silence: float, opened: int
 ) -> None:
     """What lies between may have forgotten it. After two of them no time is left."""
     server.errors = [None, OSError("timed out"), OSError("timed out")]
-    session.run("SELECT 1")
+    server.session.run("SELECT 1")
     server.answering = silence
     with pytest.raises(LedgerUnavailableError, match="timed out"):
-        session.run("SELECT 1")
+        server.session.run("SELECT 1")
     assert len(server.opened) == opened
 
 
-def test_a_new_connection_that_fails_is_not_tried_again(
-    session: LedgerSession, server: Server
-) -> None:
+def test_a_new_connection_that_fails_is_not_tried_again(server: Server) -> None:
     server.errors = [OSError("reset by peer")]
     with pytest.raises(LedgerUnavailableError):
-        session.run("SELECT 1")
+        server.session.run("SELECT 1")
     assert len(server.opened) == 1
 
 
 @pytest.mark.parametrize(("idle", "opened"), [(300.0, 1), (300.5, 2)])
 @pytest.mark.parametrize("frozen", [True, False])
 def test_a_connection_is_trusted_for_five_minutes(
-    session: LedgerSession,
-    server: Server,
-    clock: Clock,
-    wall_clock: Clock,
-    idle: float,
-    opened: int,
-    frozen: bool,
+    server: Server, idle: float, opened: int, frozen: bool
 ) -> None:
     """In a frozen sandbox, the monotonic clock stands still."""
-    session.run("SELECT 1")
-    wall_clock.now += idle
-    clock.now += 0 if frozen else idle
-    session.run("SELECT 1")
+    server.session.run("SELECT 1")
+    server.wall_clock.now += idle
+    server.clock.now += 0 if frozen else idle
+    server.session.run("SELECT 1")
     assert len(server.opened) == opened
     assert server.opened[0].closed == opened - 1
 
 
 @pytest.mark.parametrize("passed", [1, 301])
-def test_a_wall_clock_that_was_set_back_tells_nothing(
-    session: LedgerSession, server: Server, clock: Clock, wall_clock: Clock, passed: float
-) -> None:
-    session.run("SELECT 1")
-    clock.now += passed
-    wall_clock.now -= 3600
-    session.run("SELECT 1")
+def test_a_wall_clock_that_was_set_back_tells_nothing(server: Server, passed: float) -> None:
+    server.session.run("SELECT 1")
+    server.clock.now += passed
+    server.wall_clock.now -= 3600
+    server.session.run("SELECT 1")
     assert len(server.opened) == 2
 
 
@@ -232,28 +200,26 @@ def test_the_server_gives_up_before_the_function_does() -> None:
 
 @pytest.mark.parametrize(("opening", "starts"), [(2.0, True), (2.5, False)])
 def test_after_a_slow_opening_no_statement_is_started(
-    session: LedgerSession, server: Server, opening: float, starts: bool
+    server: Server, opening: float, starts: bool
 ) -> None:
     server.opening = opening
     if starts:
-        assert session.run("SELECT 1") == [[1]]
+        assert server.session.run("SELECT 1") == [[1]]
         return
     with pytest.raises(LedgerUnavailableError, match="took too long to connect"):
-        session.run("SELECT 1")
-    assert session.run("SELECT 1") == [[1]]  # on that connection
+        server.session.run("SELECT 1")
+    assert server.session.run("SELECT 1") == [[1]]  # on that connection
     assert len(server.opened) == 1
 
 
 @pytest.mark.parametrize(
     "error", [OSError("gone"), InterfaceError("connection is closed"), ValueError("closed file")]
 )
-def test_an_error_of_closing_is_nobodys(
-    session: LedgerSession, server: Server, error: Exception
-) -> None:
-    session.run("SELECT 1")
+def test_an_error_of_closing_is_nobodys(server: Server, error: Exception) -> None:
+    server.session.run("SELECT 1")
     server.opened[0].close_error = error
-    session.close()
-    session.close()
+    server.session.close()
+    server.session.close()
     assert server.opened[0].closed == 1
 
 
@@ -296,12 +262,12 @@ def test_the_longest_call_is_an_opening_after_a_dead_connection_and_all_answers(
 @pytest.mark.parametrize("opening", [0, 1, OPENED_WITHIN, 9, 12])
 @pytest.mark.parametrize("answering", [0.5, 3, RETRY_WITHIN, 6])
 def test_no_call_takes_longer_than_its_budget(
-    session: LedgerSession, server: Server, clock: Clock, opening: float, answering: float
+    server: Server, opening: float, answering: float
 ) -> None:
-    session.run("SELECT 1")
+    server.session.run("SELECT 1")
     server.errors = [OSError("timed out")] * 2
     server.opening, server.answering = opening, answering
-    started = clock.now
+    started = server.clock.now
     with pytest.raises(LedgerUnavailableError):
-        session.run("SELECT 2")
-    assert clock.now - started <= longest_call(opening=12, statement=3)
+        server.session.run("SELECT 2")
+    assert server.clock.now - started <= longest_call(opening=12, statement=3)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -135,14 +136,8 @@ class FakeHistory:
     def _posting(self, transaction_id: str) -> Posting | None:
         for (name, timestamp), event in self.events.items():
             if name == transaction_id:
-                terms = (event["entry_id"], event["merchant_id"], event["amount"])
-                return Posting(
-                    timestamp=timestamp,
-                    entry_id=terms[0],
-                    merchant_id=terms[1],
-                    amount=terms[2],
-                    currency=event["currency"],
-                )
+                terms = {k: event[k] for k in ("entry_id", "merchant_id", "amount", "currency")}
+                return Posting(timestamp=timestamp, **terms)
         return None
 
     def record_acceptance(self, transaction_id: str, accepted_at: str) -> None:
@@ -156,42 +151,43 @@ class FakeHistory:
         return is_new
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+class World:
+    """payment-processor between an approved payment (t1), another (t3) and a declined one (t2)."""
+
+    def __init__(self) -> None:
+        declined = replace(REQUEST, transaction_id="t2", state=DECLINED)
+        self.clock = Clock()
+        self.ledger = FakeLedger(self.clock)
+        self.history = FakeHistory(REQUEST, declined, replace(REQUEST, transaction_id="t3"))
+        self.processor = Processor(self.history, self.ledger, self.clock)
+        self.queue: list[str] = []
+
+    def refusal(self, transaction_id: str) -> tuple[HTTPStatus, str]:
+        with pytest.raises(Problem) as error:
+            self.processor.process(transaction_id, pytest.fail)
+        return error.value.status, error.value.code
+
+    def posted(self) -> Entry:
+        entry = self.processor.process("t1", pytest.fail)
+        assert entry is not None
+        return entry
+
+    def told(self) -> tuple[object, ...]:
+        """What a client is told of it."""
+        return told(self.posted())
+
+    def post_but_do_not_mark(self) -> None:
+        """The function dies before the ledger hears that the event was delivered."""
+        with mock.patch.object(self.ledger, "mark_delivered", side_effect=LedgerUnavailableError):
+            self.posted()
+
+    def sweep(self) -> int:
+        return sweep(self.ledger, self.history, lambda: True)
 
 
 @pytest.fixture
-def ledger(clock: Clock) -> FakeLedger:
-    return FakeLedger(clock)
-
-
-@pytest.fixture
-def history() -> FakeHistory:
-    declined = replace(REQUEST, transaction_id="t2", state=DECLINED)
-    return FakeHistory(REQUEST, declined, replace(REQUEST, transaction_id="t3"))
-
-
-@pytest.fixture
-def processor(history: FakeHistory, ledger: FakeLedger, clock: Clock) -> Processor:
-    return Processor(history, ledger, clock)
-
-
-@pytest.fixture
-def queue() -> list[str]:
-    return []
-
-
-def refusal(processor: Processor, transaction_id: str) -> tuple[HTTPStatus, str]:
-    with pytest.raises(Problem) as error:
-        processor.process(transaction_id, pytest.fail)
-    return error.value.status, error.value.code
-
-
-def posted(processor: Processor) -> Entry:
-    entry = processor.process("t1", pytest.fail)
-    assert entry is not None
-    return entry
+def world() -> World:
+    return World()
 
 
 def told(entry: Entry) -> tuple[object, ...]:
@@ -199,14 +195,9 @@ def told(entry: Entry) -> tuple[object, ...]:
     return entry.entry_id, entry.posted_at, entry.postings
 
 
-def test_an_approved_payment_is_posted_on_its_own_terms(processor: Processor) -> None:
-    assert posted(processor).postings == [
-        {
-            "account": account,
-            "direction": direction,
-            "amount": 1050,
-            "currency": "EUR",
-        }
+def test_an_approved_payment_is_posted_on_its_own_terms(world: World) -> None:
+    assert world.posted().postings == [
+        {"account": account, "direction": direction, "amount": 1050, "currency": "EUR"}
         for account, direction in (
             ("clearing-receivable/EUR", "debit"),
             ("merchant-payable/acme/EUR", "credit"),
@@ -214,146 +205,124 @@ def test_an_approved_payment_is_posted_on_its_own_terms(processor: Processor) ->
     ]
 
 
-def test_the_history_is_told_and_the_outbox_emptied(
-    processor: Processor, ledger: FakeLedger, history: FakeHistory
-) -> None:
-    posted(processor)
-    ((place, event),) = history.events.items()
+def test_the_history_is_told_and_the_outbox_emptied(world: World) -> None:
+    world.posted()
+    ((place, event),) = world.history.events.items()
     assert place == ("t1", 1)
     assert (event["state"], event["amount"], event["currency"]) == ("posted", 1050, "EUR")
-    assert ledger.outbox == {}
+    assert world.ledger.outbox == {}
 
 
-def test_asking_again_gives_the_same_entry_even_after_expiry(
-    processor: Processor, history: FakeHistory, clock: Clock
-) -> None:
-    first = told(posted(processor))
-    assert told(posted(processor)) == first
-    clock.now = EXPIRY + timedelta(days=1)
-    assert told(posted(processor)) == first
-    assert len(history.events) == 1
+def test_asking_again_gives_the_same_entry_even_after_expiry(world: World) -> None:
+    first = world.told()
+    assert world.told() == first
+    world.clock.now = EXPIRY + timedelta(days=1)
+    assert world.told() == first
+    assert len(world.history.events) == 1
 
 
-def test_an_unknown_payment_is_not_found(processor: Processor) -> None:
-    assert refusal(processor, "t0") == (404, "payment_not_found")
+def test_an_unknown_payment_is_not_found(world: World) -> None:
+    assert world.refusal("t0") == (404, "payment_not_found")
 
 
-def test_a_declined_payment_is_a_conflict(processor: Processor, ledger: FakeLedger) -> None:
-    assert refusal(processor, "t2") == (409, "payment_declined")
-    assert ledger.entries == {}
+def test_a_declined_payment_is_a_conflict(world: World) -> None:
+    assert world.refusal("t2") == (409, "payment_declined")
+    assert world.ledger.entries == {}
 
 
 # -- expiry ----------------------------------------------------------------------------------
 
 
-def test_an_expired_approval_is_a_conflict(
-    processor: Processor, ledger: FakeLedger, clock: Clock
-) -> None:
-    clock.now = EXPIRY
-    assert refusal(processor, "t1") == (409, "approval_expired")
-    assert ledger.entries == {}
+def test_an_expired_approval_is_a_conflict(world: World) -> None:
+    world.clock.now = EXPIRY
+    assert world.refusal("t1") == (409, "approval_expired")
+    assert world.ledger.entries == {}
 
 
-def test_the_ledger_is_handed_the_moment_and_decides_by_its_own_clock(
-    processor: Processor, ledger: FakeLedger
-) -> None:
+def test_the_ledger_is_handed_the_moment_and_decides_by_its_own_clock(world: World) -> None:
     """The posting may be long on its way."""
-    ledger.clock = Clock(EXPIRY)
-    assert refusal(processor, "t1") == (409, "approval_expired")
+    world.ledger.clock = Clock(EXPIRY)
+    assert world.refusal("t1") == (409, "approval_expired")
 
 
-def test_expired_once_is_expired_for_good(
-    processor: Processor, ledger: FakeLedger, history: FakeHistory, clock: Clock
-) -> None:
+def test_expired_once_is_expired_for_good(world: World) -> None:
     """Whoever was told so may have paid in another way."""
-    clock.now = EXPIRY
-    refusal(processor, "t1")
+    world.clock.now = EXPIRY
+    world.refusal("t1")
     # The acceptance of a request that was in time is written only now.
-    history.record_acceptance("t1", "late")
-    clock.now = BEFORE_EXPIRY
-    assert refusal(processor, "t1") == (409, "approval_expired")
+    world.history.record_acceptance("t1", "late")
+    world.clock.now = BEFORE_EXPIRY
+    assert world.refusal("t1") == (409, "approval_expired")
     with pytest.raises(Problem, match="approval_expired"):
-        processor.process_queued("t1")
-    assert ledger.entries == {}
+        world.processor.process_queued("t1")
+    assert world.ledger.entries == {}
 
 
-def test_an_expired_approval_is_not_queued(
-    processor: Processor, ledger: FakeLedger, history: FakeHistory, clock: Clock
-) -> None:
-    ledger.error = LedgerUnavailableError()
-    clock.now = EXPIRY
-    assert refusal(processor, "t1") == (503, "service_unavailable")
-    assert history.accepted == {}
+def test_an_expired_approval_is_not_queued(world: World) -> None:
+    world.ledger.error = LedgerUnavailableError()
+    world.clock.now = EXPIRY
+    assert world.refusal("t1") == (503, "service_unavailable")
+    assert world.history.accepted == {}
 
 
 @pytest.mark.parametrize("slow", ["reading the request", "waiting for the ledger"])
-def test_the_clock_is_read_after_what_takes_time(
-    processor: Processor, ledger: FakeLedger, history: FakeHistory, clock: Clock, slow: str
-) -> None:
+def test_the_clock_is_read_after_what_takes_time(world: World, slow: str) -> None:
     """What was in time before may not be now."""
-    ledger.error = LedgerUnavailableError()
-    subject, name = (history, "find") if slow == "reading the request" else (ledger, "post")
+    world.ledger.error = LedgerUnavailableError()
+    subject, name = (
+        (world.history, "find") if slow == "reading the request" else (world.ledger, "post")
+    )
     call = getattr(subject, name)
 
     def take_time(*arguments: Any, **named: Any) -> Any:
-        clock.now = EXPIRY
+        world.clock.now = EXPIRY
         return call(*arguments, **named)
 
     setattr(subject, name, take_time)
-    assert refusal(processor, "t1") == (503, "service_unavailable")
-    assert history.accepted == {}
+    assert world.refusal("t1") == (503, "service_unavailable")
+    assert world.history.accepted == {}
 
 
 # -- the queue -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("error", [LedgerUnavailableError(), LedgerBusyError()])
-def test_what_the_ledger_does_not_post_now_is_queued(
-    processor: Processor, ledger: FakeLedger, queue: list[str], error: Exception
-) -> None:
-    ledger.error = error
-    assert processor.process("t1", queue.append) is None
-    assert queue == ["t1"]
+def test_what_the_ledger_does_not_post_now_is_queued(world: World, error: Exception) -> None:
+    world.ledger.error = error
+    assert world.processor.process("t1", world.queue.append) is None
+    assert world.queue == ["t1"]
 
 
-def test_what_the_ledger_refuses_for_good_is_not_said_to_be_on_its_way(
-    processor: Processor, ledger: FakeLedger, history: FakeHistory
-) -> None:
-    ledger.error = LedgerRefusedError()
+def test_what_the_ledger_refuses_for_good_is_not_said_to_be_on_its_way(world: World) -> None:
+    world.ledger.error = LedgerRefusedError()
     with pytest.raises(LedgerRefusedError):
-        processor.process("t1", pytest.fail)
-    assert history.accepted == {}
+        world.processor.process("t1", pytest.fail)
+    assert world.history.accepted == {}
 
 
-def test_without_time_a_payment_is_queued_and_the_ledger_not_asked(
-    processor: Processor, ledger: FakeLedger, history: FakeHistory, queue: list[str]
-) -> None:
-    assert processor.process("t1", queue.append, may_post=lambda: False) is None
-    assert queue == ["t1"]
-    assert ledger.entries == {}
-    assert set(history.accepted) == {"t1"}
+def test_without_time_a_payment_is_queued_and_the_ledger_not_asked(world: World) -> None:
+    assert world.processor.process("t1", world.queue.append, may_post=lambda: False) is None
+    assert world.queue == ["t1"]
+    assert world.ledger.entries == {}
+    assert set(world.history.accepted) == {"t1"}
 
 
-def test_acceptance_is_noted_before_the_payment_is_on_the_queue(
-    processor: Processor, ledger: FakeLedger, history: FakeHistory
-) -> None:
-    ledger.error = LedgerUnavailableError()
+def test_acceptance_is_noted_before_the_payment_is_on_the_queue(world: World) -> None:
+    world.ledger.error = LedgerUnavailableError()
     noted: list[dict[str, str]] = []
-    processor.process("t1", lambda _: noted.append(dict(history.accepted)))
+    world.processor.process("t1", lambda _: noted.append(dict(world.history.accepted)))
     assert noted == [{"t1": "2026-01-31T08:14:59.000000Z"}]
 
 
-def test_a_payment_that_was_queued_in_time_is_never_called_expired(
-    processor: Processor, ledger: FakeLedger, queue: list[str], clock: Clock
-) -> None:
-    ledger.error = LedgerUnavailableError()
-    processor.process("t1", queue.append)
-    clock.now = EXPIRY + timedelta(days=1)
-    assert processor.process("t1", queue.append) is None
-    assert queue == ["t1", "t1"]
-    ledger.error = None
-    assert posted(processor).entry_id == "e1"
-    assert processor.process_queued("t1").entry_id == "e1"
+def test_a_payment_that_was_queued_in_time_is_never_called_expired(world: World) -> None:
+    world.ledger.error = LedgerUnavailableError()
+    world.processor.process("t1", world.queue.append)
+    world.clock.now = EXPIRY + timedelta(days=1)
+    assert world.processor.process("t1", world.queue.append) is None
+    assert world.queue == ["t1", "t1"]
+    world.ledger.error = None
+    assert world.posted().entry_id == "e1"
+    assert world.processor.process_queued("t1").entry_id == "e1"
 
 
 def unreachable(_: str) -> None:
@@ -361,118 +330,101 @@ def unreachable(_: str) -> None:
 
 
 def test_a_payment_whose_way_to_the_queue_was_cut_short_is_not_called_expired_either(
-    processor: Processor, ledger: FakeLedger, clock: Clock
+    world: World,
 ) -> None:
-    ledger.error = LedgerUnavailableError()
+    world.ledger.error = LedgerUnavailableError()
     with pytest.raises(EndpointConnectionError):
-        processor.process("t1", unreachable)
-    ledger.error = None
-    clock.now = EXPIRY
-    assert posted(processor).entry_id == "e1"
+        world.processor.process("t1", unreachable)
+    world.ledger.error = None
+    world.clock.now = EXPIRY
+    assert world.posted().entry_id == "e1"
 
 
-def test_without_the_queue_nothing_is_accepted(processor: Processor, ledger: FakeLedger) -> None:
-    ledger.error = LedgerUnavailableError()
+def test_without_the_queue_nothing_is_accepted(world: World) -> None:
+    world.ledger.error = LedgerUnavailableError()
     with pytest.raises(EndpointConnectionError):
-        processor.process("t1", unreachable)
+        world.processor.process("t1", unreachable)
 
 
-def test_a_message_posts_nothing_that_was_never_accepted_and_has_expired(
-    processor: Processor, ledger: FakeLedger, clock: Clock
-) -> None:
-    clock.now = EXPIRY
+def test_a_message_posts_nothing_that_was_never_accepted_and_has_expired(world: World) -> None:
+    world.clock.now = EXPIRY
     with pytest.raises(Problem, match="approval_expired"):
-        processor.process_queued("t1")
-    assert ledger.entries == {}
+        world.processor.process_queued("t1")
+    assert world.ledger.entries == {}
 
 
-def test_a_message_posts_what_was_never_accepted_while_its_approval_holds(
-    processor: Processor,
-) -> None:
-    assert processor.process_queued("t1").entry_id == "e1"
+def test_a_message_posts_what_was_never_accepted_while_its_approval_holds(world: World) -> None:
+    assert world.processor.process_queued("t1").entry_id == "e1"
 
 
 # -- a ledger that was restored --------------------------------------------------------------
 
 
-def test_what_the_history_knows_as_posted_is_neither_posted_again_nor_denied(
-    processor: Processor, ledger: FakeLedger, history: FakeHistory
-) -> None:
-    before = told(posted(processor))
-    ledger.entries.clear()  # restored to a time before
-    assert told(posted(processor)) == before
-    assert ledger.entries == {}
-    assert len(history.events) == 1
+def test_what_the_history_knows_as_posted_is_neither_posted_again_nor_denied(world: World) -> None:
+    before = world.told()
+    world.ledger.entries.clear()  # restored to a time before
+    assert world.told() == before
+    assert world.ledger.entries == {}
+    assert len(world.history.events) == 1
 
 
 def test_a_message_gives_a_restored_ledger_the_very_entry_back(
-    processor: Processor, ledger: FakeLedger, history: FakeHistory, clock: Clock, metrics: Metrics
+    world: World, metrics: Metrics
 ) -> None:
     """Long after its approval expired; and nobody is told of it, or counts it, again."""
-    before = told(posted(processor))
-    events = dict(history.events)
-    ledger.entries.clear()
-    clock.now = EXPIRY + timedelta(days=1)
+    before = world.told()
+    events = dict(world.history.events)
+    world.ledger.entries.clear()
+    world.clock.now = EXPIRY + timedelta(days=1)
     counted = metrics()
     for _ in range(2):
-        assert told(processor.process_queued("t1")) == before
-    assert told(ledger.entries["t1"]) == before
-    assert (history.events, ledger.outbox) == (events, {})
+        assert told(world.processor.process_queued("t1")) == before
+    assert told(world.ledger.entries["t1"]) == before
+    assert (world.history.events, world.ledger.outbox) == (events, {})
     assert counted
     assert metrics() == []
 
 
-def test_what_the_history_knows_as_posted_needs_no_ledger(
-    processor: Processor, ledger: FakeLedger
-) -> None:
-    before = told(posted(processor))
-    ledger.error = LedgerUnavailableError()
-    assert told(posted(processor)) == before
+def test_what_the_history_knows_as_posted_needs_no_ledger(world: World) -> None:
+    before = world.told()
+    world.ledger.error = LedgerUnavailableError()
+    assert world.told() == before
 
 
 # -- telling the history ---------------------------------------------------------------------
 
 
-def test_a_payment_is_posted_though_its_history_cannot_be_told_now(
-    processor: Processor, ledger: FakeLedger, history: FakeHistory
-) -> None:
-    history.error = UNREACHABLE
-    posted(processor)
-    assert len(ledger.outbox) == 1
-    history.error = None
-    assert sweep(ledger, history, lambda: True) == 1
-    assert (len(history.events), ledger.outbox) == (1, {})
+def test_a_payment_is_posted_though_its_history_cannot_be_told_now(world: World) -> None:
+    world.history.error = UNREACHABLE
+    world.posted()
+    assert len(world.ledger.outbox) == 1
+    world.history.error = None
+    assert world.sweep() == 1
+    assert (len(world.history.events), world.ledger.outbox) == (1, {})
 
 
-def test_an_event_delivered_but_not_marked_is_swept_without_a_second_item(
-    processor: Processor, ledger: FakeLedger, history: FakeHistory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def died(_: Iterable[int]) -> None:
-        raise LedgerUnavailableError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ledger, "mark_delivered", died)
-        posted(processor)
-    assert len(ledger.outbox) == 1
-    sweep(ledger, history, lambda: True)
-    assert (len(history.events), ledger.outbox) == (1, {})
+def test_an_event_delivered_but_not_marked_is_swept_without_a_second_item(world: World) -> None:
+    world.post_but_do_not_mark()
+    assert len(world.ledger.outbox) == 1
+    world.sweep()
+    assert (len(world.history.events), world.ledger.outbox) == (1, {})
 
 
 def test_a_sweep_goes_past_events_that_cannot_be_delivered(
-    ledger: FakeLedger, history: FakeHistory, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(250):
-        ledger.post(transaction_id=f"x{number}", merchant_id="m", amount=1, currency="EUR")
-    record = history.record_event
+        world.ledger.post(transaction_id=f"x{number}", merchant_id="m", amount=1, currency="EUR")
+    record = world.history.record_event
 
     def choosy(transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> bool:
         if timestamp <= 100:
             raise UNREACHABLE
         return record(transaction_id, timestamp, event)
 
-    monkeypatch.setattr(history, "record_event", choosy)
-    assert sweep(ledger, history, lambda: True) == 150
-    assert len(ledger.outbox) == 100
+    monkeypatch.setattr(world.history, "record_event", choosy)
+    assert world.sweep() == 150
+    assert len(world.ledger.outbox) == 100
 
 
 @pytest.mark.parametrize(
@@ -486,78 +438,61 @@ def test_a_sweep_goes_past_events_that_cannot_be_delivered(
     ],
 )
 def test_an_event_that_cannot_be_delivered_holds_up_nothing_behind_it(
-    processor: Processor,
-    ledger: FakeLedger,
-    history: FakeHistory,
-    monkeypatch: pytest.MonkeyPatch,
-    event: dict[str, Any],
+    world: World, monkeypatch: pytest.MonkeyPatch, event: dict[str, Any]
 ) -> None:
     """Nor its own payment, which is posted."""
-    ledger.post(transaction_id="x0", merchant_id="m", amount=1, currency="EUR")
-    ledger.outbox[1] = OutboxEvent(1, "x0", 7, event)
-    record = history.record_event
+    world.ledger.post(transaction_id="x0", merchant_id="m", amount=1, currency="EUR")
+    world.ledger.outbox[1] = OutboxEvent(1, "x0", 7, event)
+    record = world.history.record_event
 
     def as_the_table(transaction_id: str, timestamp: int, event: Mapping[str, Any]) -> bool:
         to_item(event)
         return record(transaction_id, timestamp, event)
 
-    monkeypatch.setattr(history, "record_event", as_the_table)
-    assert posted(processor)
-    ledger.post(transaction_id="t3", merchant_id="m", amount=1, currency="EUR")
-    sweep(ledger, history, lambda: True)
-    assert {transaction for transaction, _ in history.events} >= {"t1", "t3"}
-    assert set(ledger.outbox) <= {1}
+    monkeypatch.setattr(world.history, "record_event", as_the_table)
+    assert world.posted()
+    world.ledger.post(transaction_id="t3", merchant_id="m", amount=1, currency="EUR")
+    world.sweep()
+    assert {transaction for transaction, _ in world.history.events} >= {"t1", "t3"}
+    assert set(world.ledger.outbox) <= {1}
 
 
-def test_a_sweep_stops_when_its_time_is_up(ledger: FakeLedger, history: FakeHistory) -> None:
+def test_a_sweep_stops_when_its_time_is_up(world: World) -> None:
     for number in range(250):
-        ledger.post(transaction_id=f"x{number}", merchant_id="m", amount=1, currency="EUR")
-    assert sweep(ledger, history, lambda: len(history.events) < 120) == 120
-    assert len(ledger.outbox) == 130
+        world.ledger.post(transaction_id=f"x{number}", merchant_id="m", amount=1, currency="EUR")
+    assert sweep(world.ledger, world.history, lambda: len(world.history.events) < 120) == 120
+    assert len(world.ledger.outbox) == 130
 
 
 def test_a_payment_is_counted_once_however_often_its_event_is_delivered(
-    processor: Processor,
-    ledger: FakeLedger,
-    history: FakeHistory,
-    metrics: Metrics,
-    monkeypatch: pytest.MonkeyPatch,
+    world: World, metrics: Metrics
 ) -> None:
-    def died(_: Iterable[int]) -> None:
-        raise LedgerUnavailableError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ledger, "mark_delivered", died)
-        posted(processor)
-        posted(processor)
-    sweep(ledger, history, lambda: True)
+    for _ in range(2):
+        world.post_but_do_not_mark()
+    world.sweep()
     assert metrics() == [("PaymentsProcessed", 1, None), ("AmountProcessed", 1050, "EUR")]
 
 
-def test_a_posted_payment_is_answered_even_without_time_to_tell_its_history(
-    processor: Processor, ledger: FakeLedger, history: FakeHistory
-) -> None:
-    entry = processor.process("t1", pytest.fail, lambda: False)
+def test_a_posted_payment_is_answered_even_without_time_to_tell_its_history(world: World) -> None:
+    entry = world.processor.process("t1", pytest.fail, lambda: False)
     assert entry is not None
-    assert (len(ledger.outbox), history.events) == (1, {})
+    assert (len(world.ledger.outbox), world.history.events) == (1, {})
 
 
 def test_the_sweep_reports_how_far_the_history_is_behind(
-    ledger: FakeLedger, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+    world: World, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("payment_processor.outbox.time", lambda: 61.0)
-    measure(ledger)
+    measure(world.ledger)
     assert metrics() == [("OutboxBacklog", 0, None), ("OutboxAge", 0, None)]
     for number in range(3):
-        ledger.post(transaction_id=f"x{number}", merchant_id="m", amount=1, currency="EUR")
-    measure(ledger)
+        world.ledger.post(transaction_id=f"x{number}", merchant_id="m", amount=1, currency="EUR")
+    measure(world.ledger)
     assert metrics() == [("OutboxBacklog", 3, None), ("OutboxAge", 60, None)]
 
 
-def test_the_sweep_reports_entries_that_do_not_balance(
-    ledger: FakeLedger, metrics: Metrics
-) -> None:
-    check_balance(ledger)
-    ledger.imbalances = 2
-    check_balance(ledger)
+def test_the_sweep_reports_entries_that_do_not_balance(world: World, metrics: Metrics) -> None:
+    check_balance(world.ledger)
+    world.ledger.imbalances = 2
+    check_balance(world.ledger)
     assert metrics() == [("LedgerImbalance", 0, None), ("LedgerImbalance", 2, None)]
