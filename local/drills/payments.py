@@ -81,7 +81,7 @@ class Traffic:
         """Once all has come to rest: each payment is posted and told of once."""
         deployment = self._site.find()
         wait_until(lambda: unfinished(deployment) == 0, REST_SECONDS)
-        entries = _entries(deployment)
+        entered = entries(deployment, MERCHANT)
         posted = {
             id_: [
                 int(event["amount"])
@@ -96,9 +96,9 @@ class Traffic:
             "each accepted one is once in ledger and history; none was refused",
             bool(self.accepted)
             and not self.refused
-            and sorted(entries) == sorted(self.accepted.items())
+            and sorted(entered) == sorted(self.accepted.items())
             and posted == {id_: [amount] for id_, amount in self.accepted.items()},
-            f"{len(self.accepted)} accepted, {len(entries)} entries, "
+            f"{len(self.accepted)} accepted, {len(entered)} entries, "
             f"{sum(map(len, posted.values()))} told; refused: {refused}",
         )
 
@@ -115,12 +115,12 @@ def unfinished(deployment: Deployment) -> int:
     return untold + sum(int(counts[name]) for name in names)
 
 
-def _entries(deployment: Deployment) -> list[tuple[str, int]]:
-    """The drill's entries, with their amounts."""
+def entries(deployment: Deployment, merchant: str) -> list[tuple[str, int]]:
+    """A merchant's entries, with their amounts."""
     with contextlib.closing(deployment.ledger()) as connection:
         rows = connection.run(
             "SELECT transaction_id::text, amount FROM ledger.entries JOIN ledger.postings "
             "USING (entry_id) WHERE account = :account",
-            account=f"merchant-payable/{MERCHANT}/EUR",
+            account=f"merchant-payable/{merchant}/EUR",
         )
     return [(row[0], int(row[1])) for row in rows]

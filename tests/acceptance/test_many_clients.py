@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from local.deployed import Answer, eventually, payment_request
+from local.drills.payments import entries, unfinished
 from tests.deployment import Production
 from tests.environment import wait_for
 from tests.tally import tally
@@ -22,6 +23,7 @@ PAYMENTS_A_CLIENT: Final = 200
 QUEUED_AT_LEAST: Final = 100
 TRIES: Final = 50
 LEDGER: Final = "payments-ledger"
+MERCHANT: Final = "many-clients"
 # Until all has come to rest: the longest wait of a queued payment is five minutes.
 REST_SECONDS: Final = 600.0
 AMOUNT: Final = 100  # a payment's is this, and its number: 101, 102 ...
@@ -43,7 +45,7 @@ class Clients:
     def run(self, client: int) -> None:
         for number in range(client * PAYMENTS_A_CLIENT, (client + 1) * PAYMENTS_A_CLIENT):
             amount = AMOUNT + number
-            request = payment_request(amount=amount, merchant_id="many-clients")
+            request = payment_request(amount=amount, merchant_id=MERCHANT)
             transaction_id = self._insist("/validate", request).body["transaction_id"]
             accepted = self._insist("/process", {"transaction_id": transaction_id})
             self.accepted[transaction_id] = amount
@@ -76,7 +78,7 @@ def test_a_restart_of_the_ledger_loses_and_doubles_nothing(production: Productio
             client.result()
     assert len(clients.accepted) == all_payments
 
-    _wait_for_rest(production)
+    wait_for(lambda: unfinished(production.deployment) == 0, REST_SECONDS)
     assert _ledger(production) == clients.accepted
     assert _totals(_history(production)) == clients.accepted
     trail = Trail(production)
@@ -88,28 +90,6 @@ def test_a_restart_of_the_ledger_loses_and_doubles_nothing(production: Productio
         f"{clients.queued} payments queued, {sum(clients.accepted.values())} minor units "
         "in clients' books, ledger, history and audit trail alike"
     )
-
-
-def _wait_for_rest(production: Production) -> None:
-    """Wait until the system has done with every payment, well or badly: nothing is left on the
-    retry queue, and nothing that the history is still to be told."""
-    sqs, queue = (
-        production.client("sqs"),
-        production.outputs["RetryQueueUrl"],
-    )
-
-    def queued() -> int:
-        """Messages that wait, that are delayed or that somebody holds."""
-        counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
-        names = (name for name in counts if name.startswith("ApproximateNumberOfMessages"))
-        return sum(int(counts[name]) for name in names)
-
-    def untold() -> int:
-        rows = ledger.run("SELECT count(*) FROM ledger.outbox WHERE delivered_at IS NULL")
-        return int(rows[0][0])
-
-    with contextlib.closing(production.deployment.ledger()) as ledger:
-        wait_for(lambda: queued() + untold() == 0, REST_SECONDS)
 
 
 class Trail:
@@ -143,11 +123,8 @@ def _totals(events: Sequence[dict[str, Any]]) -> Totals:
 
 
 def _ledger(production: Production) -> Totals:
+    rows = entries(production.deployment, MERCHANT)
     with contextlib.closing(production.deployment.ledger()) as connection:
-        rows = connection.run(
-            "SELECT transaction_id::text, amount FROM ledger.entries JOIN ledger.postings "
-            "USING (entry_id) WHERE account = 'merchant-payable/many-clients/EUR'"
-        )
         sides = connection.run(
             "SELECT sum(amount) FILTER (WHERE direction = 'debit'), "
             "sum(amount) FILTER (WHERE direction = 'credit') FROM ledger.postings"
@@ -172,4 +149,4 @@ def _history(production: Production) -> list[dict[str, Any]]:
 
 
 def _is_ours(item: dict[str, Any]) -> bool:
-    return bool(item["state"] == "posted" and item["merchant_id"] == "many-clients")
+    return bool(item["state"] == "posted" and item["merchant_id"] == MERCHANT)
