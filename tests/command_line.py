@@ -45,6 +45,10 @@ class Answer:
         assert (self.code, self.output) == (2, ""), self
         assert not [each for each in told if each not in self.errors], self.errors
 
+    @property
+    def problems(self) -> list[dict[str, str]]:
+        return [each for each in self.document["checks"] if each["verdict"] == "problem"]
+
     def check(self, what: str) -> dict[str, str]:
         """The one check whose subject begins so."""
         (found,) = [each for each in self.document["checks"] if each["what"].startswith(what)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from local import aws
@@ -26,6 +27,32 @@ def records(production: Production) -> dict[str, dict[str, Any]]:
         each["Key"]: json.loads(s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read())
         for each in listed
     }
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """Many faults, all at once, and what was told of them.
+
+    Attributes:
+        named: how each is named, by fault.
+    """
+
+    named: dict[str, str]
+    answer: Answer
+
+    @classmethod
+    def ask(
+        cls,
+        faults: Mapping[str, contextlib.AbstractContextManager[str]],
+        ask: Callable[[], Answer],
+    ) -> Seeded:
+        """
+        Args:
+            faults: each is there until the end of its block, and yields how it is named.
+        """
+        with contextlib.ExitStack() as all_of_them:
+            named = {each: all_of_them.enter_context(fault) for each, fault in faults.items()}
+            return cls(named, ask())
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from local import aws
 from local.deployed import Deployment
 from tests.command_line import Answer
 from tests.deployment import Production, bootstrap
-from tests.e2e.operators import ops, user
+from tests.e2e.operators import Seeded, ops, user
 from tests.environment import Environment, serving, wait_for
 from tests.probe import LAMBDA, document
 
@@ -58,10 +58,6 @@ def account(production: Production, tmp_path_factory: pytest.TempPathFactory) ->
     with serving(tmp_path_factory.mktemp("account")) as environment:
         bootstrap(environment)
         yield Account(environment, production.assembly)
-
-
-def problems(answer: Answer) -> list[dict[str, str]]:
-    return [each for each in answer.document["checks"] if each["verdict"] == "problem"]
 
 
 # -- what may be in the way ----------------------------------------------------------------------
@@ -109,8 +105,7 @@ def put_alarm(cloudwatch: Any) -> None:
 @contextlib.contextmanager
 def function(client: Client, name: str = "payment-validator", reserved: int = 0) -> Iterator[str]:
     functions, iam = client("lambda"), client("iam")
-    trust = LAMBDA
-    role = iam.create_role(RoleName=f"of-{name}", AssumeRolePolicyDocument=document(trust))
+    role = iam.create_role(RoleName=f"of-{name}", AssumeRolePolicyDocument=document(LAMBDA))
     functions.create_function(
         FunctionName=name, Runtime="python3.12", Role=role["Role"]["Arn"], Handler="index.handle",
         Code={"ZipFile": b"PK\x05\x06" + bytes(18)},
@@ -257,7 +252,7 @@ def test_nothing_is_in_the_way_in_a_bootstrapped_account(account: Account) -> No
     client = account.environment.client
     with log_group("/aws/apigateway/welcome")(client), log_group("RDSOSMetrics")(client):
         answer = account.preflight()
-    assert answer.code == 0, problems(answer)
+    assert answer.code == 0, answer.problems
     assert re.fullmatch(r"\d\d free", answer.check("names: log group")["found"])
     assert answer.check("API Gateway's logging role")["found"] == "none"
     assert answer.check("stack PaymentsProd")["found"] == "not there yet"
@@ -266,40 +261,24 @@ def test_nothing_is_in_the_way_in_a_bootstrapped_account(account: Account) -> No
     assert len(set(unseen) - {"AWS CLI"}) == 10, unseen
 
 
-@dataclass(frozen=True)
-class InTheWay:
-    """What was put in the way, all of it at once, and what was told of it.
-
-    Attributes:
-        named: the check that names it, by seed.
-    """
-
-    named: dict[str, str]
-    answer: Answer
-
-
 @pytest.fixture(scope="module")
-def in_the_way(account: Account) -> InTheWay:
-    with contextlib.ExitStack() as all_of_it:
-        named = {
-            each: all_of_it.enter_context(seed(account.environment.client))
-            for each, seed in SEEDS.items()
-        }
-        return InTheWay(named, account.preflight())
+def in_the_way(account: Account) -> Seeded:
+    seeds = {each: seed(account.environment.client) for each, seed in SEEDS.items()}
+    return Seeded.ask(seeds, account.preflight)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_is_in_the_way_is_named_with_how_to_mend_it(in_the_way: InTheWay, seed: str) -> None:
+def test_what_is_in_the_way_is_named_with_how_to_mend_it(in_the_way: Seeded, seed: str) -> None:
     (found,) = [
-        each for each in problems(in_the_way.answer) if each["what"] == in_the_way.named[seed]
+        each for each in in_the_way.answer.problems if each["what"] == in_the_way.named[seed]
     ]
     assert found["found"] != found["needed"]
     assert found["mend"]
 
 
-def test_nothing_else_is_in_the_way(in_the_way: InTheWay) -> None:
+def test_nothing_else_is_in_the_way(in_the_way: Seeded) -> None:
     assert in_the_way.answer.code == 1
-    told = sorted(each["what"] for each in problems(in_the_way.answer))
+    told = sorted(each["what"] for each in in_the_way.answer.problems)
     assert told == sorted(in_the_way.named.values())
 
 
@@ -307,7 +286,7 @@ def test_an_account_that_was_not_bootstrapped_is_told(account: Account) -> None:
     with bootstrap_version(account.environment.client, "") as what:
         answer = account.preflight()
     assert answer.code == 1
-    (found,) = problems(answer)
+    (found,) = answer.problems
     assert (found["what"], found["found"]) == (what, "none")
     assert found["mend"] == f"npx cdk bootstrap aws://{aws.ACCOUNT}/us-east-1"
 
@@ -371,7 +350,7 @@ def test_a_stack_that_could_not_be_deleted_is_in_the_way(account: Account) -> No
         cloudformation.delete_stack(StackName="PaymentsProd")
         becomes("DELETE_COMPLETE")
     assert answer.code == 1
-    (found,) = problems(answer)
+    (found,) = answer.problems
     assert (found["what"], found["found"]) == ("stack PaymentsProd", "DELETE_FAILED")
     assert "--retain-resources" in found["mend"]
 
@@ -380,7 +359,7 @@ def test_what_may_not_be_asked_does_not_pass(account: Account) -> None:
     with user(account.empty, "dynamodb:DescribeTable") as variables:
         answer = account.preflight(**variables)
     assert answer.code == 1
-    (found,) = problems(answer)
+    (found,) = answer.problems
     assert found["what"] == "names: table"
     assert "these credentials may not do it" in found["found"]
 
@@ -421,7 +400,7 @@ def test_people_get_a_table_and_below_it_what_to_do(account: Account) -> None:
 
 def test_a_deployed_stack_is_not_in_its_own_way(production: Production, account: Account) -> None:
     answer = ops(production, "preflight", "--json", "--assembly", str(account.assembly))
-    assert answer.code == 0, problems(answer)
+    assert answer.code == 0, answer.problems
     assert answer.check("stack PaymentsProd")["found"].endswith("_COMPLETE")
     assert answer.check("names: web firewall")["found"] == "0 free, 1 the stack's own"
     assert answer.check("API Gateway's logging role")["found"] == "that of the stack"

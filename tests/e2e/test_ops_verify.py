@@ -6,7 +6,6 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 from local import aws
 from tests.command_line import Answer
 from tests.deployment import Production
-from tests.e2e.operators import ops, user
+from tests.e2e.operators import Seeded, ops, user
 from tests.e2e.test_ops_preflight import nothing_in
 from tests.environment import serving
 from tests.probe import allow, document
@@ -27,10 +26,6 @@ Fault = Callable[[Client, Production], contextlib.AbstractContextManager[str]]
 
 def verify(production: Production, *arguments: str, **variables: str) -> Answer:
     return ops(production, "verify", "--no-drift", "--json", *arguments, **variables)
-
-
-def problems(answer: Answer) -> list[dict[str, str]]:
-    return [each for each in answer.document["checks"] if each["verdict"] == "problem"]
 
 
 def resource(production: Production, type_: str, logical_id: str = "") -> str:
@@ -716,7 +711,7 @@ ALONE: dict[str, tuple[str, str, Fault]] = {
 
 def test_what_was_deployed_is_what_was_asked_for(production: Production) -> None:
     answer = verify(production)
-    assert answer.code == 0, problems(answer)
+    assert answer.code == 0, answer.problems
     checks = answer.document["checks"]
     assert {each["requirement"] for each in checks} == {f"R{number}" for number in range(1, 19)}
     unseen = [each["what"] for each in checks if each["verdict"] == "not seen"]
@@ -725,32 +720,16 @@ def test_what_was_deployed_is_what_was_asked_for(production: Production) -> None
     assert 5 <= len(unseen) <= 6, unseen
 
 
-@dataclass(frozen=True)
-class Faulty:
-    """The faults, all of them at once, and what was told of them.
-
-    Attributes:
-        named: how the finding that names it begins, by fault.
-    """
-
-    named: dict[str, str]
-    answer: Answer
-
-
 @pytest.fixture(scope="module")
-def faulty(production: Production) -> Faulty:
-    with contextlib.ExitStack() as all_of_them:
-        named = {
-            each: all_of_them.enter_context(fault(production.client, production))
-            for each, (_, fault) in FAULTS.items()
-        }
-        return Faulty(named, verify(production))
+def faulty(production: Production) -> Seeded:
+    faults = {each: make(production.client, production) for each, (_, make) in FAULTS.items()}
+    return Seeded.ask(faults, lambda: verify(production))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_found_and_named(faulty: Faulty, fault: str) -> None:
+def test_a_fault_is_found_and_named(faulty: Seeded, fault: str) -> None:
     (found,) = [
-        each for each in problems(faulty.answer) if each["what"].startswith(faulty.named[fault])
+        each for each in faulty.answer.problems if each["what"].startswith(faulty.named[fault])
     ]
     assert found["requirement"] == FAULTS[fault][0]
     assert VALUES.get(fault, "") in found["found"]
@@ -762,16 +741,16 @@ def test_a_fault_is_found_and_named(faulty: Faulty, fault: str) -> None:
 def test_a_fault_that_others_would_hide_is_found(production: Production, fault: str) -> None:
     requirement, value, make = ALONE[fault]
     with make(production.client, production) as named:
-        (found,) = problems(verify(production))
+        (found,) = verify(production).problems
     assert found["what"].startswith(named)
     assert (found["requirement"], found["found"]) == (requirement, value)
     assert found["mend"]
 
 
-def test_nothing_else_is_told(faulty: Faulty) -> None:
+def test_nothing_else_is_told(faulty: Seeded) -> None:
     """But for what sums up, and for the key that the bucket is no longer under."""
     assert faulty.answer.code == 1
-    told = [each["what"] for each in problems(faulty.answer)]
+    told = [each["what"] for each in faulty.answer.problems]
     besides = [each for each in told if not each.startswith(tuple(faulty.named.values()))]
     assert sorted(besides) == [
         "alarms that tell the alerts topic, and when they should",
@@ -785,7 +764,7 @@ def test_nothing_else_is_told(faulty: Faulty) -> None:
 
 def test_all_faults_are_gone_when_they_are_put_back(production: Production) -> None:
     answer = verify(production)
-    assert answer.code == 0, problems(answer)
+    assert answer.code == 0, answer.problems
 
 
 COMPARED = "(IN_SYNC|DRIFTED), [1-9][0-9]* of [1-9][0-9]* resources compared"
@@ -812,7 +791,7 @@ def test_drift_is_found_and_the_property_named(production: Production) -> None:
     finally:
         sqs.set_queue_attributes(QueueUrl=url, Attributes=former["Attributes"])
     assert answer.code == 1
-    (named,) = [each for each in problems(answer) if "AWS::SQS::Queue" in each["what"]]
+    (named,) = [each for each in answer.problems if "AWS::SQS::Queue" in each["what"]]
     assert "VisibilityTimeout is 31 instead of 180" in named["found"]
 
 
@@ -820,7 +799,7 @@ def test_what_may_not_be_read_does_not_pass(production: Production) -> None:
     with user(production, "kms:GetKeyRotationStatus") as variables:
         answer = verify(production, **variables)
     assert answer.code == 1
-    (named,) = problems(answer)
+    (named,) = answer.problems
     assert (named["requirement"], named["what"]) == ("R18", "keys")
     assert "these credentials may not do it" in named["found"]
 
@@ -865,7 +844,7 @@ def by_hand(production: Production) -> Iterator[None]:
 def test_by_prefix_the_report_is_the_list_of_what_is_to_be_done(production: Production) -> None:
     answer = verify(production, "--prefix", "dev-")
     assert answer.code == 1
-    named = {(each["requirement"], each["what"]): each["found"] for each in problems(answer)}
+    named = {(each["requirement"], each["what"]): each["found"] for each in answer.problems}
     expected = {
         ("R9", "name of the table"): "dev-transactions",
         ("R9", "partition key of dev-transactions"): "id (S)",
@@ -883,7 +862,7 @@ def test_by_prefix_the_report_is_the_list_of_what_is_to_be_done(production: Prod
         ("R4", "PostgreSQL instance"): "none that begins with dev-",
     }
     assert {key: named.get(key) for key in expected} == expected
-    assert all(each["mend"] for each in problems(answer))
+    assert all(each["mend"] for each in answer.problems)
 
 
 def test_by_name_any_resource_is_looked_at(production: Production) -> None:
@@ -900,7 +879,7 @@ def test_by_name_any_resource_is_looked_at(production: Production) -> None:
         "Multi-AZ of payments-ledger",
         "ingress of payments-ledger besides PostgreSQL from groups of the deployment",
     } <= set(held)
-    missing = [each["what"] for each in problems(answer) if each["needed"] == "one"]
+    missing = [each["what"] for each in answer.problems if each["needed"] == "one"]
     assert "function payment-processor" in missing
     assert "function payment-validator" not in missing
 
@@ -914,11 +893,11 @@ def test_what_may_not_be_listed_does_not_keep_the_rest_from_being_told(
     assert answer.code == 1
     denied = {
         (each["requirement"], each["what"])
-        for each in problems(answer)
+        for each in answer.problems
         if "these credentials may not do it" in each["found"]
     }
     assert {("R4", "PostgreSQL instance"), ("R15", "log groups")} <= denied
-    assert "partition key of dev-transactions" in [each["what"] for each in problems(answer)]
+    assert "partition key of dev-transactions" in [each["what"] for each in answer.problems]
 
 
 def test_without_the_stack_it_says_what_else_can_be_looked_at(tmp_path: Path) -> None:

@@ -6,16 +6,27 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import boto3
 import payment_validator.handler
 import pytest
 from botocore.stub import Stubber
 
+T = TypeVar("T")
 Logs = Callable[[], list[dict[str, Any]]]
 Metrics = Callable[[], list[tuple[str, float, str | None]]]
 Stubbed = Callable[[str], Stubber]
+
+
+class Clock(Generic[T]):
+    """Stands still, until a test moves it."""
+
+    def __init__(self, now: T) -> None:
+        self.now = now
+
+    def __call__(self) -> T:
+        return self.now
 
 
 @pytest.fixture

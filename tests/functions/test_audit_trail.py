@@ -28,7 +28,7 @@ from ops.audit_trail.command import app
 from reconciliation import verification
 from reconciliation.verification import Finding, Report, Verifier
 from tests.functions.bucket_in_memory import KEY, BucketInMemory, client_error
-from tests.functions.conftest import Logs, Metrics
+from tests.functions.conftest import Clock, Logs, Metrics
 from tests.functions.test_audit_logger import record
 
 # After the creation of every record that the tests make.
@@ -45,16 +45,6 @@ def append(writer: AuditTrail, *numbers: int) -> None:
         writer.append([record(number)], always)
 
 
-class Clock:
-    """Stands still, until a test moves it."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 class Trail(BucketInMemory):
     """The trail's bucket, with one who writes it.
 
@@ -64,7 +54,7 @@ class Trail(BucketInMemory):
 
     def __init__(self) -> None:
         super().__init__()
-        self.time = Clock()
+        self.time = Clock(START)
         self.writer = self.sandbox()
 
     def sandbox(self) -> AuditTrail:
@@ -1035,8 +1025,7 @@ def test_where_the_trail_goes_on_beside_a_forged_object_cannot_be_guessed(bucket
 
 def test_a_writer_whose_clock_is_far_behind_follows_the_others(bucket: Trail) -> None:
     bucket.writer.append([record(1)], always)
-    ahead = Clock()
-    ahead.now += timedelta(hours=3)
+    ahead = Clock(START + timedelta(hours=3))
     AuditTrail(bucket, "audit", KEY, ahead).append([record(2)], always)
     tries = iter([True] * 9)
     assert bucket.writer.append([record(3)], lambda: next(tries, False))

@@ -24,20 +24,11 @@ from ledger.session import (
     LedgerUnavailableError,
     longest_call,
 )
+from tests.functions.conftest import Clock
 
 NAT_FORGETS = 350  # seconds without traffic (Amazon VPC user guide, "NAT gateway basics")
 DEFECT = {"C": "22012", "M": "division by zero"}
 SHUTDOWN = {"C": "57P01", "M": "terminating connection due to administrator command"}
-
-
-class Clock:
-    """Stands still until somebody moves it."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Server:
@@ -50,7 +41,7 @@ class Server:
     """
 
     def __init__(self) -> None:
-        self.clock, self.wall_clock = Clock(), Clock()
+        self.clock, self.wall_clock = Clock(1_000.0), Clock(1_000.0)
         self.session = LedgerSession(self.connect, self.clock, self.wall_clock)
         self.errors: list[Exception | None] = []
         self.opening = self.answering = 0.0

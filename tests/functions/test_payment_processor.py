@@ -21,7 +21,7 @@ from payments.history import Payment
 from payments.moments import now
 from payments.problems import Problem
 from payments.states import DECLINED, PaymentRequest, Posting
-from tests.functions.conftest import Metrics
+from tests.functions.conftest import Clock, Metrics
 from tests.functions.test_history import REQUEST
 
 BEFORE_EXPIRY = datetime(2026, 1, 31, 8, 14, 59, tzinfo=UTC)
@@ -33,16 +33,6 @@ def posted_at(microseconds: int) -> str:
 
 
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://dynamodb")
-
-
-class Clock:
-    """Stands still until somebody moves it; the functions' and the ledger's."""
-
-    def __init__(self, moment: datetime = BEFORE_EXPIRY) -> None:
-        self.now = moment
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 class FakeLedger:
@@ -156,7 +146,7 @@ class World:
 
     def __init__(self) -> None:
         declined = replace(REQUEST, transaction_id="t2", state=DECLINED)
-        self.clock = Clock()
+        self.clock = Clock(BEFORE_EXPIRY)
         self.ledger = FakeLedger(self.clock)
         self.history = FakeHistory(REQUEST, declined, replace(REQUEST, transaction_id="t3"))
         self.processor = Processor(self.history, self.ledger, self.clock)

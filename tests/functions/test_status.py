@@ -15,16 +15,9 @@ from ledger.connection import is_unknown_name
 from ledger.posting import Ledger
 from ledger.session import LedgerSession
 from payments.contract import validator
+from tests.functions.conftest import Clock
 
 COMPONENTS = ["ledger", "transactions_table", "retry_queue"]
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def __call__(self) -> float:
-        return self.time
 
 
 def reporter(
@@ -105,31 +98,31 @@ def test_a_resolver_that_does_not_answer_says_nothing_of_the_database(reason: in
 def test_an_answer_is_used_again_for_a_few_seconds_only(frozen: bool) -> None:
     """In a frozen sandbox, the monotonic clock stands still."""
     down: set[str] = set()
-    clock, wall_clock = Clock(), Clock()
+    clock, wall_clock = Clock(0.0), Clock(0.0)
     status = reporter(down, clock, wall_clock)
     status.report()
     down.add("ledger")
     for time, told in ((CACHE_SECONDS - 0.001, "operational"), (CACHE_SECONDS, "degraded")):
-        wall_clock.time = time
-        clock.time = 0 if frozen else time
+        wall_clock.now = time
+        clock.now = 0 if frozen else time
         assert status.report()["status"] == told
 
 
 def test_after_the_wall_clock_was_set_back_no_answer_is_used_again() -> None:
     down: set[str] = set()
-    wall_clock = Clock()
+    wall_clock = Clock(0.0)
     status = reporter(down, wall_clock=wall_clock)
     status.report()
     down.add("ledger")
-    wall_clock.time = -0.001
+    wall_clock.now = -0.001
     assert status.report()["status"] == "degraded"
 
 
 def test_the_time_a_component_took_is_in_milliseconds() -> None:
-    clock = Clock()
+    clock = Clock(0.0)
 
     def slow() -> None:
-        clock.time += 2.5
+        clock.now += 2.5
 
     report = StatusReporter({"ledger": slow}, clock).report()
     assert report["components"]["ledger"]["latency_ms"] == 2500
