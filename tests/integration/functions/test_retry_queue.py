@@ -11,6 +11,7 @@ from payment_processor.retries import MAX_RECEIVES, process_batch
 from payment_processor.retry_queue import RetryQueue
 
 from tests.environment import Environment
+from tests.integration.money.world import sqs_record
 
 TRANSACTION = "6311be72-496b-5539-8a88-da9b8e217493"
 
@@ -40,27 +41,15 @@ def url(client: Any, dead_letters: str) -> str:
     return url
 
 
-def deliver(client: Any, url: str) -> list[dict[str, Any]]:
+def deliver(client: Any, url: str) -> list[Any]:
     """A batch as Lambda hands it over."""
     received = client.receive_message(
         QueueUrl=url,
         MaxNumberOfMessages=10,
-        AttributeNames=["ApproximateReceiveCount"],
+        MessageSystemAttributeNames=["ApproximateReceiveCount"],
         MessageAttributeNames=["All"],
-    ).get("Messages", [])
-    return [
-        {
-            "messageId": message["MessageId"],
-            "receiptHandle": message["ReceiptHandle"],
-            "body": message["Body"],
-            "attributes": message["Attributes"],
-            "messageAttributes": {
-                name: {"stringValue": value["StringValue"]}
-                for name, value in message.get("MessageAttributes", {}).items()
-            },
-        }
-        for message in received
-    ]
+    )
+    return [sqs_record(message) for message in received.get("Messages", [])]
 
 
 def counts(client: Any, url: str) -> tuple[int, int]:

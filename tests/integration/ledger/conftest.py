@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import count
 from math import inf
 from pathlib import Path
@@ -47,9 +48,8 @@ def new_database(server: PostgresServer) -> Callable[[], str]:
 
     def create() -> str:
         name = f"payments_{next(_databases)}"
-        connection = server.connect()
-        connection.run(f"CREATE DATABASE {name} OWNER {MASTER}")
-        connection.close()
+        with closing(server.connect()) as connection:
+            connection.run(f"CREATE DATABASE {name} OWNER {MASTER}")
         return name
 
     return create
@@ -59,9 +59,8 @@ def new_database(server: PostgresServer) -> Callable[[], str]:
 def database(server: PostgresServer, new_database: Callable[[], str]) -> str:
     """One database with every migration, for all tests that only add transactions."""
     name = new_database()
-    connection = server.connect(MASTER, name)
-    migrate(connection, read())
-    connection.close()
+    with closing(server.connect(MASTER, name)) as connection:
+        migrate(connection, read())
     return name
 
 

@@ -24,6 +24,7 @@ from tests.integration.ledger.conftest import MASTER, PROCESSOR, Connect, insert
 
 CHECK_VIOLATION = "23514"
 FOREIGN_KEY_VIOLATION = "23503"
+TERMS: dict[str, Any] = {"merchant_id": "acme", "amount": 5, "currency": "EUR"}
 EUROS = "clearing-receivable/EUR"
 INSERT_POSTING = (
     "INSERT INTO ledger.postings VALUES (:entry, :line, :account, :direction, 5, 'EUR')"
@@ -35,10 +36,8 @@ def posted(ledger: Ledger) -> Entry:
     return post(ledger)
 
 
-def post(ledger: Ledger) -> Entry:
-    entry = ledger.post(
-        transaction_id=str(uuid4()), merchant_id="acme", amount=5, currency="EUR", not_after=None
-    )
+def post(ledger: Ledger, transaction_id: str = "") -> Entry:
+    entry = ledger.post(transaction_id=transaction_id or str(uuid4()), **TERMS, not_after=None)
     assert entry is not None
     return entry
 
@@ -157,8 +156,7 @@ def test_nobody_chooses_the_id_or_the_time_of_an_entry(master: Connection, poste
 
 
 def restore(ledger: Ledger, **changed: Any) -> Entry | None:
-    terms: dict[str, Any] = {"merchant_id": "acme", "amount": 5, "currency": "EUR"}
-    return ledger.restore(**{"transaction_id": str(uuid4()), **terms, **LOST, **changed})
+    return ledger.restore(**{"transaction_id": str(uuid4()), **TERMS, **LOST, **changed})
 
 
 LOST = {
@@ -177,16 +175,7 @@ def test_a_lost_entry_comes_back_under_its_id_and_at_its_time(
     (event,) = restored.undelivered
     assert event.timestamp == 1_768_665_600_123_456
     assert restore(ledger, transaction_id=transaction_id) == restored
-    assert (
-        ledger.post(
-            transaction_id=transaction_id,
-            merchant_id="acme",
-            amount=5,
-            currency="EUR",
-            not_after=None,
-        )
-        == restored
-    )
+    assert post(ledger, transaction_id) == restored
     ((marked,),) = master.run(
         "SELECT restored_at > posted_at FROM ledger.entries WHERE entry_id = :e",
         e=restored.entry_id,
@@ -198,8 +187,7 @@ def test_a_lost_entry_comes_back_under_its_id_and_at_its_time(
 
 def test_what_is_posted_stays_as_it_is(ledger: Ledger) -> None:
     transaction_id = str(uuid4())
-    terms: dict[str, Any] = {"merchant_id": "acme", "amount": 5, "currency": "EUR"}
-    posted = ledger.post(transaction_id=transaction_id, **terms, not_after=None)
+    posted = post(ledger, transaction_id)
     assert restore(ledger, transaction_id=transaction_id) == posted
     with pytest.raises(LedgerRefusedError, match="other terms"):
         restore(ledger, transaction_id=transaction_id, amount=6)
@@ -207,8 +195,7 @@ def test_what_is_posted_stays_as_it_is(ledger: Ledger) -> None:
 
 def test_what_was_refused_for_good_is_not_restored(ledger: Ledger) -> None:
     transaction_id = str(uuid4())
-    terms: dict[str, Any] = {"merchant_id": "acme", "amount": 5, "currency": "EUR"}
-    late = ledger.post(transaction_id=transaction_id, **terms, not_after="2026-01-01T00:00:00Z")
+    late = ledger.post(transaction_id=transaction_id, **TERMS, not_after="2026-01-01T00:00:00Z")
     assert late is None
     assert restore(ledger, transaction_id=transaction_id) is None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import ledger_schema.handler
@@ -42,13 +44,14 @@ def request_(monkeypatch: pytest.MonkeyPatch) -> Send:
     return send
 
 
+def run(server: PostgresServer, database: str, sql: str) -> Any:
+    """The one value that it gives, if it gives one."""
+    with contextlib.closing(server.connect(MASTER, database)) as connection:
+        return next(chain.from_iterable(connection.run(sql) or []), None)
+
+
 def tables(server: PostgresServer, database: str) -> int:
-    connection = server.connect(MASTER, database)
-    try:
-        rows = connection.run("SELECT count(*) FROM pg_tables WHERE schemaname = 'ledger'")
-    finally:
-        connection.close()
-    return int(rows[0][0])
+    return int(run(server, database, "SELECT count(*) FROM pg_tables WHERE schemaname = 'ledger'"))
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
@@ -97,9 +100,7 @@ def test_a_rollback_does_not_depend_on_the_ledger(
 def test_a_failing_migration_fails_the_deployment_with_its_reason(
     request_: Send, server: PostgresServer, database: str
 ) -> None:
-    connection = server.connect(MASTER, database)
-    connection.run("CREATE SCHEMA ledger; CREATE TABLE ledger.accounts (id int)")
-    connection.close()
+    run(server, database, "CREATE SCHEMA ledger; CREATE TABLE ledger.accounts (id int)")
     answer = request_("Create")
     assert answer["Status"] == "FAILED"
     assert answer["Reason"].startswith(
@@ -112,9 +113,8 @@ def test_an_edited_migration_fails_the_deployment_with_what_to_do(
     request_: Send, server: PostgresServer, database: str
 ) -> None:
     request_("Create")
-    connection = server.connect(MASTER, database)
-    connection.run("UPDATE ledger.schema_migrations SET checksum = 'another' WHERE version = 2")
-    connection.close()
+    edit = "UPDATE ledger.schema_migrations SET checksum = 'another' WHERE version = 2"
+    run(server, database, edit)
     answer = request_("Update")
     assert answer["Status"] == "FAILED"
     assert answer["Reason"].startswith(

@@ -19,6 +19,8 @@ from reconciliation.history import faults
 from tests.environment import wait_for
 from tests.integration.ledger.conftest import Connect
 
+TERMS: dict[str, Any] = {"merchant_id": "acme", "amount": 1050, "currency": "EUR"}
+
 
 def post(ledger: Ledger, transaction_id: str, merchant_id: str = "acme") -> Entry:
     entry = attempt(ledger, transaction_id, merchant_id=merchant_id)
@@ -27,24 +29,14 @@ def post(ledger: Ledger, transaction_id: str, merchant_id: str = "acme") -> Entr
 
 
 def attempt(ledger: Ledger, transaction_id: str, **changes: Any) -> Entry | None:
-    terms = {"merchant_id": "acme", "amount": 1050, "currency": "EUR", "not_after": None}
-    return ledger.post(transaction_id=transaction_id, **{**terms, **changes})
+    return ledger.post(transaction_id=transaction_id, **{**TERMS, "not_after": None, **changes})
 
 
 def test_a_payment_debits_the_clearing_account_and_credits_the_merchant(ledger: Ledger) -> None:
+    sides = {"clearing-receivable/EUR": "debit", "merchant-payable/acme/EUR": "credit"}
     assert post(ledger, str(uuid4())).postings == [
-        {
-            "account": "clearing-receivable/EUR",
-            "direction": "debit",
-            "amount": 1050,
-            "currency": "EUR",
-        },
-        {
-            "account": "merchant-payable/acme/EUR",
-            "direction": "credit",
-            "amount": 1050,
-            "currency": "EUR",
-        },
+        {"account": account, "direction": direction, "amount": 1050, "currency": "EUR"}
+        for account, direction in sides.items()
     ]
 
 
@@ -120,16 +112,8 @@ def test_the_event_for_the_history_is_written_with_the_entry(ledger: Ledger) -> 
     transaction = str(uuid4())
     entry = post(ledger, transaction)
     (event,) = entry.undelivered
-    assert (event.transaction_id, event.event) == (
-        transaction,
-        {
-            "state": "posted",
-            "entry_id": entry.entry_id,
-            "merchant_id": "acme",
-            "amount": 1050,
-            "currency": "EUR",
-        },
-    )
+    told = {"state": "posted", "entry_id": entry.entry_id, **TERMS}
+    assert (event.transaction_id, event.event) == (transaction, told)
     assert faults({"timestamp": event.timestamp, **event.event}) == {}
     assert event in ledger.undelivered(event.event_id - 1, 1)
 
@@ -287,6 +271,5 @@ def test_a_ledger_that_lets_us_post_nothing_is_not(connect: Connect) -> None:
 
 def test_what_the_history_tells_of_an_entry_is_the_entry(ledger: Ledger) -> None:
     entry = post(ledger, str(uuid4()))
-    terms = {"merchant_id": "acme", "amount": 1050, "currency": "EUR"}
-    told = told_entry(entry_id=entry.entry_id, posted_at=entry.posted_at, **terms)  # type: ignore[arg-type]
+    told = told_entry(entry_id=entry.entry_id, posted_at=entry.posted_at, **TERMS)
     assert told == replace(entry, undelivered=[])

@@ -147,7 +147,7 @@ class World:
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
         ).get("Messages", [])
-        batch = [_sqs_record(message) for message in received]
+        batch = [sqs_record(message) for message in received]
         again = {record["messageId"] for record in batch}
         self.messages = [m for m in self.messages if m["messageId"] not in again] + batch
         return batch
@@ -258,7 +258,7 @@ def post_event(path: str, content: object) -> dict[str, Any]:
     }
 
 
-def _sqs_record(message: Mapping[str, Any]) -> Record:
+def sqs_record(message: Mapping[str, Any]) -> Record:
     """A message as Lambda hands it to a function."""
     return {
         "messageId": message["MessageId"],
