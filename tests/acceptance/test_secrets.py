@@ -62,7 +62,7 @@ KNOWN = {
     ("ops/plan/marks.py", "the secret"),
     ("tests/ops/test_plan.py", "none"),
     # The resources of a right, by their names.
-    ("assurance/permissions/deployment.py", "apigateway:{region}::/apikeys/{name}"),
+    ("assurance/permissions/deployment.yaml", "apigateway:{region}::/apikeys/{name}"),
     ("pipeline/account.yaml", "rds!db-*"),
     # The digits of Crockford's base 32.
     ("benchmarks/card_number_corpus.py", "0123456789" + "ABCDEFGHJKMNPQRSTVWXYZ"),
