@@ -1,11 +1,12 @@
 """Postings per second and bytes a posting: ours, another ledger in SQL, and one bare insert.
 
-    python -m benchmarks.peer_ledger [--peer pgledger.sql] [--seconds 2] [--turns 9]
+    python -m benchmarks.peer_ledger [--peer pgledger.sql] [--seconds 5] [--turns 9]
 
 The peer is pgledger (github.com/pgr0ss/pgledger), from a file that you bring; several are loaded in
 the order given. Without one, ours is compared with the bare insert alone. All on one server (fsync
 on), by pgbench with prepared statements over the same Unix socket, each in a database of its own.
-They take turns; the ratios are medians of the turns' own. A posting moves money between one hot
+They take turns, each with connections of its own, whose first postings take longest; the ratios are
+medians of the turns' own. A posting moves money between one hot
 account and one of 100 others. The bare insert writes one row of the same terms, with a unique key.
 """
 
@@ -165,7 +166,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--peer", type=Path, nargs="+", default=[], help="its SQL files")
-    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--turns", type=int, default=9)
     arguments = parser.parse_args()
