@@ -93,7 +93,7 @@ def _resource(construct: IConstruct) -> CfnResource:
 
 def main(fault: str) -> None:
     """Synthesize PaymentsProd with a fault of FAULTS."""
-    app = App(analytics_reporting=False)
+    app = App(analytics_reporting=False, builtin_cloud_formation_validation=False)
     FAULTS[fault](build(app))
     app.synth()
 
