@@ -4,10 +4,11 @@
 
 The peer is pgledger (github.com/pgr0ss/pgledger), from a file that you bring; several are loaded in
 the order given. Without one, ours is compared with the bare insert alone. All on one server (fsync
-on), by pgbench with prepared statements over the same Unix socket, each in a database of its own.
-They take turns, each with connections of its own, whose first postings take longest; the ratios are
-medians of the turns' own. A posting moves money between one hot
-account and one of 100 others. The bare insert writes one row of the same terms, with a unique key.
+on), by pgbench with prepared statements over the same Unix socket, each in a database of its own
+and by a user whose rights are checked, as no superuser's are. They take turns, each with new
+connections, whose first postings take longest; the ratios are medians of the turns' own. A posting
+moves money between one hot account and one of 100 others. The bare insert writes one row of the
+same terms, with a unique key.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ledger_schema.migrator import migrate, read
 from benchmarks.ledger_postings import DATABASE, MASTER, PROCESSOR
 from local.postgres import BIN, PostgresServer, new_password
 
-SUPERUSER: Final = "postgres"
+OWNER: Final = "peer_owner"
 MERCHANTS: Final = 100
 
 
@@ -60,7 +61,7 @@ OURS: Final = Contender(
 PEER: Final = Contender(
     "peer",
     "peer",
-    SUPERUSER,
+    OWNER,
     _MERCHANT + "SELECT * FROM pgledger_create_transfer("  # noqa: S608 - pieces of our own
     "'pgla_' || lpad('0', 26, '0'), 'pgla_' || lpad(:merchant, 26, '0'), 12.34);\n",
     "SELECT count(*) FROM pgledger_transfers",
@@ -68,7 +69,7 @@ PEER: Final = Contender(
 BARE: Final = Contender(
     "bare",
     "bare",
-    SUPERUSER,
+    OWNER,
     _MERCHANT + "INSERT INTO posting (transaction_id, merchant_id, amount, currency) "
     "VALUES (gen_random_uuid(), 'merchant-' || :merchant, 1234, 'EUR');\n",
     "SELECT count(*) FROM posting",
@@ -91,33 +92,35 @@ def prepare(server: PostgresServer, peer: list[Path]) -> list[Contender]:
     server.create_ledger_database(master_password=new_password())
     with contextlib.closing(server.connect(MASTER, DATABASE)) as master:
         migrate(master, read())
+    with contextlib.closing(server.connect()) as superuser:
+        superuser.run(f"CREATE ROLE {OWNER} LOGIN")
     contenders = [OURS, BARE]
     if peer:
         contenders.insert(1, PEER)
     for contender in contenders[1:]:
         with contextlib.closing(server.connect()) as superuser:
-            superuser.run(f"CREATE DATABASE {contender.database}")
-    with contextlib.closing(server.connect(database=BARE.database)) as superuser:
-        superuser.run(_BARE_TABLE)
+            superuser.run(f"CREATE DATABASE {contender.database} OWNER {OWNER}")
+    with contextlib.closing(server.connect(OWNER, BARE.database)) as owner:
+        owner.run(_BARE_TABLE)
     if peer:
         _load_peer(server, peer)
     return contenders
 
 
 def _load_peer(server: PostgresServer, files: list[Path]) -> None:
-    with contextlib.closing(server.connect(database=PEER.database)) as superuser:
+    with contextlib.closing(server.connect(OWNER, PEER.database)) as owner:
         if not any("FUNCTION uuid_to_ulid" in file.read_text(encoding="utf-8") for file in files):
-            superuser.run(_ULID)
+            owner.run(_ULID)
     _run(
         *["psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", *_address(server)],
         *[f"--username={PEER.user}", PEER.database, *(f"--file={file}" for file in files)],
     )
-    with contextlib.closing(server.connect(database=PEER.database)) as superuser:
+    with contextlib.closing(server.connect(OWNER, PEER.database)) as owner:
         for number in range(MERCHANTS + 1):
-            ((account,),) = superuser.run(
+            ((account,),) = owner.run(
                 "SELECT id FROM pgledger_create_account(:name, 'EUR')", name=f"account {number}"
             )
-            superuser.run(
+            owner.run(
                 "UPDATE pgledger_accounts SET id = 'pgla_' || lpad(:number, 26, '0') "
                 "WHERE id = :account",
                 number=str(number),
