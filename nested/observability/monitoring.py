@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aws_cdk.aws_cloudwatch import TreatMissingData
-from cdk_monitoring_constructs import (
-    AlarmFactory,
-    AlarmFactoryDefaults,
-    AlarmWithAnnotation,
-    CompositeAlarmOperator,
-    MetricFactoryDefaults,
-    SnsAlarmActionStrategy,
-)
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk.aws_cloudwatch_actions import SnsAction
 from constructs import Construct
 
 from building_blocks.alert import Alert, Severity
 from nested.observability.alarms import MetricAlarm
-from nested.observability.alarms.metric_alarm import MINUTE
 from nested.observability.alerts_topic import AlertsTopic
 
 _AREAS: Final = {
@@ -62,20 +54,11 @@ class Alarms(Construct):
         topic: AlertsTopic,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._factory = AlarmFactory(
-            self,
-            global_alarm_defaults=AlarmFactoryDefaults(
-                actions_enabled=True,
-                alarm_name_prefix="payments",
-                action=SnsAlarmActionStrategy(on_alarm_topic=topic, on_ok_topic=topic),
-            ),
-            global_metric_defaults=MetricFactoryDefaults(period=MINUTE),
-            local_alarm_name_prefix="payments",
-        )
-        self._topic = topic
+        self._action = SnsAction(topic)
         made = [(alarm, self._add(alarm)) for alarm in alarms]
         self.health = [
-            self._factory.add_composite_alarm(
+            self._sum_up(
+                SYSTEM_HEALTH[area],
                 [
                     added
                     for alarm, added in made
@@ -83,40 +66,51 @@ class Alarms(Construct):
                     and alarm.family in families
                     and not alarm.waits
                 ],
-                disambiguator=f"Health{area.capitalize()}",
-                composite_operator=CompositeAlarmOperator.OR,
-                alarm_name_override=SYSTEM_HEALTH[area].full_name,
-                alarm_description_override=SYSTEM_HEALTH[area].description(),
             )
             for area, families in _AREAS.items()
         ]
         self.by_severity = {
-            severity: [added.alarm for alarm, added in made if alarm.severity is severity]
+            severity: [added for alarm, added in made if alarm.severity is severity]
             for severity in Severity
         }
 
-    def _add(self, alarm: MetricAlarm) -> AlarmWithAnnotation:
+    def _add(self, alarm: MetricAlarm) -> cloudwatch.Alarm:
         bad, of = alarm.datapoints
-        tells_no_data = alarm.no_data.treatment is TreatMissingData.MISSING
-        return self._factory.add_alarm(
-            alarm.metric,
-            alarm_name_suffix=alarm.name,
-            alarm_name_override=alarm.full_name,
+        added = cloudwatch.Alarm(
+            self,
+            alarm.full_name,
+            alarm_name=alarm.full_name,
             alarm_description=alarm.description(),
+            metric=alarm.evaluated(),
             comparison_operator=alarm.comparison,
             threshold=alarm.threshold,
             datapoints_to_alarm=bad,
             evaluation_periods=of,
             treat_missing_data=alarm.no_data.treatment,
-            action_override=SnsAlarmActionStrategy(
-                on_alarm_topic=self._topic,
-                on_ok_topic=self._topic,
-                on_insufficient_data_topic=self._topic,
-            )
-            if tells_no_data
-            else None,
-            # The library counts a datapoint with more samples than this.
-            min_sample_count_to_evaluate_datapoint=alarm.minimum_samples - 1
-            if alarm.minimum_samples > 1
-            else None,
+            actions_enabled=True,
         )
+        self._tell(added)
+        if alarm.no_data.treatment is cloudwatch.TreatMissingData.MISSING:
+            added.add_insufficient_data_action(self._action)
+        return added
+
+    def _sum_up(
+        self, alert: Alert, alarms: Sequence[cloudwatch.Alarm]
+    ) -> cloudwatch.CompositeAlarm:
+        on = cloudwatch.AlarmState.ALARM
+        added = cloudwatch.CompositeAlarm(
+            self,
+            alert.full_name,
+            composite_alarm_name=alert.full_name,
+            alarm_description=alert.description(),
+            alarm_rule=cloudwatch.AlarmRule.any_of(
+                *(cloudwatch.AlarmRule.from_alarm(alarm, on) for alarm in alarms)
+            ),
+            actions_enabled=True,
+        )
+        self._tell(added)
+        return added
+
+    def _tell(self, alarm: cloudwatch.AlarmBase) -> None:
+        alarm.add_alarm_action(self._action)
+        alarm.add_ok_action(self._action)

@@ -73,6 +73,19 @@ class MetricAlarm(Alert):
     label: str = ""
     """What the metric is called in a graph; if nothing else, the subject."""
 
+    def evaluated(self) -> cloudwatch.Metric | cloudwatch.MathExpression:
+        """The metric, as far as its datapoints have enough samples."""
+        if self.minimum_samples < 2:
+            return self.metric
+        assert isinstance(self.metric, cloudwatch.Metric), "an expression has no samples"
+        samples = self.metric.with_(statistic="SampleCount", label="Sample count")
+        return cloudwatch.MathExpression(
+            expression=f"IF(sampleCount > {self.minimum_samples - 1}, metric)",
+            label=self.metric.metric_name,
+            period=MINUTE,
+            using_metrics={"metric": self.metric, "sampleCount": samples},
+        )
+
     def graphed(self) -> cloudwatch.Metric | cloudwatch.MathExpression:
         """The metric with its label, which would turn an alarm's metric into an expression."""
         return self.metric.with_(label=self.label or self.subject or self.name)
