@@ -23,7 +23,8 @@ from tests.synthesis import Synthesized, project_context
 
 
 def deployment_id() -> str:
-    stack = Stack(App(context=project_context()), "Stack")
+    app = App(context=project_context(), builtin_cloud_formation_validation=False)
+    stack = Stack(app, "Stack")
     function = lambda_.Function(
         stack,
         "Function",
