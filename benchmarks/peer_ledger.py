@@ -92,13 +92,12 @@ def prepare(server: PostgresServer, peer: list[Path]) -> list[Contender]:
     server.create_ledger_database(master_password=new_password())
     with contextlib.closing(server.connect(MASTER, DATABASE)) as master:
         migrate(master, read())
-    with contextlib.closing(server.connect()) as superuser:
-        superuser.run(f"CREATE ROLE {OWNER} LOGIN")
     contenders = [OURS, BARE]
     if peer:
         contenders.insert(1, PEER)
-    for contender in contenders[1:]:
-        with contextlib.closing(server.connect()) as superuser:
+    with contextlib.closing(server.connect()) as superuser:
+        superuser.run(f"CREATE ROLE {OWNER} LOGIN")
+        for contender in contenders[1:]:
             superuser.run(f"CREATE DATABASE {contender.database} OWNER {OWNER}")
     with contextlib.closing(server.connect(OWNER, BARE.database)) as owner:
         owner.run(_BARE_TABLE)

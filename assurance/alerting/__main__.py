@@ -14,7 +14,7 @@ if __name__ == "__main__":
 
 from aws_cdk import App
 
-from app import build
+from app import build, empty
 from assurance.alerting.document import PROJECT, written
 from assurance.alerting.scenarios.catalogue import SCENARIOS
 from assurance.alerting.scenarios.verdict import row
@@ -27,14 +27,7 @@ from ops.console import files
 def write() -> None:
     context = json.loads((PROJECT / "cdk.json").read_text(encoding="utf-8"))["context"]
     with tempfile.TemporaryDirectory() as folder:
-        stack = build(
-            App(
-                outdir=folder,
-                analytics_reporting=False,
-                builtin_cloud_formation_validation=False,
-                context=context,
-            )
-        )
+        stack = build(empty(outdir=folder, context=context))
         layer = stack.node.find_child("ObservabilityNestedStack")
         assert isinstance(layer, ObservabilityNestedStack)
         app = stack.node.root

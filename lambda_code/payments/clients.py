@@ -58,6 +58,7 @@ _THROTTLED = frozenset(
 )
 _STARTED = "first_try_started"
 _HERE = Path(__file__).parent
+_SERVICES: list[str] = json.loads((_HERE / "services.json").read_text(encoding="utf-8"))
 
 
 class _Loader(Loader):
@@ -67,8 +68,7 @@ class _Loader(Loader):
     asked for, takes a first client a fourth of the time."""
 
     def list_available_services(self, _type_name: str) -> list[str]:
-        services: list[str] = json.loads((_HERE / "services.json").read_text(encoding="utf-8"))
-        return services
+        return _SERVICES
 
     def is_builtin_path(self, _path: str) -> bool:
         """Whether the endpoints are AWS's own: else each would be taken for somebody's address,

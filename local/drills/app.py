@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from aws_cdk import App, CfnResource, CustomResource, Stack
+from aws_cdk import CfnResource, CustomResource, Stack
 from aws_cdk.aws_apigateway import CfnDeployment
 from aws_cdk.aws_iam import CfnManagedPolicy
 from constructs import IConstruct
 
-from app import build
+from app import build, empty
 from local.drills.releases import LAYERS
 from root_stack import PaymentsProd
 
@@ -93,7 +93,7 @@ def _resource(construct: IConstruct) -> CfnResource:
 
 def main(fault: str) -> None:
     """Synthesize PaymentsProd with a fault of FAULTS."""
-    app = App(analytics_reporting=False, builtin_cloud_formation_validation=False)
+    app = empty()
     FAULTS[fault](build(app))
     app.synth()
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -330,10 +330,23 @@ def test_without_its_texts_the_sdk_sends_the_same(service: str, tmp_path: Path) 
     assert _request(service, tmp_path / "ours") == _request(service, tmp_path / "botocore" / "data")
 
 
-def test_the_functions_clients_read_what_their_package_brings(tmp_path: Path) -> None:
-    built = unpack(packages.code("payment_processor"), tmp_path)
+def _told(program: str, built: Path, variables: Mapping[str, str]) -> str:
+    """What a program prints that has a function's package before all else."""
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", program],
+        env={**variables, "PYTHONPATH": str(built)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("code", ["payment_processor"], indirect=True)
+def test_the_functions_clients_read_what_their_package_brings(built: Path) -> None:
     program = (
-        "import json; from payments.clients import session; made = session()\n"
+        "from payments.clients import session; made = session()\n"
         "loader = made.get_component('data_loader')\n"
         "for service in loader.list_available_services('service-2'):\n"
         "    version = loader.determine_latest_version(service, 'service-2')\n"
@@ -342,43 +355,27 @@ def test_the_functions_clients_read_what_their_package_brings(tmp_path: Path) ->
         "print(loader.load_data_with_path('endpoints')[1])\n"
         "assert made.get_component('endpoint_resolver').uses_builtin_data\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={"PYTHONPATH": str(built)},
-        capture_output=True,
-        encoding="utf-8",
-        check=True,
-    )
-    read = {str(Path(line).relative_to(built / "sdk_models")) for line in done.stdout.split()}
+    lines = _told(program, built, {}).split()
+    read = {str(Path(line).relative_to(built / "sdk_models")) for line in lines}
     assert len(read) == 2 * len(CALLS) + 1
 
 
-@pytest.mark.parametrize("package", ["payment_validator", "payment_processor", "audit_logger"])
-def test_no_garbage_is_looked_for_while_a_sandbox_starts(package: str, tmp_path: Path) -> None:
-    built = unpack(packages.code(package), tmp_path)
+@pytest.mark.parametrize(
+    "code", ["payment_validator", "payment_processor", "audit_logger"], indirect=True
+)
+def test_no_garbage_is_looked_for_while_a_sandbox_starts(code: FunctionCode, built: Path) -> None:
     variables = ("TRANSACTIONS_TABLE", "RETRY_QUEUE_URL", "AUDIT_BUCKET", "AUDIT_KEY_ARN")
     ledger = {"LEDGER_HOST": "ledger.test", "LEDGER_PORT": "5432", "LEDGER_USER": "processor"}
     program = (
         "import gc; before = gc.get_stats()\n"
-        f"import {package}.handler\n"
+        f"import {code.package}.handler\n"
         "searched = [now['collections'] - then['collections']\n"
         "            for now, then in zip(gc.get_stats(), before)]\n"
         "print(sum(searched) < 5, gc.isenabled(), gc.get_freeze_count() > 10_000)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={
-            "PYTHONPATH": str(built),
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_LAMBDA_FUNCTION_NAME": package,
-            **dict.fromkeys(variables, "https://test"),
-            **ledger,
-        },
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.stdout == "True True True\n", done.stderr
+    given = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_LAMBDA_FUNCTION_NAME": code.package}
+    told = _told(program, built, given | dict.fromkeys(variables, "https://test") | ledger)
+    assert told == "True True True\n"
 
 
 def test_ledgers_clients_trust_the_authorities_of_rds_in_us_east_1_only(tmp_path: Path) -> None:
